@@ -1,0 +1,69 @@
+#include "actors/journal_writer.hpp"
+
+#include "actors/messages.hpp"
+#include "actors/services.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::actors {
+
+namespace {
+
+/// Rows are flushed when nothing was appended for so long.
+constexpr std::chrono::milliseconds idle_flush{500};
+
+class journal_writer : public caf::event_based_actor {
+ public:
+  journal_writer(caf::actor_config& config, std::shared_ptr<services> shared, std::function<void()> fatal)
+      : caf::event_based_actor(config), shared_(std::move(shared)), fatal_(std::move(fatal)) {}
+
+  caf::behavior make_behavior() override {
+    return {
+        [this](append_request& request) {
+          if (items_.empty()) send(this, commit_now{});
+          items_.push_back(std::move(request.item));
+          from_.push_back(std::move(request.from));
+          if (items_.size() >= limits::commit_records) commit();
+        },
+        [this](commit_now) { commit(); },
+        [this](flush_rows) {
+          flush_planned_ = false;
+          if (std::exchange(active_, false)) return plan_flush();
+          if (auto done = shared_->journal->flush(); !done) shared_->log("warning", "flush of look-up rows: " + done.error().message);
+        },
+    };
+  }
+
+ private:
+  void commit() {
+    if (items_.empty()) return;
+    const auto verdicts = shared_->journal->append(items_);
+    shared_->count.commits.fetch_add(1, std::memory_order_relaxed);
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (!verdicts[i].error) shared_->count.records.fetch_add(items_[i].records.size(), std::memory_order_relaxed);
+      anon_send(from_[i], appended{verdicts[i]});
+    }
+    items_.clear();
+    from_.clear();
+    active_ = true;
+    plan_flush();
+    if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
+  }
+  void plan_flush() {
+    if (std::exchange(flush_planned_, true)) return;
+    tell_later(this, idle_flush, flush_rows{});
+  }
+
+  std::shared_ptr<services> shared_;
+  std::function<void()> fatal_;
+  std::vector<persistence::append_item> items_;
+  std::vector<caf::actor> from_;
+  bool active_ = false, flush_planned_ = false;
+};
+
+}  // namespace
+
+caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared, std::function<void()> fatal) {
+  return system.spawn<journal_writer, caf::detached>(std::move(shared), std::move(fatal));
+}
+
+}  // namespace perdure::actors

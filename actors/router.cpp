@@ -1,0 +1,169 @@
+#include "actors/router.hpp"
+
+#include <unordered_map>
+#include <unordered_set>
+
+#include "actors/run_actor.hpp"
+#include "actors/services.hpp"
+#include "core/backoff.hpp"
+
+namespace perdure::actors {
+
+namespace {
+
+/// Deaths in a row after which a run is quarantined until the node is opened again.
+constexpr std::uint32_t quarantine_deaths = 5;
+constexpr auto revival = exponential(std::chrono::milliseconds{100}, std::chrono::seconds{10});
+
+class router : public caf::event_based_actor {
+ public:
+  router(caf::actor_config& config, std::shared_ptr<services> shared, caf::actor writer, caf::actor timer)
+      : caf::event_based_actor(config), shared_(std::move(shared)), writer_(std::move(writer)), timer_(std::move(timer)) {}
+
+  caf::behavior make_behavior() override {
+    set_down_handler([this](const caf::down_msg& down) { run_died(down); });
+    return {
+        [this](start_run& what) { start(std::move(what)); },
+        [this](run_command& what) { pass(std::move(what)); },
+        [this](run_due what) {
+          if (auto run = reach(what.run); run) tell(run, command_for_run{core::wake{}, nullptr});
+        },
+        [this](const workflow_added& what) { workflow_registered(what); },
+        [this](reopen_active what) { reopen(what.unclean); },
+        [this](run_left what) { forget(what.run); },
+        [this](reopen_run what) { (void)reach(what.run); },
+        [this](close_runs& what) { close(std::move(what)); },
+    };
+  }
+
+  void on_exit() override {
+    runs_.clear();
+    ids_.clear();
+    writer_ = timer_ = nullptr;
+  }
+
+ private:
+  run_neighbours neighbours() { return {caf::actor_cast<caf::actor>(this), writer_, timer_}; }
+
+  void start(start_run&& what) {
+    if (closing_) return what.answer(error{errc::shutting_down, "the node is closing"}, std::nullopt);
+    const auto id = what.how.id;
+    keep(id, spawn_new_run(this, shared_, neighbours(), std::move(what)));
+  }
+
+  void pass(run_command&& what) {
+    if (auto run = reach(what.run, true)) return tell(run, command_for_run{std::move(what.what), std::move(what.answer)});
+    if (!what.answer) return;
+    if (closing_) return what.answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
+    if (const auto why = quarantined_.find(what.run); why != quarantined_.end()) {
+      return what.answer(error{errc::corrupt, "run " + what.run.str() + " is quarantined: " + why->second});
+    }
+    const auto row = shared_->journal->row(what.run);
+    if (!row) return what.answer(error{errc::not_found, "no run " + what.run.str()});
+    what.answer(error{errc::conflict, "run " + what.run.str() + " has ended: " + std::string{to_string(row->status)}});
+  }
+
+  /// The run's actor, brought in from the journal when need be. Null for runs that have ended, do not exist, are
+  /// quarantined, or whose workflow is not registered (`anyway` brings those in too: they can be cancelled).
+  caf::actor reach(const run_id& id, bool anyway = false) {
+    if (const auto at = runs_.find(id); at != runs_.end()) return at->second.actor;
+    if (closing_ || quarantined_.contains(id)) return nullptr;
+    const auto row = shared_->journal->row(id);
+    if (!row || is_terminal(row->status)) return nullptr;
+    if (!anyway && !registered(*row)) {
+      blocked_[{row->workflow, row->version}].insert(id);
+      return nullptr;
+    }
+    auto made = spawn_stored_run(this, shared_, neighbours(), id, unclean_.erase(id) > 0);
+    keep(id, made);
+    return made;
+  }
+
+  bool registered(const persistence::run_row& row) const {
+    return shared_->workflows.find(row.workflow, row.version, row.definition_hash) != nullptr;
+  }
+
+  void keep(const run_id& id, caf::actor actor) {
+    ids_[actor.id()] = id;
+    runs_[id].actor = std::move(actor);
+  }
+
+  void forget(const run_id& id) {
+    const auto at = runs_.find(id);
+    if (at == runs_.end()) return;
+    send(at->second.actor, farewell{});
+    ids_.erase(at->second.actor.id());
+    runs_.erase(at);
+    deaths_.erase(id);
+    if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
+  }
+
+  void run_died(const caf::down_msg& down) {
+    const auto known = ids_.find(down.source.id());
+    if (known == ids_.end()) return;
+    const auto id = known->second;
+    ids_.erase(known);
+    runs_.erase(id);
+    if (closing_ && runs_.empty() && closed_) return std::exchange(closed_, nullptr)();
+    if (ended_well(down.reason)) return;
+    const auto deaths = ++deaths_[id];
+    if (deaths >= quarantine_deaths) {
+      quarantined_[id] = to_string(down.reason);
+      return shared_->log("error", "quarantined until the node is opened again: " + to_string(down.reason), id.str());
+    }
+    tell_later(this, core::delay_before(revival, deaths + 1, duration{0}, 0), reopen_run{id});
+  }
+
+  void workflow_registered(const workflow_added& what) {
+    for (auto& [id, known] : runs_) tell(known.actor, definition_ready{});
+    const auto waiting = blocked_.find({what.name, what.version});
+    if (waiting == blocked_.end()) return;
+    for (const auto& id : std::exchange(waiting->second, {})) (void)reach(id);
+    if (waiting->second.empty()) blocked_.erase(waiting);
+  }
+
+  void reopen(bool unclean) {
+    std::vector<persistence::run_row> rows;
+    shared_->journal->for_each_active([&](const persistence::run_row& row) { rows.push_back(row); });
+    for (const auto& row : rows) {
+      if (runs_.contains(row.id)) continue;
+      if (unclean) unclean_.insert(row.id);
+      shared_->count.recovered_runs.fetch_add(1, std::memory_order_relaxed);
+      if (registered(row)) {
+        (void)reach(row.id);
+      } else {
+        blocked_[{row.workflow, row.version}].insert(row.id);
+      }
+    }
+  }
+
+  void close(close_runs&& what) {
+    closing_ = true;
+    for (auto& [id, known] : runs_) tell(known.actor, drain{what.leave});
+    if (!what.done) return;
+    if (runs_.empty()) return what.done();
+    closed_ = std::move(what.done);
+  }
+
+  struct entry {
+    caf::actor actor;
+  };
+  std::shared_ptr<services> shared_;
+  caf::actor writer_, timer_;
+  std::unordered_map<run_id, entry> runs_;
+  std::unordered_map<caf::actor_id, run_id> ids_;
+  std::unordered_map<run_id, std::uint32_t> deaths_;
+  std::unordered_map<run_id, std::string> quarantined_;
+  std::unordered_set<run_id> unclean_;
+  std::map<std::pair<std::string, std::string>, std::unordered_set<run_id>> blocked_;
+  bool closing_ = false;
+  std::function<void()> closed_;
+};
+
+}  // namespace
+
+caf::actor spawn_router(caf::actor_system& system, std::shared_ptr<services> shared, caf::actor writer, caf::actor timer) {
+  return system.spawn<router>(std::move(shared), std::move(writer), std::move(timer));
+}
+
+}  // namespace perdure::actors

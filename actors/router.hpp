@@ -1,0 +1,18 @@
+// The router: knows which runs are in memory, brings others in when something comes for them, and supervises them.
+//
+// Operation: every command goes through it with the run's id. A run that dies is brought back from the journal with
+// backoff; one that keeps dying, or cannot be read, is quarantined: its commands are answered with why.
+// Concurrency: an event-based actor.
+#pragma once
+
+#include <memory>
+
+#include "actors/messages.hpp"
+
+namespace perdure::actors {
+
+struct services;
+
+[[nodiscard]] caf::actor spawn_router(caf::actor_system& system, std::shared_ptr<services> shared, caf::actor writer, caf::actor timer);
+
+}  // namespace perdure::actors

@@ -1,0 +1,448 @@
+#include "actors/run_actor.hpp"
+
+#include <unordered_map>
+
+#include "actors/attempt_host.hpp"
+#include "actors/executor_actor.hpp"
+#include "actors/services.hpp"
+#include "core/assert.hpp"
+#include "core/effects.hpp"
+#include "core/machine.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::actors {
+
+namespace {
+
+/// An append that found no room is tried again after it.
+constexpr std::chrono::milliseconds space_pause{500};
+
+/// What goes with one append, and what is let out when it is durable.
+struct batch {
+  std::vector<core::record> records;
+  std::vector<core::effect_change> changes;
+  std::vector<reply> answers;
+  bool essential = false;
+  std::size_t durable = 0;    ///< so many records are
+  std::size_t in_append = 0;  ///< so many after them are being appended
+
+  /// The journal takes only so much at once; a longer batch goes in pieces and is let out after the last.
+  [[nodiscard]] std::size_t next_piece() const {
+    std::size_t count = 0, bytes = 0;
+    for (auto i = durable; i < records.size() && count < limits::commit_records; ++i, ++count) {
+      bytes += records[i].bytes.size();
+      if (count > 0 && bytes > limits::commit_bytes) break;
+    }
+    return count;
+  }
+  [[nodiscard]] bool empty() const { return records.empty() && answers.empty() && changes.empty(); }
+  void join(batch&& later) {
+    std::move(later.records.begin(), later.records.end(), std::back_inserter(records));
+    std::move(later.changes.begin(), later.changes.end(), std::back_inserter(changes));
+    std::move(later.answers.begin(), later.answers.end(), std::back_inserter(answers));
+    essential = essential || later.essential;
+    later = {};
+  }
+};
+
+class run_actor : public caf::event_based_actor {
+ public:
+  run_actor(caf::actor_config& config, std::shared_ptr<services> shared, run_neighbours with, start_run start)
+      : caf::event_based_actor(config), shared_(std::move(shared)), with_(std::move(with)), id_(start.how.id),
+        definition_(start.definition), machine_(start.how.id, plan_of(start.definition)), start_(std::move(start)) {
+    shared_->count.live_runs.fetch_add(1, std::memory_order_relaxed);
+  }
+  run_actor(caf::actor_config& config, std::shared_ptr<services> shared, run_neighbours with, run_id run, bool unclean)
+      : caf::event_based_actor(config), shared_(std::move(shared)), with_(std::move(with)), id_(run), machine_(run, nullptr),
+        unclean_(unclean) {
+    shared_->count.live_runs.fetch_add(1, std::memory_order_relaxed);
+  }
+  ~run_actor() override { shared_->count.live_runs.fetch_sub(1, std::memory_order_relaxed); }
+
+  caf::behavior make_behavior() override {
+    set_down_handler([this](const caf::down_msg& down) { executor_down(down); });
+    machine_.observe([this](const core::event& what, const core::run_state& state) { record(what, state); });
+    if (start_) {
+      begin();
+    } else if (!open()) {
+      return {};
+    }
+    return {
+        [this](command_for_run& what) { take(std::move(what.what), std::move(what.answer)); },
+        [this](appended& what) { on_appended(what.verdict); },
+        [this](run_later& what) {
+          what.what();
+          pump();
+        },
+        [this](definition_ready) { find_definition(); },
+        [this](farewell) { quit(); },
+        [this](retry_append) { append(); },
+        [this](drain what) {
+          draining_ = true;
+          leaving_ = leaving_ || what.leave;
+          leave_if_drained();
+        },
+    };
+  }
+
+  void on_exit() override {
+    for (auto& [id, host] : inline_) host->stop();
+    inline_.clear();
+    for (auto& [id, executor] : executors_) tell(executor, stop_attempt{});
+    executors_.clear();
+    const auto gone = error{errc::shutting_down, "run " + id_.str() + " left memory before the answer was durable"};
+    for (auto* each : {&flying_, &next_}) {
+      for (auto& answer : each->answers) answer(gone);
+      *each = {};
+    }
+    machine_.observe(nullptr);
+    with_ = {};
+  }
+
+ private:
+  static std::shared_ptr<const core::plan> plan_of(const definition_ptr& of) {
+    return of == nullptr ? nullptr : std::shared_ptr<const core::plan>{of, &of->plan};
+  }
+  void log(std::string_view level, const std::string& text) { shared_->log(level, text, id_.str()); }
+
+  // Beginning -----------------------------------------------------------------------------------------------------
+
+  void begin() {
+    const auto now = shared_->clock.now();
+    auto events = start_->first ? machine_.adopt(std::move(*start_->first), now) : machine_.start(start_->how, now);
+    if (!events) {
+      start_->answer(events.error(), std::nullopt);
+      return leave();
+    }
+    collect(*events);
+    pump();
+  }
+
+  bool open() {
+    std::uint64_t replayed = 0;
+    auto state = load_run(*shared_->journal, &shared_->journal->blobs(), id_, &head_, &replayed, &snapshot_seq_);
+    shared_->count.replayed_events.fetch_add(replayed, std::memory_order_relaxed);
+    if (!state) {
+      log("error", "cannot be read: " + state.error().message);
+      quit(caf::make_error(caf::sec::runtime_error, state.error().message));
+      return false;
+    }
+    machine_ = core::machine{std::move(*state), nullptr};
+    machine_.observe([this](const core::event& what, const core::run_state& now) { record(what, now); });
+    find_definition();
+    return true;
+  }
+
+  /// Work goes on as soon as the workflow is registered; commands are taken in any case.
+  void find_definition() {
+    if (definition_ != nullptr) return;
+    const auto& state = machine_.state();
+    auto found = shared_->workflows.find(state.workflow, state.version, state.definition_hash);
+    if (found == nullptr || on_probation()) return;
+    definition_ = std::move(found);
+    machine_.set_definition(plan_of(definition_));
+    if (is_terminal(state.status)) return;
+    take(core::reopened{unclean_}, nullptr);
+    std::vector<core::effect_change> changes;
+    ledger_.update_all(machine_.state(), changes);
+    std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+    pump();
+    arm(true);
+  }
+
+  /// A run that was in flight at two unclean stops without getting on is held back before it is tried again: the others
+  /// get on meanwhile, and a node that is killed again and again by somebody else does not count it against the run.
+  bool on_probation() {
+    if (!unclean_ || machine_.state().suspect_marks == 0) return false;
+    const auto now = std::chrono::steady_clock::now();
+    if (!probation_end_) {
+      probation_end_ = now + limits::suspect_pause;
+      log("warning", "was in flight at several unclean stops; it goes on in " + to_human(limits::suspect_pause));
+      tell_later(this, limits::suspect_pause + std::chrono::milliseconds{10}, definition_ready{});
+    }
+    return now < *probation_end_;
+  }
+
+  // Commands ------------------------------------------------------------------------------------------------------
+
+  void take(core::command what, reply answer) {
+    if (draining_ && answer) return answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
+    auto events = machine_.execute(what, shared_->clock.now());
+    if (!events) {
+      if (events.error().code == errc::fenced) shared_->count.stale_results.fetch_add(1, std::memory_order_relaxed);
+      // It was decided on the tentative state, so it waits for that as every answer does.
+      if (answer) {
+        next_.answers.emplace_back([answer = std::move(answer), why = events.error()](const result<void>& durable) {
+          answer(durable ? result<void>{why} : durable);
+        });
+      }
+      return pump();
+    }
+    if (answer) next_.answers.push_back(std::move(answer));
+    next_.essential = next_.essential || std::holds_alternative<core::cancel_command>(what);
+    collect(*events);
+    pump();
+    // The timer forgot the wake-up that it sent; more may be due already.
+    if (std::holds_alternative<core::wake>(what) && definition_ != nullptr) arm(true);
+  }
+
+  void collect(const std::vector<core::event>& events) {
+    if (definition_ == nullptr) return;
+    for (const auto& each : events) ledger_.update(machine_.state(), each, next_.changes);
+  }
+
+  /// Called for every event right after it was applied: its record says what the state is then.
+  void record(const core::event& what, const core::run_state& state) {
+    auto bytes = core::encode(what, &shared_->journal->blobs());
+    if (!bytes) {
+      append_problem_ = bytes.error();
+      return;
+    }
+    core::record made{.kind = core::kind_of(what),
+                      .status = state.status,
+                      .active = core::has_work(state),
+                      .run = id_,
+                      .seq = state.seq,
+                      .time = state.updated_at,
+                      .wakeup = core::next_wakeup(state),
+                      .bytes = std::move(*bytes)};
+    made.hash = core::chain_hash(head_, made);
+    head_ = made.hash;
+    if (is_terminal(state.status)) next_.essential = true;
+    next_.records.push_back(std::move(made));
+  }
+
+  // Appending -----------------------------------------------------------------------------------------------------
+
+  void pump() {
+    if (!flying_.empty() || pumping_) return;
+    pumping_ = true;
+    while (flying_.empty() && !next_.empty()) {
+      if (append_problem_) {
+        pumping_ = false;
+        return fail(*append_problem_);
+      }
+      flying_ = std::exchange(next_, {});
+      if (flying_.records.empty()) {  // answers only: nothing to wait for
+        auto done = std::exchange(flying_, {});
+        release(done);
+        continue;
+      }
+      append();
+    }
+    pumping_ = false;
+  }
+
+  void append() {
+    if (flying_.records.empty()) return;
+    if (waits_for_space_ && next_.essential) flying_.join(std::exchange(next_, {}));
+    waits_for_space_ = false;
+    flying_.in_append = flying_.next_piece();
+    const auto first = flying_.records.begin() + static_cast<std::ptrdiff_t>(flying_.durable);
+    persistence::append_item item{.epoch = shared_->epoch,
+                                  .run = id_,
+                                  .expected_seq = first->seq - 1,
+                                  .records = {first, first + static_cast<std::ptrdiff_t>(flying_.in_append)},
+                                  .essential = flying_.essential};
+    if (start_) {
+      item.preconditions.emplace_back(persistence::run_absent{id_});
+      if (!start_->how.key.empty()) item.preconditions.emplace_back(persistence::key_absent{"", start_->how.key});
+    }
+    const auto& state = machine_.state();
+    if (next_.records.empty() && item.records.back().seq == state.seq && state.seq >= snapshot_seq_ + limits::snapshot_events &&
+        !is_terminal(state.status)) {
+      if (auto bytes = core::encode_state(state, &shared_->journal->blobs())) {
+        item.snapshot.emplace(state.seq, std::move(*bytes));
+        snapshot_seq_ = state.seq;
+      }
+    }
+    send(with_.writer, append_request{std::move(item), caf::actor_cast<caf::actor>(this)});
+  }
+
+  void on_appended(const persistence::verdict& verdict) {
+    if (verdict.error) return refused(verdict);
+    flying_.durable += std::exchange(flying_.in_append, 0);
+    if (flying_.durable < flying_.records.size()) return append();
+    auto done = std::exchange(flying_, {});
+    if (start_) {
+      start_->answer(id_, std::nullopt);
+      start_.reset();
+    }
+    shared_->hub.notify(id_);
+    const bool over = is_terminal(done.records.back().status);
+    pumping_ = true;  // what the effects bring about joins one append
+    release(done);
+    pumping_ = false;
+    if (over) return leave();
+    pump();
+    leave_if_drained();
+  }
+
+  void refused(const persistence::verdict& verdict) {
+    if (start_) {
+      start_->answer(*verdict.error, verdict.holder);
+      start_.reset();
+      flying_ = next_ = {};
+      return leave();
+    }
+    if (verdict.error->code == errc::disk_full) {
+      if (!std::exchange(told_full_, true)) log("warning", "waits for room in the journal: " + verdict.error->message);
+      waits_for_space_ = true;
+      if (draining_) return leave();
+      return tell_later(this, space_pause, retry_append{});
+    }
+    fail(*verdict.error);
+  }
+
+  /// The tentative state is worth nothing any more: the router makes a new actor from the journal.
+  void fail(const error& why) {
+    log("error", "append failed, the run is rebuilt from the journal: " + why.message);
+    for (auto* each : {&flying_, &next_}) {
+      for (auto& answer : each->answers) answer(why);
+      *each = {};
+    }
+    quit(caf::make_error(caf::sec::runtime_error, why.message));
+  }
+
+  // Effects -------------------------------------------------------------------------------------------------------
+
+  void release(batch& done) {
+    told_full_ = false;
+    for (auto& answer : done.answers) answer(result<void>{});
+    done.answers.clear();
+    if (draining_) return;
+    for (auto& change : done.changes) carry_out(change);
+    arm(false);
+  }
+
+  /// The timer knows the run's earliest deadline. Early word of a deadline that is not durable does no harm: a wake-up
+  /// only asks the run to look.
+  void arm(bool again) {
+    const auto wakeup = core::next_wakeup(machine_.state());
+    if (wakeup == wakeup_told_ && !(again && wakeup)) return;
+    wakeup_told_ = wakeup;
+    tell(with_.timer, arm_wakeup{id_, wakeup});
+  }
+
+  void carry_out(core::effect_change& change) {
+    using what = core::effect_change::what;
+    switch (change.kind) {
+      case what::start: return begin_attempt_of(std::move(change.begin));
+      case what::feed:
+        if (const auto host = inline_.find(change.activation); host != inline_.end()) {
+          const auto held = host->second;
+          held->feed(std::move(*change.item));
+        } else if (const auto executor = executors_.find(change.activation); executor != executors_.end()) {
+          tell(executor->second, feed_attempt{std::move(*change.item)});
+        }
+        return;
+      case what::run_body:
+        if (const auto host = inline_.find(change.activation); host != inline_.end()) {
+          const auto held = host->second;
+          held->run_body(change.ordinal);
+        } else if (const auto executor = executors_.find(change.activation); executor != executors_.end()) {
+          tell(executor->second, run_body{change.ordinal});
+        }
+        return;
+      case what::stop: return stop_attempt_of(change.activation);
+    }
+  }
+
+  void begin_attempt_of(std::shared_ptr<const core::activation> of) {
+    const auto id = of->id;
+    const auto* policy = definition_->plan.find(of->executor);
+    const bool cooperative = policy != nullptr && policy->cooperative;
+    const auto self = caf::actor_cast<caf::actor>(this);
+    if (of->attempt == 0) {
+      const auto began = [self, id] { tell(self, command_for_run{core::attempt_began{id}, nullptr}); };
+      if (cooperative || !shared_->pool.post(began)) began();
+      return;
+    }
+    if (!cooperative) {
+      const auto made = spawn_executor(this, shared_, definition_, id_, self);
+      executors_[id] = made;
+      tell(made, begin_attempt{std::move(of)});
+      return;
+    }
+    auto host = std::make_shared<attempt_host>(
+        shared_, definition_, id_, std::move(of),
+        attempt_host::ports{.report = [this](core::command what) { take(std::move(what), nullptr); },
+                            .later =
+                                [self](duration wait, std::function<void()> what) {
+                                  caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
+                                                         run_later{std::move(what)});
+                                },
+                            .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); }});
+    inline_[id] = host;
+    host->begin();
+  }
+
+  void stop_attempt_of(activation_id id) {
+    if (const auto host = inline_.find(id); host != inline_.end()) {
+      host->second->stop();
+      stopped_.push_back(std::move(host->second));  // it may be on the stack
+      inline_.erase(host);
+      if (stopped_.size() == 1) tell(caf::actor_cast<caf::actor>(this), run_later{[this] { stopped_.clear(); }});
+    }
+    if (const auto executor = executors_.find(id); executor != executors_.end()) {
+      tell(executor->second, stop_attempt{});
+      executors_.erase(executor);
+    }
+  }
+
+  void executor_down(const caf::down_msg& down) {
+    if (ended_well(down.reason)) return;
+    for (const auto& [id, executor] : executors_) {
+      if (executor.address() != down.source) continue;
+      log("error", "an executor's actor died: " + to_string(down.reason));
+      const auto at = machine_.state().activations.find(id);
+      if (at == machine_.state().activations.end()) return;
+      return take(
+          core::attempt_died{id, at->second.attempt,
+                             failure{.code = "executor_died", .message = "the executor's actor died: " + to_string(down.reason)}},
+          nullptr);
+    }
+  }
+
+  // Ending --------------------------------------------------------------------------------------------------------
+
+  void leave_if_drained() {
+    if (leaving_ && flying_.empty() && next_.records.empty()) leave();
+  }
+  /// Messages that the router sent before it knew are still answered.
+  void leave() {
+    if (!std::exchange(left_, true)) send(with_.router, run_left{id_});
+  }
+
+  std::shared_ptr<services> shared_;
+  run_neighbours with_;
+  run_id id_;
+  definition_ptr definition_;
+  core::machine machine_;
+  std::optional<start_run> start_;
+  bool unclean_ = false;
+  std::optional<std::chrono::steady_clock::time_point> probation_end_;
+  core::effect_ledger ledger_;
+  core::digest head_{};
+  run_seq snapshot_seq_ = 0;
+  batch flying_, next_;
+  bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false;
+  std::optional<error> append_problem_;
+  std::optional<timestamp> wakeup_told_;
+  std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
+  std::unordered_map<activation_id, caf::actor> executors_;
+  std::vector<std::shared_ptr<attempt_host>> stopped_;
+};
+
+}  // namespace
+
+caf::actor spawn_new_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with, start_run start) {
+  return parent->spawn<run_actor, caf::monitored>(std::move(shared), std::move(with), std::move(start));
+}
+
+caf::actor spawn_stored_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with, run_id run,
+                            bool unclean) {
+  return parent->spawn<run_actor, caf::monitored>(std::move(shared), std::move(with), run, unclean);
+}
+
+}  // namespace perdure::actors

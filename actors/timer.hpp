@@ -1,0 +1,26 @@
+// The timer: keeps the near wake-ups of all runs in memory and sends each its due command through the router.
+//
+// Operation: rehydrated from the journal's wake-ups at the start and again before each window ends; runs in memory tell
+// it their changes. It re-reads the clock at least each second. What came due while the node was down goes first, in
+// due order, a bounded number at a time. A wake-up asks the run to look at its deadlines, so a stale one does nothing.
+// Concurrency: a detached actor of its own.
+#pragma once
+
+#include <memory>
+
+#include "actors/messages.hpp"
+
+namespace perdure::actors {
+
+struct services;
+
+[[nodiscard]] caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared);
+
+/// To the timer, once: who gets the wake-ups, from now on.
+struct timer_start {
+  caf::actor router;
+};
+
+}  // namespace perdure::actors
+
+PERDURE_LOCAL_MESSAGE(perdure::actors::timer_start)

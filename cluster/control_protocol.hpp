@@ -1,0 +1,64 @@
+// What is said over a node's control socket, and what is left in a journal's inbox while no node runs.
+//
+// One JSON object a line. Request: {"do": VERB, …}. Answer: {"ok": …} or {"error": {"code", "message"}}; `follow` and
+// `stored` send {"event": …} lines before theirs. Verbs of a run name it by "run_id":
+//   list {status?, workflow?, limit?, cursor?, newest_first?}   page of summaries
+//   show                                                         the run's durable state
+//   events {after?, limit?}                                      stored events
+//   stored {after?}                                              all stored events, as follow sends them
+//   follow {after?}                                              stored and coming events, until the run ends
+//   wait                                                         as show, once the run has ended
+//   cancel {reason?} pause resume retry signal {name, value} respond {request_id, value}; all with command_id?
+//   stats                                                        figures of the node
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "perdure/node.hpp"
+
+namespace perdure::cluster {
+
+/// What a caller wants done to one run. Also the form of an inbox entry.
+struct run_command {
+  std::string what;  ///< cancel, pause, resume, retry, signal, respond
+  run_id run;
+  std::string name;        ///< of the signal
+  std::string request_id;  ///< respond
+  json::value value;       ///< signal, respond
+  std::string reason;      ///< cancel
+  std::string command_id;  ///< makes signal and respond idempotent
+};
+
+/// The part of a node that the control socket serves. Every function may be called from any thread.
+struct control_target {
+  std::function<result<run_ref>(const run_id&)> get;
+  std::function<result<run_page>(const list_options&)> list;
+  std::function<node_stats()> stats;
+};
+
+[[nodiscard]] json::object to_wire(const error& why);
+[[nodiscard]] json::object to_wire(const run_summary& run);
+[[nodiscard]] json::object to_wire(const run_info& run);
+[[nodiscard]] json::object to_wire(const run_page& page);
+[[nodiscard]] json::object to_wire(const run_event& event);
+[[nodiscard]] json::object to_wire(const list_options& options);
+[[nodiscard]] json::object to_wire(const run_command& command);
+[[nodiscard]] json::object to_wire(const node_stats& stats);
+
+/// `invalid_argument` names what does not fit.
+[[nodiscard]] error error_from_wire(const json::value& in);
+[[nodiscard]] result<run_summary> summary_from_wire(const json::value& in);
+[[nodiscard]] result<run_page> page_from_wire(const json::value& in);
+[[nodiscard]] result<run_event> event_from_wire(const json::value& in);
+[[nodiscard]] result<list_options> list_options_from_wire(const json::object& in);
+[[nodiscard]] result<run_command> command_from_wire(const json::object& in);
+[[nodiscard]] std::optional<run_status> status_from_name(std::string_view name);
+
+/// Does it through the run's reference. {"run_id"}: the run, or for retry the new one.
+[[nodiscard]] result<json::object> carry_out(const control_target& node, const run_command& command);
+/// The same for an inbox entry's text; for the node that takes the inbox in.
+[[nodiscard]] result<json::object> carry_out_inbox(const control_target& node, std::string_view entry);
+
+}  // namespace perdure::cluster

@@ -1,0 +1,50 @@
+// control_server: the unix socket DATA/control.sock through which `perdure` commands reach a running node.
+//
+// Operation: a thread polls the listening socket, its clients and an event descriptor. Requests of one client are
+// answered in order; `follow` and `wait` hold that client's next request until they ended. A follower that reads
+// slowly is unsubscribed when its outbox is full and subscribed again, from where it is, when that is drained: it
+// loses nothing and holds up nobody.
+// Concurrency: construct and destroy on one thread; the node's threads call back through subscriptions.
+// Limitations: calls of the node are made on the server's thread, so a node whose journal hangs answers late. The
+// socket is for the directory's owner only (0600).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "cluster/control_protocol.hpp"
+
+namespace perdure::cluster {
+
+/// Clients at once; more wait in the backlog of the socket.
+inline constexpr std::size_t control_clients = 64;
+/// One request line.
+inline constexpr std::size_t control_request_bytes = limits::payload_bytes + (64U << 10);
+/// Answers that wait for a slow client before its subscription pauses.
+inline constexpr std::size_t control_outbox_bytes = 4U << 20;
+
+class control_server {
+ public:
+  /// Listens at `directory`/control.sock; a socket left there by a killed process is removed (the caller holds the
+  /// directory's lock). io_error names the system's reason.
+  [[nodiscard]] static result<std::unique_ptr<control_server>> start(const std::filesystem::path& directory, control_target node);
+  /// Stops, closes every client, removes the socket. No callback of a subscription runs afterwards.
+  ~control_server();
+  control_server(const control_server&) = delete;
+  control_server& operator=(const control_server&) = delete;
+
+ private:
+  class impl;
+  explicit control_server(std::unique_ptr<impl> held);
+  std::unique_ptr<impl> impl_;
+};
+
+/// Address of DATA/control.sock that fits sockaddr_un however long the path is: by way of an open descriptor of the
+/// directory, which the caller closes after bind or connect.
+struct control_address {
+  int directory = -1;
+  std::string path;
+};
+[[nodiscard]] result<control_address> open_control_address(const std::filesystem::path& directory);
+
+}  // namespace perdure::cluster

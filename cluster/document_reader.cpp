@@ -1,0 +1,51 @@
+// Documents through the DSL's reader, with its port to jq.
+#include "cluster/documents.hpp"
+#include "cluster/expression_workers.hpp"
+#include "dsl/document.hpp"
+
+namespace perdure::cluster {
+
+namespace {
+
+std::string_view name_of(dsl::problem_kind kind) {
+  switch (kind) {
+    case dsl::problem_kind::syntax: return "syntax";
+    case dsl::problem_kind::invalid: return "invalid";
+    case dsl::problem_kind::unsupported: return "unsupported";
+  }
+  return "invalid";
+}
+
+}  // namespace
+
+document_reader::document_reader(std::string helper_program) : host_(make_expression_workers(helper_program)) {}
+
+result<document> document_reader::read(const std::string& text, const std::string& file) {
+  auto read = dsl::read_document(text, file, {.host = host_.get()});
+  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) {
+    std::string all;
+    for (const auto& each : *problems) all += (all.empty() ? "" : "\n") + each.str();
+    return error{errc::invalid_argument, all};
+  }
+  const auto& model = std::get<dsl::document>(read);
+  auto made = dsl::make_workflow(model, host_);
+  if (!made) return error{made.error().code, file + ": " + made.error().message};
+  return document{made->name(), made->version(), text, file, std::move(*made)};
+}
+
+std::vector<document_problem> document_reader::problems(const std::string& text, const std::string& file) {
+  std::vector<document_problem> out;
+  auto read = dsl::read_document(text, file, {.host = host_.get()});
+  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) {
+    for (const auto& each : *problems) {
+      out.push_back({each.at.line, each.at.column, each.pointer, std::string{name_of(each.kind)}, each.message, each.str()});
+    }
+    return out;
+  }
+  if (auto made = dsl::make_workflow(std::get<dsl::document>(read), host_); !made) {
+    out.push_back({1, 1, {}, "invalid", made.error().message, file + ": " + made.error().message});
+  }
+  return out;
+}
+
+}  // namespace perdure::cluster

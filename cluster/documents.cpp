@@ -1,0 +1,193 @@
+// Keeping documents in a data directory and choosing which of them a node registers. Reading them is document_reader's.
+#include "cluster/documents.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "persistence/journal.hpp"
+
+namespace perdure::cluster {
+
+namespace {
+
+constexpr std::size_t hash_digits = 16;
+
+error system_error(const std::filesystem::path& where) { return {errc::io_error, where.string() + ": " + std::strerror(errno)}; }
+
+/// A name as one component of a path.
+std::string file_name(std::string_view name) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  std::string out;
+  for (const auto each : name) {
+    const auto byte = static_cast<unsigned char>(each);
+    const bool plain = std::isalnum(byte) != 0 || byte == '_' || byte == '-' || (byte == '.' && !out.empty());
+    if (plain) {
+      out += each;
+    } else {
+      out += '%';
+      out += hex[byte >> 4U];
+      out += hex[byte & 15U];
+    }
+  }
+  return out;
+}
+
+std::filesystem::path path_of(const std::filesystem::path& data, const document& what) {
+  const auto version = file_name(what.version) + "-" + what.definition.hash().substr(0, hash_digits);
+  return data / "documents" / file_name(what.name) / (version + ".yaml");
+}
+
+result<std::string> text_of(const std::filesystem::path& path) {
+  std::error_code bad;
+  if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
+  if (!std::filesystem::is_regular_file(path, bad)) return error{errc::io_error, path.string() + ": is not a regular file"};
+  std::ifstream in{path, std::ios::binary};
+  if (!in) return error{errc::io_error, path.string() + ": cannot be read: " + std::strerror(errno)};
+  return std::string{std::istreambuf_iterator<char>{in}, {}};
+}
+
+result<void> sync_directory(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return system_error(path);
+  const bool synced = ::fsync(fd) == 0;
+  const auto why = system_error(path);
+  ::close(fd);
+  if (!synced) return why;
+  return {};
+}
+
+/// The file appears under its name whole, or not at all.
+result<void> write_durably(const std::filesystem::path& path, const std::string& text) {
+  auto fresh = path;
+  fresh += ".new";
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return system_error(fresh);
+  bool good = true;
+  for (std::size_t at = 0; good && at < text.size();) {
+    const auto written = ::write(fd, text.data() + at, text.size() - at);
+    good = written > 0 || errno == EINTR;
+    if (written > 0) at += static_cast<std::size_t>(written);
+  }
+  good = good && ::fsync(fd) == 0;
+  const auto why = system_error(fresh);
+  ::close(fd);
+  if (!good) {
+    ::unlink(fresh.c_str());
+    return why;
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error(path);
+  return sync_directory(path.parent_path());
+}
+
+struct kept_file {
+  std::filesystem::path path;
+  std::filesystem::file_time_type written;
+};
+
+std::vector<kept_file> kept_files(const std::filesystem::path& data) {
+  std::vector<kept_file> out;
+  std::error_code bad;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(data / "documents", bad)) {
+    if (each.path().extension() == ".yaml") out.push_back({each.path(), each.last_write_time(bad)});
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.written != b.written ? a.written > b.written : a.path < b.path; });
+  return out;
+}
+
+/// Definition hashes that unfinished runs of the name and version were started with, each with one such run.
+std::map<std::string, run_id> hashes_in_use(const std::filesystem::path& data, const std::string& name,
+                                            const std::string& version) {
+  std::map<std::string, run_id> out;
+  const node_options defaults;
+  const auto journal = persistence::open_lmdb_journal(data, persistence::open_mode::read_only, defaults.max_map_bytes, 0);
+  if (!journal) return out;
+  persistence::row_query query{.workflow = name, .open_only = true, .limit = 1000};
+  while (true) {
+    const auto rows = (*journal)->rows(query);
+    for (const auto& row : rows) {
+      if (row.version == version) out.emplace(row.definition_hash, row.id);
+    }
+    if (rows.size() < query.limit) return out;
+    query.after = rows.back().id;
+  }
+}
+
+}  // namespace
+
+result<document> find_document(const std::filesystem::path& data, document_reader& reader, const std::string& file_or_name) {
+  auto text = text_of(file_or_name);
+  if (text) return reader.read(*text, file_or_name);
+  if (text.error().code != errc::not_found) return text.error();
+  for (auto& each : kept_documents(data, reader)) {
+    if (each.name == file_or_name) return std::move(each);
+  }
+  return error{errc::not_found, file_or_name + ": no such file, and no document of that name ran in " + data.string()};
+}
+
+result<void> keep_document(const std::filesystem::path& data, const document& what) {
+  const auto path = path_of(data, what);
+  std::error_code bad;
+  if (std::filesystem::exists(path, bad)) {
+    // It is the newest of its version again.
+    std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), bad);
+    return {};
+  }
+  std::filesystem::create_directories(path.parent_path(), bad);
+  if (bad) return error{errc::io_error, path.parent_path().string() + ": " + bad.message()};
+  if (auto written = write_durably(path, what.text); !written) return written;
+  if (auto synced = sync_directory(path.parent_path().parent_path()); !synced) return synced;
+  return sync_directory(data);
+}
+
+std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader) {
+  std::vector<document> out;
+  for (const auto& file : kept_files(data)) {
+    const auto text = text_of(file.path);
+    if (!text) continue;
+    if (auto read = reader.read(*text, file.path.string())) out.push_back(std::move(*read));
+  }
+  return out;
+}
+
+result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
+                                                    const std::optional<document>& also) {
+  // By name and version, the newest first; `also` is the newest of all.
+  std::map<std::pair<std::string, std::string>, std::vector<document>> versions;
+  if (also) versions[{also->name, also->version}].push_back(*also);
+  for (auto& each : kept_documents(data, reader)) {
+    auto& known = versions[{each.name, each.version}];
+    const auto same = [&](const document& other) { return other.definition.hash() == each.definition.hash(); };
+    if (std::none_of(known.begin(), known.end(), same)) known.push_back(std::move(each));
+  }
+  std::vector<document> out;
+  for (auto& [key, known] : versions) {
+    auto chosen = known.begin();
+    if (known.size() > 1) {
+      const auto used = hashes_in_use(data, key.first, key.second);
+      const auto in_use = [&](const document& each) { return used.contains(each.definition.hash()); };
+      if (const auto first = std::find_if(known.begin(), known.end(), in_use); first != known.end()) chosen = first;
+      if (also && chosen != known.begin() && key == std::pair{also->name, also->version}) {
+        return error{errc::conflict, also->file + ": differs from the text of " + also->name + " " + also->version +
+                                         " that run " + used.at(chosen->definition.hash()).str() +
+                                         " was started with and has not ended; give the document another version"};
+      }
+    }
+    out.push_back(std::move(*chosen));
+  }
+  // What is registered last is what a name alone starts.
+  if (also) {
+    std::stable_partition(out.begin(), out.end(),
+                          [&](const document& each) { return each.name != also->name || each.version != also->version; });
+  }
+  return out;
+}
+
+}  // namespace perdure::cluster

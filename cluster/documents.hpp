@@ -1,0 +1,65 @@
+// The Serverless Workflow documents of a data directory: DATA/documents/<name>/<version>-<hash>.yaml holds the text of
+// every document of which a run was started, so that unfinished runs find it after a restart.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "perdure/node.hpp"
+
+namespace perdure::dsl {
+class expression_host;
+}
+
+namespace perdure::cluster {
+
+struct document {
+  std::string name, version;
+  std::string text;
+  std::string file;  ///< where it was read from
+  workflow definition;
+};
+
+/// What is wrong with a document, and where.
+struct document_problem {
+  std::uint32_t line = 0, column = 0;
+  std::string pointer;  ///< JSON pointer of the place in the document
+  std::string kind;     ///< syntax, invalid, unsupported
+  std::string message;
+  std::string text;  ///< all of it on one line, for people
+};
+
+/// Reads documents and makes workflows of them. Expressions that need jq go to worker processes, which the workflows
+/// share and which end with the last of them. One thread.
+class document_reader {
+ public:
+  /// `helper_program`: path of the perdure binary; empty = this program when it is perdure, or one beside it.
+  explicit document_reader(std::string helper_program = {});
+  /// All problems of the text, one a line, in the error.
+  [[nodiscard]] result<document> read(const std::string& text, const std::string& file);
+  [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
+
+ private:
+  std::shared_ptr<dsl::expression_host> host_;
+};
+
+/// A document's file, or the newest kept document of that name; not_found says where it was looked for.
+[[nodiscard]] result<document> find_document(const std::filesystem::path& data, document_reader& reader,
+                                             const std::string& file_or_name);
+
+/// Durable when it returns. Nothing is done when it is there already.
+[[nodiscard]] result<void> keep_document(const std::filesystem::path& data, const document& what);
+
+/// All documents that are kept and can be read; the newest first.
+[[nodiscard]] std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader);
+
+/// What a node that opens the directory registers: the kept documents, and `also`. Of several with the same name and
+/// version, the one that unfinished runs use, else `also`, else the newest. conflict: unfinished runs use another text
+/// under the name and version of `also`.
+[[nodiscard]] result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
+                                                                  const std::optional<document>& also);
+
+}  // namespace perdure::cluster

@@ -1,0 +1,70 @@
+#include "cluster/expression_workers.hpp"
+
+#include <unistd.h>
+
+#include <boost/json.hpp>
+
+#include <filesystem>
+
+#include "actors/capabilities/jq_workers.hpp"
+#include "perdure/json.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::cluster {
+
+namespace {
+
+std::string find_program(const std::string& named) {
+  if (!named.empty()) return named;
+  std::error_code failed;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", failed);
+  if (failed) return {};
+  if (self.filename() == "perdure") return "/proc/self/exe";
+  const auto beside = self.parent_path() / "perdure";
+  return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : std::string{};
+}
+
+class expression_workers : public dsl::expression_host {
+ public:
+  explicit expression_workers(const std::string& program)
+      : known_(!program.empty()), workers_({.program = program, .time = limits::expression_time}) {}
+
+  result<json::array> evaluate(const std::string& program, const json::value& input, const json::object& args) override {
+    auto answer = ask({{"program", program}, {"input", input}, {"args", args}});
+    if (!answer) return answer.error();
+    return std::move(answer->at("values").as_array());
+  }
+
+  result<void> check(const std::vector<dsl::expression_text>& programs) override {
+    // In portions, since compiling takes long.
+    for (std::size_t at = 0; at < programs.size(); at += portion) {
+      json::array part;
+      for (std::size_t i = at; i < std::min(at + portion, programs.size()); ++i) {
+        part.emplace_back(json::object{{"program", programs[i].program}, {"names", to_json(programs[i].names)}});
+      }
+      if (auto answer = ask({{"check", std::move(part)}}); !answer) return answer.error();
+    }
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t portion = 16;
+
+  result<json::object> ask(const json::object& request) {
+    if (!known_)
+      return error{errc::unsupported,
+                   "no jq here: the perdure program was not found beside this one (node_options.helper_program)"};
+    return workers_.ask(request);
+  }
+
+  bool known_;
+  actors::jq_workers workers_;
+};
+
+}  // namespace
+
+std::shared_ptr<dsl::expression_host> make_expression_workers(const std::string& helper_program) {
+  return std::make_shared<expression_workers>(find_program(helper_program));
+}
+
+}  // namespace perdure::cluster

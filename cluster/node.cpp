@@ -1,0 +1,43 @@
+#include "perdure/node.hpp"
+
+#include "cluster/node_impl.hpp"
+
+namespace perdure {
+
+node::node(std::shared_ptr<impl> held) : impl_(std::move(held)) {}
+node::node(node&&) noexcept = default;
+node& node::operator=(node&& other) noexcept {
+  if (this != &other) {
+    close();
+    impl_ = std::move(other.impl_);
+  }
+  return *this;
+}
+node::~node() { close(); }
+
+result<node> node::open(node_options options) {
+  auto made = impl::open(std::move(options));
+  if (!made) return made.error();
+  return node{std::move(*made)};
+}
+
+result<void> node::add(const workflow& definition) { return impl_->add(definition); }
+
+result<run_ref> node::start(std::string_view workflow, const json::value& input, start_options options) {
+  return impl_->start(workflow, message_name<json::value>, payload{input}, std::move(options));
+}
+
+result<run_ref> node::start_named(std::string_view workflow, std::string_view message, payload input, start_options options) {
+  return impl_->start(workflow, message, std::move(input), std::move(options));
+}
+
+result<run_ref> node::get(const run_id& id) const { return impl_->get(id); }
+result<run_ref> node::find(std::string_view key) const { return impl_->find(key); }
+result<run_page> node::list(const list_options& options) const { return impl_->list(options); }
+node_stats node::stats() const { return impl_->stats(); }
+
+void node::close() {
+  if (impl_) impl_->close();
+}
+
+}  // namespace perdure

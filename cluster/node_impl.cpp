@@ -1,0 +1,209 @@
+// Opening and closing a node. Calls about runs are in node_runs.cpp.
+#include "cluster/node_impl.hpp"
+
+#include <condition_variable>
+#include <iostream>
+
+#include "actors/capabilities/process.hpp"
+#include "actors/journal_writer.hpp"
+#include "actors/router.hpp"
+#include "actors/timer.hpp"
+
+namespace perdure {
+
+namespace {
+
+void log_to_standard_error(const log_record& what) {
+  if (what.level != "warning" && what.level != "error") return;
+  std::string line = to_string(what.time) + " " + std::string{what.level} + " " + std::string{what.message};
+  if (!what.run.empty()) line += " run=" + std::string{what.run};
+  if (!what.executor.empty()) line += " executor=" + std::string{what.executor};
+  std::cerr << line + "\n";
+}
+
+timestamp system_time() { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
+
+/// Something that other threads bring about and one waits for.
+class latch {
+ public:
+  void set() {
+    {
+      const std::lock_guard lock{mutex_};
+      set_ = true;
+    }
+    ready_.notify_all();
+  }
+  bool wait_until(std::chrono::steady_clock::time_point end) {
+    std::unique_lock lock{mutex_};
+    return ready_.wait_until(lock, end, [this] { return set_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  bool set_ = false;
+};
+
+}  // namespace
+
+result<std::shared_ptr<node::impl>> node::impl::open(node_options options) {
+  std::shared_ptr<impl> made{new impl{std::move(options)}};
+  if (auto up = made->bring_up(); !up) return up.error();
+  return made;
+}
+
+node::impl::~impl() { close(); }
+
+result<void> node::impl::bring_up() {
+  const auto began = std::chrono::steady_clock::now();
+  std::unique_ptr<persistence::journal> journal;
+  if (options_.engine == journal_engine::memory) {
+    journal = persistence::make_memory_journal();
+  } else {
+    if (options_.data_dir.empty())
+      return error{errc::invalid_argument, "node_options.data_dir is empty: name the directory for the journal"};
+    auto opened = persistence::open_lmdb_journal(options_.data_dir, persistence::open_mode::read_write, options_.max_map_bytes,
+                                                 options_.min_free_disk_bytes);
+    if (!opened) return opened.error();
+    journal = std::move(*opened);
+  }
+  const auto cores = std::max(1U, std::thread::hardware_concurrency());
+  auto sink = options_.log ? options_.log : log_to_standard_error;
+  actors::user_pool::options pool;
+  pool.threads = options_.user_threads != 0 ? options_.user_threads : std::max(4U, 2 * cores);
+  pool.log = [sink](std::string_view text) { sink({system_time(), "warning", text, {}, {}}); };
+  shared_ = std::make_shared<actors::services>(std::move(pool), system_time);
+  shared_->journal = std::move(journal);
+  shared_->sink = std::move(sink);
+  const auto epoch = shared_->journal->acquire(0);
+  if (!epoch) return epoch.error();
+  shared_->epoch = *epoch;
+  shared_->clock.start_at(shared_->journal->last_time());
+  if (const auto ahead = shared_->clock.ahead(); ahead > std::chrono::seconds{1}) {
+    shared_->log("warning", "the system's clock is " + to_human(ahead) + " behind the journal; time goes on from the journal's");
+  }
+  shared_->capabilities.add(
+      "process", std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{})));
+
+  const bool unclean = shared_->journal->last_lsn() > 0 && !shared_->journal->was_closed();
+  config_ = std::make_unique<caf::actor_system_config>();
+  config_->set("scheduler.max-threads",
+               static_cast<std::size_t>(options_.scheduler_threads != 0 ? options_.scheduler_threads : cores));
+  config_->set("scheduler.policy", caf::atom("sharing"));  // idle workers sleep on a condition instead of polling
+  system_ = std::make_unique<caf::actor_system>(*config_);
+  writer_ = actors::spawn_journal_writer(*system_, shared_, [this] { fail_stop(); });
+  timer_ = actors::spawn_timer(*system_, shared_);
+  router_ = actors::spawn_router(*system_, shared_, writer_, timer_);
+  actors::tell(router_, actors::reopen_active{unclean});
+  actors::tell(timer_, actors::timer_start{router_});
+  recovery_time_ = std::chrono::duration_cast<duration>(std::chrono::steady_clock::now() - began);
+
+  if (options_.control_socket && options_.engine == journal_engine::lmdb) {
+    const std::weak_ptr<impl> self = weak_from_this();
+    const auto closing = error{errc::shutting_down, "the node is closing"};
+    auto started =
+        cluster::control_server::start(options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
+                                                             auto held = self.lock();
+                                                             return held ? held->get(id) : closing;
+                                                           },
+                                                           .list = [self, closing](const list_options& how) -> result<run_page> {
+                                                             auto held = self.lock();
+                                                             return held ? held->list(how) : closing;
+                                                           },
+                                                           .stats =
+                                                               [self] {
+                                                                 auto held = self.lock();
+                                                                 return held ? held->stats() : node_stats{};
+                                                               }});
+    if (!started) return started.error();
+    control_ = std::move(*started);
+  }
+  take_inbox_in();
+  return {};
+}
+
+/// Commands that were left while no node ran. A retry needs its workflow: it stays in the inbox until that is added.
+void node::impl::take_inbox_in() {
+  const cluster::control_target self{.get = [this](const run_id& id) { return get(id); },
+                                     .list = [this](const list_options& how) { return list(how); },
+                                     .stats = [this] { return stats(); }};
+  inbox_waits_ = false;
+  for (const auto& entry : shared_->journal->take_inbox()) {
+    const auto done = cluster::carry_out_inbox(self, entry);
+    if (done) continue;
+    const bool later = done.error().code == errc::workflow_unknown && shared_->journal->put_inbox(entry);
+    inbox_waits_ = inbox_waits_ || later;
+    if (!later) shared_->log("warning", "a command of the inbox was refused: " + done.error().message);
+  }
+}
+
+/// The journal cannot go on: nothing more is durable, so nothing more may be let out. Called by the writer.
+void node::impl::fail_stop() {
+  failed_ = true;
+  shared_->closing = true;
+  shared_->log("error", "the journal cannot be written any more; the node stops. Runs go on at the next open");
+}
+
+void node::impl::close() {
+  const std::lock_guard lock{close_mutex_};
+  if (closed_.exchange(true) || !shared_) return;
+  const auto end = std::chrono::steady_clock::now() + options_.shutdown_timeout;
+  shared_->closing = true;
+  control_.reset();
+  if (system_) {
+    actors::tell(router_, actors::close_runs{});
+    // What runs may end and be recorded; nothing new begins.
+    while (shared_->pool.now().running > 0 && std::chrono::steady_clock::now() + options_.shutdown_timeout / 4 < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{2});
+    }
+    shared_->capabilities.stop_all();
+    const auto gone = std::make_shared<latch>();
+    actors::tell(router_, actors::close_runs{.leave = true, .done = [gone] { gone->set(); }});
+    if (!gone->wait_until(end)) shared_->log("warning", "closed with runs still in memory; they go on at the next open");
+  }
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+  if (!shared_->pool.stop(std::max(left, std::chrono::milliseconds{50}))) {
+    shared_->log("warning", "closed while user code still runs; its steps are done again at the next open");
+  }
+  for (auto* each : {&router_, &timer_, &writer_}) {
+    if (*each) caf::anon_send_exit(*each, caf::exit_reason::user_shutdown);
+    *each = nullptr;
+  }
+  if (system_) {
+    system_->await_all_actors_done();
+    system_.reset();
+  }
+  shared_->hub.stop();
+  const std::unique_lock last{gate_};
+  if (!failed_ && shared_->journal->flush()) shared_->journal->mark_closed();
+  shared_->journal.reset();
+}
+
+node::impl::visit node::impl::enter() const {
+  visit held{gate_};
+  if (closed_ && !shared_->journal) held.unlock();
+  return held;
+}
+
+result<void> node::impl::add(const workflow& definition) {
+  if (auto added = shared_->workflows.add(definition.shared()); !added) return added.error();
+  actors::tell(router_, actors::workflow_added{definition.name(), definition.version()});
+  if (inbox_waits_) take_inbox_in();
+  return {};
+}
+
+node_stats node::impl::stats() const {
+  const auto held = enter();
+  node_stats out;
+  out.commits = shared_->count.commits;
+  out.records = shared_->count.records;
+  out.live_runs = shared_->count.live_runs;
+  out.open_runs = shared_->journal ? shared_->journal->open_runs() : 0;
+  out.recovered_runs = shared_->count.recovered_runs;
+  out.replayed_events = shared_->count.replayed_events;
+  out.stale_results = shared_->count.stale_results;
+  out.recovery_time = recovery_time_;
+  return out;
+}
+
+}  // namespace perdure

@@ -1,0 +1,74 @@
+// node::impl: the composition root. Makes the journal, the services and the actors of a node, and takes them down.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+
+#include "actors/caf_support.hpp"
+#include "actors/messages.hpp"
+#include "actors/services.hpp"
+#include "cluster/control_server.hpp"
+#include "cluster/run_access.hpp"
+
+namespace perdure {
+
+class node::impl : public detail::run_access, public std::enable_shared_from_this<node::impl> {
+ public:
+  static result<std::shared_ptr<impl>> open(node_options options);
+  ~impl() override;
+
+  result<void> add(const workflow& definition);
+  result<run_ref> start(std::string_view workflow, std::string_view message, payload input, start_options options);
+  result<run_ref> get(const run_id& id);
+  result<run_ref> find(std::string_view key);
+  result<run_page> list(const list_options& options);
+  node_stats stats() const;
+  void close();
+
+  result<run_info> status(const run_id& run) override;
+  result<run_info> wait(const run_id& run, duration limit) override;
+  result<void> command(const run_id& run, core::command what) override;
+  result<run_ref> retry(const run_id& run) override;
+  result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) override;
+  result<std::vector<run_event>> events(const run_id& run, run_seq after, std::size_t limit) override;
+
+  /// Without blocking: `answer` comes from an actor once the command is durable or refused.
+  void post_command(const run_id& run, core::command what, actors::reply answer);
+  /// Calls back once soon and after every commit of the run, until the token ends.
+  [[nodiscard]] std::shared_ptr<void> watch(const run_id& run, std::function<void()> wake);
+
+  [[nodiscard]] actors::services& shared() { return *shared_; }
+  [[nodiscard]] const caf::actor& router() const { return router_; }
+  [[nodiscard]] const node_options& options() const { return options_; }
+
+ private:
+  explicit impl(node_options options) : options_(std::move(options)) {}
+  result<void> bring_up();
+  void take_inbox_in();
+  void fail_stop();
+  result<run_ref> begin(actors::start_run what);
+  result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
+                         const payload& input);
+  run_summary summary_of(const persistence::run_row& row) const;
+  result<run_info> info_of(const persistence::run_row& row);
+
+  node_options options_;
+  std::shared_ptr<actors::services> shared_;
+  std::unique_ptr<caf::actor_system_config> config_;
+  std::unique_ptr<caf::actor_system> system_;
+  caf::actor writer_, timer_, router_;
+  std::unique_ptr<cluster::control_server> control_;
+  duration recovery_time_{0};
+  /// Held shared by whoever reads the journal on a caller's thread; close() waits for them.
+  using visit = std::shared_lock<std::shared_mutex>;
+  [[nodiscard]] visit enter() const;
+
+  mutable std::shared_mutex gate_;
+  std::mutex close_mutex_;
+  std::atomic<bool> closed_{false};
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> inbox_waits_{false};  ///< entries for workflows that are not registered yet
+};
+
+}  // namespace perdure

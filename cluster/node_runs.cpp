@@ -1,0 +1,363 @@
+// What a node is asked about runs: start, look up, command, watch.
+#include <condition_variable>
+#include <future>
+
+#include "actors/run_actor.hpp"
+#include "cluster/node_impl.hpp"
+#include "core/event_json.hpp"
+#include "core/machine.hpp"
+#include "persistence/projection.hpp"
+
+namespace perdure {
+
+namespace {
+
+const error closing{errc::shutting_down, "the node is closed"};
+
+/// One answer. A message that its receiver never saw answers too, by being destroyed.
+template <class T>
+class answer_slot {
+ public:
+  ~answer_slot() {
+    if (!set_) promise_.set_value(error{errc::shutting_down, "the run's actor ended before it answered; ask again"});
+  }
+  void set(result<T> what) {
+    if (!std::exchange(set_, true)) promise_.set_value(std::move(what));
+  }
+  [[nodiscard]] std::future<result<T>> future() { return promise_.get_future(); }
+
+ private:
+  std::promise<result<T>> promise_;
+  bool set_ = false;
+};
+
+std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
+
+result<void> check_name(std::string_view what, std::string_view text, bool may_be_empty) {
+  if (text.empty() && !may_be_empty) return error{errc::invalid_argument, std::string{what} + " is empty"};
+  if (text.size() > limits::name_bytes) {
+    return error{errc::invalid_argument, std::string{what} + " has " + std::to_string(text.size()) +
+                                             " bytes; the limit name_bytes is " + std::to_string(limits::name_bytes)};
+  }
+  return {};
+}
+
+/// Sizes of what a caller hands in.
+result<void> check(const core::command& what) {
+  const auto small = [](const payload& value) -> result<void> {
+    if (value.size() <= limits::payload_bytes) return {};
+    return error{errc::payload_too_large, "the payload has " + std::to_string(value.size()) +
+                                              " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes)};
+  };
+  if (const auto* signal = std::get_if<core::signal_command>(&what)) {
+    if (auto named = check_name("the signal's name", signal->name, false); !named) return named;
+    return small(signal->value);
+  }
+  if (const auto* respond = std::get_if<core::respond_command>(&what)) return small(respond->answer);
+  return {};
+}
+
+}  // namespace
+
+result<run_ref> node::impl::start(std::string_view workflow, std::string_view message, payload input, start_options options) {
+  if (closed_ || failed_) return closing;
+  if (auto named = check_name("the key", options.key, true); !named) return named.error();
+  if (input.size() > limits::payload_bytes) {
+    return error{errc::payload_too_large, "the input has " + std::to_string(input.size()) +
+                                              " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes)};
+  }
+  if (!options.key.empty()) {
+    const auto held = enter();
+    if (!held) return closing;
+    if (const auto holder = shared_->journal->find_key("", options.key))
+      return attach(*holder, workflow, options.key, message, input);
+  }
+  auto definition = shared_->workflows.newest(workflow);
+  if (!definition) {
+    std::string known;
+    for (const auto& each : shared_->workflows.names()) known += (known.empty() ? "" : ", ") + each;
+    return error{errc::workflow_unknown,
+                 "workflow " + in_quotes(workflow) + " is not registered; known: " + (known.empty() ? "none" : known)};
+  }
+  if (shared_->pool.overloaded()) return error{errc::overloaded, "all threads for user code are busy or stuck; try again later"};
+  auto started = begin({.how = {.id = run_id::make(),
+                                .message = std::string{message},
+                                .input = input,
+                                .key = options.key,
+                                .timeout = options.timeout},
+                        .definition = std::move(definition)});
+  if (!started && started.error().code == errc::already_exists && !options.key.empty()) {
+    const auto held = enter();
+    if (!held) return closing;
+    if (const auto holder = shared_->journal->find_key("", options.key))
+      return attach(*holder, workflow, options.key, message, input);
+  }
+  return started;
+}
+
+result<run_ref> node::impl::begin(actors::start_run what) {
+  auto told = std::make_shared<answer_slot<run_id>>();
+  auto answer = told->future();
+  what.answer = [told = std::move(told)](result<run_id> id, const std::optional<run_id>&) { told->set(std::move(id)); };
+  const auto id = what.how.id;
+  actors::tell(router_, std::move(what));
+  if (answer.wait_for(options_.call_timeout) != std::future_status::ready) {
+    return error{errc::timeout,
+                 "no answer within " + to_human(options_.call_timeout) + "; run " + id.str() + " may have started"};
+  }
+  auto begun = answer.get();
+  if (!begun) return begun.error();
+  return run_ref{*begun, shared_from_this()};
+}
+
+result<run_ref> node::impl::attach(const run_id& holder, std::string_view workflow, std::string_view key,
+                                   std::string_view message, const payload& input) {
+  const auto row = shared_->journal->row(holder);
+  if (!row) return error{errc::internal, "the key " + in_quotes(key) + " leads to a run that is not there"};
+  if (row->workflow != workflow) {
+    return error{errc::already_exists, "the key " + in_quotes(key) + " began run " + holder.str() + " of workflow " +
+                                           in_quotes(row->workflow) + ", not of " + in_quotes(workflow)};
+  }
+  if (row->input_hash != persistence::input_hash(message, input.text())) {
+    return error{errc::already_exists, "the key " + in_quotes(key) + " began run " + holder.str() +
+                                           " with another input; take another key, or the same input"};
+  }
+  return run_ref{holder, shared_from_this()};
+}
+
+result<run_ref> node::impl::get(const run_id& id) {
+  const auto held = enter();
+  if (!held) return closing;
+  if (!shared_->journal->row(id)) return error{errc::not_found, "no run " + id.str()};
+  return run_ref{id, shared_from_this()};
+}
+
+result<run_ref> node::impl::find(std::string_view key) {
+  const auto held = enter();
+  if (!held) return closing;
+  const auto holder = shared_->journal->find_key("", key);
+  if (!holder) return error{errc::not_found, "no run was begun with the key " + in_quotes(key)};
+  return run_ref{*holder, shared_from_this()};
+}
+
+run_summary node::impl::summary_of(const persistence::run_row& row) const {
+  run_summary out{.id = row.id,
+                  .workflow = row.workflow,
+                  .version = row.version,
+                  .status = row.status,
+                  .created_at = row.created_at,
+                  .updated_at = row.updated_at,
+                  .ended_at = row.ended_at,
+                  .wakeup = row.wakeup,
+                  .seq = row.seq,
+                  .key = row.key};
+  bool changed = false;
+  if (!is_terminal(row.status) && !shared_->workflows.find(row.workflow, row.version, row.definition_hash, &changed)) {
+    out.blocked = changed ? "another graph is registered under this workflow and version" : "workflow not registered";
+  }
+  return out;
+}
+
+result<run_page> node::impl::list(const list_options& options) {
+  const auto held = enter();
+  if (!held) return closing;
+  persistence::row_query query{
+      .status = options.status, .workflow = options.workflow, .limit = options.limit + 1, .newest_first = options.newest_first};
+  if (!options.cursor.empty()) {
+    query.after = run_id::parse(options.cursor);
+    if (!query.after) return error{errc::invalid_argument, in_quotes(options.cursor) + " is not a cursor of a page before"};
+  }
+  auto rows = shared_->journal->rows(query);
+  run_page out;
+  if (rows.size() > options.limit) {
+    rows.resize(options.limit);
+    if (!rows.empty()) out.next_cursor = rows.back().id.str();
+  }
+  for (const auto& row : rows) out.runs.push_back(summary_of(row));
+  return out;
+}
+
+result<run_info> node::impl::info_of(const persistence::run_row& row) {
+  auto state = actors::load_run(*shared_->journal, &shared_->journal->blobs(), row.id);
+  if (!state) return state.error();
+  run_info out;
+  static_cast<run_summary&>(out) = summary_of(row);
+  out.status = state->status;
+  out.seq = state->seq;
+  out.updated_at = state->updated_at;
+  out.ended_at = state->ended_at;
+  out.input = state->input;
+  out.outputs = std::move(state->outputs);
+  if (!out.outputs.empty()) out.output = out.outputs.back();
+  out.error = state->error;
+  out.handled_errors = state->handled_errors;
+  for (const auto& [id, in] : state->activations) {
+    for (const auto& [ordinal, step] : in.pending) {
+      if (step.kind != core::step_kind::request) continue;
+      out.requests.push_back({std::to_string(id) + "." + std::to_string(ordinal), in.executor, step.args, step.since, step.due});
+    }
+  }
+  return out;
+}
+
+result<run_info> node::impl::status(const run_id& run) {
+  const auto held = enter();
+  if (!held) return closing;
+  const auto row = shared_->journal->row(run);
+  if (!row) return error{errc::not_found, "no run " + run.str()};
+  return info_of(*row);
+}
+
+result<run_info> node::impl::wait(const run_id& run, duration limit) {
+  if (closed_) return closing;
+  struct signal {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::uint64_t seen = 0;
+  };
+  const auto news = std::make_shared<signal>();
+  const auto watch = shared_->hub.subscribe(run, [news] {
+    {
+      const std::lock_guard lock{news->mutex};
+      ++news->seen;
+    }
+    news->changed.notify_all();
+  });
+  const auto end = std::chrono::steady_clock::now() + limit;
+  std::uint64_t looked_at = 0;
+  auto status = run_status::scheduled;
+  while (true) {
+    if (closed_ || shared_->closing)
+      return error{errc::shutting_down, "the node is closing; run " + run.str() + " goes on at its next start"};
+    {
+      const auto held = enter();
+      if (!held) return closing;
+      const auto row = shared_->journal->row(run);
+      if (!row) return error{errc::not_found, "no run " + run.str()};
+      if (is_terminal(row->status)) return info_of(*row);
+      status = row->status;
+    }
+    std::unique_lock lock{news->mutex};
+    if (limit > duration{0} && std::chrono::steady_clock::now() >= end) {
+      return error{errc::timeout, "run " + run.str() + " is " + std::string{to_string(status)} + " after " + to_human(limit)};
+    }
+    auto pause = std::chrono::steady_clock::now() + std::chrono::milliseconds{500};  // notices a closing node
+    if (limit > duration{0}) pause = std::min(pause, end);
+    news->changed.wait_until(lock, pause, [&] { return news->seen != looked_at; });
+    looked_at = news->seen;
+  }
+}
+
+void node::impl::post_command(const run_id& run, core::command what, actors::reply answer) {
+  if (closed_ || failed_) return answer(closing);
+  if (auto fits = check(what); !fits) return answer(fits);
+  actors::tell(router_, actors::run_command{run, std::move(what), std::move(answer)});
+}
+
+std::shared_ptr<void> node::impl::watch(const run_id& run, std::function<void()> wake) {
+  if (closed_) return nullptr;
+  return shared_->hub.subscribe(run, std::move(wake));
+}
+
+result<void> node::impl::command(const run_id& run, core::command what) {
+  auto told = std::make_shared<answer_slot<void>>();
+  auto answer = told->future();
+  post_command(run, std::move(what), [told = std::move(told)](result<void> done) { told->set(std::move(done)); });
+  if (answer.wait_for(options_.call_timeout) != std::future_status::ready) {
+    return error{errc::timeout, "no answer within " + to_human(options_.call_timeout) + "; the command may still be carried out"};
+  }
+  return answer.get();
+}
+
+result<run_ref> node::impl::retry(const run_id& run) {
+  if (closed_ || failed_) return closing;
+  auto held = enter();
+  if (!held) return closing;
+  const auto row = shared_->journal->row(run);
+  if (!row) return error{errc::not_found, "no run " + run.str()};
+  auto definition = shared_->workflows.find(row->workflow, row->version, row->definition_hash);
+  if (!definition)
+    return error{errc::workflow_unknown,
+                 "workflow " + in_quotes(row->workflow) + " " + row->version + " of run " + run.str() + " is not registered"};
+  std::vector<std::pair<core::event, timestamp>> history;
+  while (true) {
+    auto records = shared_->journal->read_run(run, history.size(), limits::reader_records);
+    if (!records) return records.error();
+    for (const auto& record : *records) {
+      auto event = core::decode(record.kind, record.schema, record.bytes, &shared_->journal->blobs());
+      if (!event) return event.error();
+      history.emplace_back(std::move(*event), record.time);
+    }
+    if (records->size() < limits::reader_records) break;
+  }
+  auto state = core::state_for_retry(history, run, &definition->plan, shared_->clock.now());
+  if (!state) return state.error();
+  auto bytes = core::encode_state(*state, nullptr);
+  if (!bytes) return bytes.error();
+  held.unlock();
+  return begin({.how = {.id = run_id::make()},
+                .definition = std::move(definition),
+                .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes)}});
+}
+
+result<std::vector<run_event>> node::impl::events(const run_id& run, run_seq after, std::size_t limit) {
+  const auto held = enter();
+  if (!held) return closing;
+  auto& journal = *shared_->journal;
+  if (!journal.row(run)) return error{errc::not_found, "no run " + run.str()};
+  core::executor_names names;
+  std::vector<run_event> out;
+  // Names of executors are learnt from the beginning.
+  for (run_seq at = 0; out.size() < limit;) {
+    auto records = journal.read_run(run, at, limits::reader_records);
+    if (!records) return records.error();
+    for (const auto& record : *records) {
+      auto event = core::decode(record.kind, record.schema, record.bytes, &journal.blobs());
+      if (!event) return event.error();
+      at = record.seq;
+      if (record.seq <= after) {
+        names.learn(*event);
+      } else if (out.size() < limit) {
+        out.push_back(core::to_run_event(record, *event, names));
+      }
+    }
+    if (records->size() < limits::reader_records) break;
+  }
+  return out;
+}
+
+result<subscription> node::impl::subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) {
+  const auto held = enter();
+  if (!held) return closing;
+  if (!shared_->journal->row(run)) return error{errc::not_found, "no run " + run.str()};
+  struct pump {
+    std::shared_ptr<actors::services> shared;
+    run_id run;
+    std::function<void(const run_event&)> take;
+    run_seq after;
+    run_seq read = 0;
+    core::executor_names names;
+
+    void operator()() {
+      while (!shared->closing) {
+        const auto records = shared->journal->read_run(run, read, limits::reader_records);
+        if (!records) return shared->log("error", "a subscription cannot read on: " + records.error().message, run.str());
+        for (const auto& record : *records) {
+          const auto event = core::decode(record.kind, record.schema, record.bytes, &shared->journal->blobs());
+          if (!event) return shared->log("error", "a subscription cannot read on: " + event.error().message, run.str());
+          read = record.seq;
+          const auto shown = core::to_run_event(record, *event, names);
+          if (record.seq > after) take(shown);
+        }
+        if (records->size() < limits::reader_records) return;
+      }
+    }
+  };
+  auto reading = std::make_shared<pump>(pump{shared_, run, std::move(on_event), after});
+  auto token = shared_->hub.subscribe(run, [reading] { (*reading)(); });
+  // Members end in reverse order: the token before the hub it belongs to.
+  return subscription{
+      std::make_shared<std::pair<std::shared_ptr<actors::services>, std::shared_ptr<void>>>(shared_, std::move(token))};
+}
+
+}  // namespace perdure

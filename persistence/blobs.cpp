@@ -1,0 +1,143 @@
+#include "persistence/blobs.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "perdure/limits.hpp"
+#include "persistence/file_descriptor.hpp"
+
+namespace perdure::persistence {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+error system_error(int code, std::string_view doing, const fs::path& path) {
+  const bool full = code == ENOSPC || code == EDQUOT;
+  return {full ? errc::disk_full : errc::io_error, std::string{doing} + " " + path.string() + ": " + std::strerror(code)};
+}
+
+result<void> sync_directory(const fs::path& path) {
+  const file_descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!directory || ::fsync(directory.get()) != 0) return system_error(errno, "cannot sync", path);
+  return {};
+}
+
+/// Makes the directory and those above it, each durably.
+result<void> make_directory(const fs::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return sync_directory(path.parent_path());
+  if (errno == EEXIST) return {};
+  if (errno != ENOENT) return system_error(errno, "cannot make", path);
+  if (auto above = make_directory(path.parent_path()); !above) return above;
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error(errno, "cannot make", path);
+  return sync_directory(path.parent_path());
+}
+
+result<void> write_synced(const fs::path& path, std::string_view text) {
+  const file_descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+  if (!file) return system_error(errno, "cannot make", path);
+  while (!text.empty()) {
+    const auto written = ::write(file.get(), text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return system_error(errno, "cannot write", path);
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fsync(file.get()) != 0) return system_error(errno, "cannot sync", path);
+  return {};
+}
+
+result<payload> check(std::string text, const core::digest& hash) {
+  if (core::sha256({text}) != hash) return error{errc::corrupt, "blob " + core::to_hex(hash) + " is damaged"};
+  return payload::trusted(std::move(text));
+}
+
+std::optional<error> check_size(std::string_view text) {
+  if (text.size() <= limits::payload_bytes) return std::nullopt;
+  return error{errc::payload_too_large, "a payload of " + std::to_string(text.size()) + " bytes; the limit payload_bytes is " +
+                                            std::to_string(limits::payload_bytes)};
+}
+
+}  // namespace
+
+file_blobs::file_blobs(std::filesystem::path directory, bool read_only)
+    : directory_(std::move(directory)), read_only_(read_only) {
+  if (!read_only_) sweep();
+}
+
+fs::path file_blobs::path_of(const core::digest& hash) const {
+  const auto name = core::to_hex(hash);
+  return directory_ / name.substr(0, 2) / name.substr(2);
+}
+
+result<core::digest> file_blobs::put(std::string_view text) {
+  if (read_only_) return error{errc::unsupported, "the journal is open for reading only"};
+  if (auto too_large = check_size(text)) return *too_large;
+  const auto hash = core::sha256({text});
+  const auto path = path_of(hash);
+  struct stat known {};
+  if (::stat(path.c_str(), &known) == 0 && known.st_size == static_cast<off_t>(text.size())) {
+    // Whoever wrote it may not have come to its last step yet.
+    if (auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
+    return hash;
+  }
+  if (auto made = make_directory(path.parent_path()); !made) return made.error();
+  const auto temporary = fs::path{path} += "." + std::to_string(next_temporary_++);
+  auto written = write_synced(temporary, text);
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = system_error(errno, "cannot rename", temporary);
+  if (!written) {
+    ::unlink(temporary.c_str());
+    return written.error();
+  }
+  if (auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
+  return hash;
+}
+
+result<payload> file_blobs::get(const core::digest& hash) {
+  const auto path = path_of(hash);
+  const file_descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (!file && errno == ENOENT) return error{errc::not_found, "there is no blob " + core::to_hex(hash)};
+  struct stat known {};
+  if (!file || ::fstat(file.get(), &known) != 0) return system_error(errno, "cannot open", path);
+  if (known.st_size < 0 || static_cast<std::size_t>(known.st_size) > limits::payload_bytes) {
+    return error{errc::corrupt, "blob " + core::to_hex(hash) + " has an impossible size"};
+  }
+  std::string text(static_cast<std::size_t>(known.st_size), '\0');
+  for (std::size_t at = 0; at < text.size();) {
+    const auto got = ::read(file.get(), text.data() + at, text.size() - at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(errno, "cannot read", path);
+    if (got == 0) text.resize(at);
+    at += static_cast<std::size_t>(got);
+  }
+  return check(std::move(text), hash);
+}
+
+/// Names with a dot are temporary files of a process that ended before it could rename them.
+void file_blobs::sweep() const {
+  std::error_code ignored;
+  for (const auto& folder : fs::directory_iterator{directory_, ignored}) {
+    for (const auto& file : fs::directory_iterator{folder.path(), ignored}) {
+      if (file.path().filename().string().find('.') != std::string::npos) fs::remove(file.path(), ignored);
+    }
+  }
+}
+
+result<core::digest> memory_blobs::put(std::string_view text) {
+  if (auto too_large = check_size(text)) return *too_large;
+  const auto hash = core::sha256({text});
+  const std::lock_guard lock{mutex_};
+  kept_.try_emplace(hash, payload::trusted(std::string{text}));
+  return hash;
+}
+
+result<payload> memory_blobs::get(const core::digest& hash) {
+  const std::lock_guard lock{mutex_};
+  const auto at = kept_.find(hash);
+  if (at == kept_.end()) return error{errc::not_found, "there is no blob " + core::to_hex(hash)};
+  return at->second;
+}
+
+}  // namespace perdure::persistence

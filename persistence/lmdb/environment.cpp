@@ -1,0 +1,192 @@
+#include "persistence/lmdb/environment.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "persistence/keys.hpp"
+
+namespace perdure::persistence {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr unsigned max_tables = 32;
+constexpr unsigned max_readers = 1022;
+constexpr std::size_t least_map_bytes = std::size_t{256} << 10;
+
+/// In the order of `table`. The log's name is "log". Stored; never change one.
+constexpr std::array<const char*, table_count> table_names = {
+    "meta", "rows", "wakeups", "keys", "active", "by_status", "by_workflow", "tenants", "snapshots", "inbox", "damaged"};
+
+/// The environments of this process. LMDB must not open a file twice in one process: closing one would drop the other's locks.
+struct registry {
+  using identity = std::pair<dev_t, ino_t>;
+  std::mutex mutex;
+  std::map<identity, std::weak_ptr<lmdb_environment>> known;
+
+  static registry& of_process() {
+    static registry one;
+    return one;
+  }
+};
+
+result<void> sync_directory(const fs::path& path) {
+  const file_descriptor directory{::open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!directory || ::fsync(directory.get()) != 0)
+    return error{errc::io_error, "cannot sync " + path.string() + ": " + std::strerror(errno)};
+  return {};
+}
+
+}  // namespace
+
+error lmdb_error(int code, std::string_view doing) {
+  const bool full = code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT;
+  const bool damaged = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID;
+  return {full ? errc::disk_full : damaged ? errc::corrupt : errc::io_error, std::string{doing} + ": " + mdb_strerror(code)};
+}
+
+result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path& directory, open_mode mode,
+                                                                 std::size_t max_map_bytes) {
+  const auto file = directory / "journal.mdb";
+  std::error_code failed;
+  if (mode == open_mode::read_only) {
+    if (!fs::exists(file, failed)) return error{errc::not_found, "there is no journal in " + directory.string()};
+  } else {
+    const bool made = fs::create_directories(directory, failed);
+    if (failed) return error{errc::io_error, "cannot make " + directory.string() + ": " + failed.message()};
+    if (made) {
+      if (auto synced = sync_directory(fs::absolute(directory).lexically_normal().parent_path()); !synced) return synced.error();
+    }
+  }
+  struct stat known {};
+  if (::stat(directory.c_str(), &known) != 0)
+    return error{errc::io_error, "cannot read " + directory.string() + ": " + std::strerror(errno)};
+  auto& environments = registry::of_process();
+  const std::lock_guard lock{environments.mutex};
+  const registry::identity identity{known.st_dev, known.st_ino};
+  if (auto open_already = environments.known[identity].lock()) {
+    if (mode == open_mode::read_only) return open_already;
+    return error{errc::locked, directory.string() + " is already open in this process"};
+  }
+  auto environment = std::shared_ptr<lmdb_environment>{new lmdb_environment};
+  const bool is_new = mode == open_mode::read_write && !fs::exists(file, failed);
+  if (mode == open_mode::read_write) {
+    auto taken = directory_lock::take(directory);
+    if (!taken) return taken.error();
+    environment->lock_ = std::move(*taken);
+  }
+  if (auto mapped = environment->map(file, mode, max_map_bytes); !mapped) return mapped.error();
+  if (auto opened = environment->open_tables(mode); !opened) return opened.error();
+  if (is_new) {
+    if (auto synced = sync_directory(directory); !synced) return synced.error();
+  }
+  environments.known[identity] = environment;
+  return environment;
+}
+
+lmdb_environment::~lmdb_environment() {
+  for (auto* transaction : idle_) mdb_txn_abort(transaction);
+  if (env_ != nullptr) mdb_env_close(env_);
+}
+
+/// Reserves address space, not disk: as much as the system grants.
+result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::size_t max_map_bytes) {
+  const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (mode == open_mode::read_only ? MDB_RDONLY : 0);
+  for (auto bytes = std::max(max_map_bytes, least_map_bytes);; bytes /= 2) {
+    int code = mdb_env_create(&env_);
+    if (code == 0) code = mdb_env_set_maxdbs(env_, max_tables);
+    if (code == 0) code = mdb_env_set_maxreaders(env_, max_readers);
+    // A reader takes the size from the file.
+    if (code == 0 && mode == open_mode::read_write) code = mdb_env_set_mapsize(env_, bytes & ~(least_map_bytes - 1));
+    if (code == 0) code = mdb_env_open(env_, file.c_str(), flags, 0600);
+    if (code == 0) break;
+    if (env_ != nullptr) mdb_env_close(env_);
+    env_ = nullptr;
+    const bool too_large = code == ENOMEM || code == EAGAIN || code == EFBIG;
+    if (!too_large || mode == open_mode::read_only || bytes / 2 < least_map_bytes)
+      return lmdb_error(code, "cannot open " + file.string());
+  }
+  int dead = 0;
+  mdb_reader_check(env_, &dead);
+  return {};
+}
+
+result<void> lmdb_environment::open_tables(open_mode mode) {
+  tables_.fill(no_table);
+  MDB_txn* transaction = nullptr;
+  if (int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &transaction); code != 0)
+    return lmdb_error(code, "cannot read the journal");
+  // The format comes first: what a newer version wrote must not be touched, not even by making tables.
+  MDB_dbi meta = no_table;
+  if (mdb_dbi_open(transaction, table_names[static_cast<std::size_t>(table::meta)], 0, &meta) == 0) {
+    MDB_val key{format_key.size(), const_cast<char*>(format_key.data())}, value{};
+    if (mdb_get(transaction, meta, &key, &value) == 0) {
+      byte_reader in{{static_cast<const char*>(value.mv_data), value.mv_size}};
+      if (const auto format = in.number<std::uint32_t>(); format > store_format) {
+        mdb_txn_abort(transaction);
+        return error{errc::newer_format, "the journal was written by a newer version (format " + std::to_string(format) +
+                                             "); this one knows " + std::to_string(store_format) + ". Nothing was changed."};
+      }
+    }
+  }
+  int code = open_tables_in(transaction, 0);
+  if (code == 0 || (code == MDB_NOTFOUND && mode == open_mode::read_only)) {
+    code = mdb_txn_commit(transaction);
+    if (code != 0) return lmdb_error(code, "cannot read the journal");
+    return {};
+  }
+  mdb_txn_abort(transaction);
+  if (code != MDB_NOTFOUND) return lmdb_error(code, "cannot open the journal's tables");
+  if (code = mdb_txn_begin(env_, nullptr, 0, &transaction); code != 0) return lmdb_error(code, "cannot write the journal");
+  if (code = open_tables_in(transaction, MDB_CREATE); code != 0) {
+    mdb_txn_abort(transaction);
+    return lmdb_error(code, "cannot make the journal's tables");
+  }
+  if (code = mdb_txn_commit(transaction); code != 0) return lmdb_error(code, "cannot make the journal's tables");
+  return {};
+}
+
+int lmdb_environment::open_tables_in(MDB_txn* transaction, unsigned flags) {
+  int missing = 0;
+  const auto open = [&](const char* name, unsigned more, MDB_dbi& to) {
+    const int code = mdb_dbi_open(transaction, name, flags | more, &to);
+    if (code != MDB_NOTFOUND) return code;
+    to = no_table;
+    missing = code;
+    return 0;
+  };
+  if (const int code = open("log", MDB_INTEGERKEY, log_); code != 0) return code;
+  for (std::size_t i = 0; i < table_count; ++i) {
+    if (const int code = open(table_names[i], 0, tables_[i]); code != 0) return code;
+  }
+  return missing;
+}
+
+MDB_txn* lmdb_environment::begin_read() {
+  MDB_txn* transaction = nullptr;
+  {
+    const std::lock_guard lock{idle_mutex_};
+    if (!idle_.empty()) {
+      transaction = idle_.back();
+      idle_.pop_back();
+    }
+  }
+  const int code = transaction != nullptr ? mdb_txn_renew(transaction) : mdb_txn_begin(env_, nullptr, MDB_RDONLY, &transaction);
+  if (code == 0) return transaction;
+  if (transaction != nullptr) mdb_txn_abort(transaction);
+  throw store_failure{lmdb_error(code, "cannot read the journal")};
+}
+
+void lmdb_environment::end_read(MDB_txn* transaction) {
+  mdb_txn_reset(transaction);
+  const std::lock_guard lock{idle_mutex_};
+  idle_.push_back(transaction);
+}
+
+}  // namespace perdure::persistence

@@ -1,0 +1,205 @@
+#include "persistence/lmdb/lmdb_store.hpp"
+
+#include <sys/statvfs.h>
+
+#include <chrono>
+#include <cstring>
+
+#include "core/assert.hpp"
+
+namespace perdure::persistence {
+
+namespace {
+
+/// Asking the file system costs a system call; so often is often enough.
+constexpr std::chrono::milliseconds between_disk_questions{100};
+/// Used pages of the map, in percent, from which the free list is counted too: counting takes time, and before nobody cares.
+constexpr std::size_t count_free_from_percent = 80;
+
+MDB_val value_of(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
+std::string_view view_of(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
+
+/// Says whether something was found.
+bool check_read(int code) {
+  if (code == 0) return true;
+  if (code == MDB_NOTFOUND) return false;
+  throw store_failure{lmdb_error(code, "cannot read the journal")};
+}
+
+class lmdb_cursor : public table_cursor {
+ public:
+  lmdb_cursor(MDB_txn* transaction, MDB_dbi in) {
+    if (in != lmdb_environment::no_table) check_read(mdb_cursor_open(transaction, in, &cursor_));
+  }
+  lmdb_cursor(const lmdb_cursor&) = delete;
+  ~lmdb_cursor() override {
+    if (cursor_ != nullptr) mdb_cursor_close(cursor_);
+  }
+  bool seek(std::string_view from) override {
+    key_ = value_of(from);
+    return move(from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  }
+  bool seek_before(std::string_view before) override { return seek(before) ? move(MDB_PREV) : move(MDB_LAST); }
+  bool next() override { return move(MDB_NEXT); }
+  bool previous() override { return move(MDB_PREV); }
+  [[nodiscard]] std::string_view key() const override { return view_of(key_); }
+  [[nodiscard]] std::string_view value() const override { return view_of(value_); }
+
+ private:
+  bool move(MDB_cursor_op how) { return cursor_ != nullptr && check_read(mdb_cursor_get(cursor_, &key_, &value_, how)); }
+
+  MDB_cursor* cursor_ = nullptr;
+  MDB_val key_{}, value_{};
+};
+
+std::optional<std::string_view> find(MDB_txn* transaction, MDB_dbi in, MDB_val key) {
+  MDB_val value{};
+  if (in == lmdb_environment::no_table || !check_read(mdb_get(transaction, in, &key, &value))) return std::nullopt;
+  return view_of(value);
+}
+
+class lmdb_view : public read_view {
+ public:
+  explicit lmdb_view(std::shared_ptr<lmdb_environment> of) : of_(std::move(of)), transaction_(of_->begin_read()) {}
+  ~lmdb_view() override { of_->end_read(transaction_); }
+  std::optional<std::string_view> get(table in, std::string_view key) override {
+    return find(transaction_, of_->in(in), value_of(key));
+  }
+  std::unique_ptr<table_cursor> walk(table in) override { return std::make_unique<lmdb_cursor>(transaction_, of_->in(in)); }
+  std::optional<std::string_view> log(lsn_t lsn) override { return find(transaction_, of_->log(), {sizeof lsn, &lsn}); }
+  void each_log(lsn_t from, const std::function<bool(lsn_t, std::string_view)>& take) override {
+    lmdb_cursor at{transaction_, of_->log()};
+    for (bool more = at.seek({reinterpret_cast<const char*>(&from), sizeof from}); more; more = at.next()) {
+      lsn_t lsn = 0;
+      std::memcpy(&lsn, at.key().data(), sizeof lsn);
+      if (!take(lsn, at.value())) return;
+    }
+  }
+
+ private:
+  std::shared_ptr<lmdb_environment> of_;
+  MDB_txn* transaction_;
+};
+
+class lmdb_batch : public write_batch {
+ public:
+  explicit lmdb_batch(lmdb_environment& of) : of_(of) { code_ = mdb_txn_begin(of_.get(), nullptr, 0, &transaction_); }
+  lmdb_batch(const lmdb_batch&) = delete;
+  ~lmdb_batch() override { abort(); }
+
+  char* log(lsn_t lsn, std::size_t size) override {
+    if (code_ == 0 && log_ == nullptr) code_ = mdb_cursor_open(transaction_, of_.log(), &log_);
+    if (code_ != 0) return nullptr;
+    MDB_val key{sizeof lsn, &lsn}, value{size, nullptr};
+    code_ = mdb_cursor_put(log_, &key, &value, MDB_APPEND | MDB_RESERVE);
+    return code_ == 0 ? static_cast<char*>(value.mv_data) : nullptr;
+  }
+
+  void put(table in, std::string_view key, std::string_view value) override {
+    if (code_ != 0) return;
+    auto stored_key = value_of(key), stored_value = value_of(value);
+    // Rows of new runs come in the order of their ids: appended, they fill their pages.
+    const unsigned flags = in == table::rows && is_after_last_row(key) ? MDB_APPEND : 0;
+    if (code_ == 0) code_ = mdb_put(transaction_, of_.in(in), &stored_key, &stored_value, flags);
+  }
+
+  void erase(table in, std::string_view key) override {
+    if (code_ != 0) return;
+    auto stored_key = value_of(key);
+    code_ = mdb_del(transaction_, of_.in(in), &stored_key, nullptr);
+    if (code_ == MDB_NOTFOUND) code_ = 0;
+  }
+
+  std::optional<std::string_view> get(table in, std::string_view key) override {
+    if (code_ != 0) return std::nullopt;
+    return find(transaction_, of_.in(in), value_of(key));
+  }
+  std::unique_ptr<table_cursor> walk(table in) override {
+    return std::make_unique<lmdb_cursor>(transaction_, code_ == 0 ? of_.in(in) : lmdb_environment::no_table);
+  }
+
+  write_result commit() override {
+    if (code_ == 0) {
+      code_ = mdb_txn_commit(transaction_);
+      transaction_ = nullptr;
+    } else {
+      abort();
+    }
+    if (code_ == 0) return write_result::done;
+    return lmdb_error(code_, {}).code == errc::disk_full ? write_result::full : write_result::failed;
+  }
+  std::string problem() const override { return mdb_strerror(code_); }
+
+ private:
+  bool is_after_last_row(std::string_view key) {
+    if (!knows_last_row_) {
+      knows_last_row_ = true;
+      lmdb_cursor rows{transaction_, of_.in(table::rows)};
+      if (rows.seek_before(std::string(32, '\xff'))) last_row_ = rows.key();
+    }
+    if (key <= last_row_) return false;
+    last_row_ = key;
+    return true;
+  }
+  void abort() {
+    if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+    transaction_ = nullptr;
+  }
+
+  lmdb_environment& of_;
+  MDB_txn* transaction_ = nullptr;
+  MDB_cursor* log_ = nullptr;  // ends with the transaction
+  int code_ = 0;
+  bool knows_last_row_ = false;
+  std::string last_row_;
+};
+
+}  // namespace
+
+std::unique_ptr<read_view> lmdb_store::view() const { return std::make_unique<lmdb_view>(environment_); }
+std::unique_ptr<write_batch> lmdb_store::begin() { return std::make_unique<lmdb_batch>(*environment_); }
+
+store_space lmdb_store::space() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  PERDURE_ASSERT(mdb_env_info(environment_->get(), &info) == 0 && mdb_env_stat(environment_->get(), &stat) == 0);
+  store_space space;
+  space.map_bytes = info.me_mapsize;
+  auto used_pages = info.me_last_pgno + 1;
+  if (used_pages * stat.ms_psize * 100 >= info.me_mapsize * count_free_from_percent)
+    used_pages -= std::min(used_pages, free_pages());
+  space.used_bytes = used_pages * stat.ms_psize;
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  const auto asked_at = disk_asked_at_ns_.load();
+  if (asked_at == 0 || now - asked_at > std::chrono::nanoseconds{between_disk_questions}.count()) {
+    struct statvfs disk {};
+    // A file system that does not answer is taken for one with room: commits will tell.
+    free_disk_bytes_ = ::statvfs(directory_.c_str(), &disk) == 0 ? disk.f_bavail * disk.f_frsize : ~std::size_t{0};
+    disk_asked_at_ns_ = now;
+  }
+  space.free_disk_bytes = free_disk_bytes_;
+  return space;
+}
+
+/// Pages in the free list, which is a table of its own: id of the transaction that freed them, count and page numbers.
+std::size_t lmdb_store::free_pages() const {
+  constexpr MDB_dbi free_list = 0;
+  auto* transaction = environment_->begin_read();
+  std::size_t pages = 0;
+  try {
+    lmdb_cursor at{transaction, free_list};
+    for (bool more = at.seek({}); more; more = at.next()) {
+      std::size_t count = 0;
+      if (at.value().size() >= sizeof count) std::memcpy(&count, at.value().data(), sizeof count);
+      pages += count;
+    }
+  } catch (...) {
+    environment_->end_read(transaction);
+    throw;
+  }
+  environment_->end_read(transaction);
+  return pages;
+}
+
+}  // namespace perdure::persistence

@@ -1,0 +1,31 @@
+// The ordered store in LMDB.
+//
+// Operation: the log is a table of integer keys that is only appended to; the other tables are ordered bytes. A batch is one
+// LMDB transaction, and its commit is durable when it returns.
+// Concurrency: as `store` says.
+#pragma once
+
+#include <atomic>
+
+#include "persistence/lmdb/environment.hpp"
+
+namespace perdure::persistence {
+
+class lmdb_store : public store {
+ public:
+  lmdb_store(std::shared_ptr<lmdb_environment> environment, std::filesystem::path directory)
+      : environment_(std::move(environment)), directory_(std::move(directory)) {}
+  [[nodiscard]] std::unique_ptr<read_view> view() const override;
+  [[nodiscard]] std::unique_ptr<write_batch> begin() override;
+  [[nodiscard]] store_space space() const override;
+
+ private:
+  [[nodiscard]] std::size_t free_pages() const;
+
+  std::shared_ptr<lmdb_environment> environment_;
+  std::filesystem::path directory_;
+  mutable std::atomic<std::int64_t> disk_asked_at_ns_{0};
+  mutable std::atomic<std::size_t> free_disk_bytes_{0};
+};
+
+}  // namespace perdure::persistence

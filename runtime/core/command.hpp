@@ -1,0 +1,102 @@
+// Commands: what may be put to a run. Requests of callers, reports of attempts, facts from outside.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/events.hpp"
+
+namespace perdure::core {
+
+/// A body that ended (a call, capability or poll).
+struct step_report {
+  step_ordinal ordinal = 0;
+  step_kind kind = step_kind::call;
+  std::string name;
+  outcome result;
+  bool complete = true;              ///< false: a poll that says "not yet"
+  bool recorded = false;             ///< the step stands in the run's state (it has a time limit, or was tried before)
+  retry_policy retry;
+};
+
+/// A step that waits for something outside the attempt; times still relative.
+struct wait_request {
+  step_ordinal ordinal = 0;
+  step_kind kind = step_kind::sleep;
+  std::string name;
+  payload args;
+  duration timeout{0};
+  std::optional<duration> delay;
+  std::optional<timestamp> until;
+};
+
+/// What an attempt did since its last report.
+struct attempt_report {
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;
+  std::vector<output> outputs;
+  std::vector<step_report> done;
+  std::vector<wait_request> issued;
+  std::vector<step_ordinal> cancelled;
+  bool finished = false;
+  std::optional<failure> failed;
+  bool waits = false;                ///< only recorded steps are in flight now
+  std::size_t fed = 0;               ///< items of the history that the attempt had seen when it said so
+};
+
+/// An attempt that waited for its explicit start (or a retried one) has a thread.
+struct attempt_began {
+  activation_id activation = 0;
+};
+/// The executor's actor died.
+struct attempt_died {
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;
+  failure why;
+};
+struct progress_made {
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;
+  payload value;
+};
+/// Some deadline may have come.
+struct wake {};
+/// The run was read from the journal; `unclean` when the node did not stop properly while it was in flight.
+struct reopened {
+  bool unclean = false;
+};
+struct signal_command {
+  std::string name;
+  payload value;
+  std::string command_id;
+};
+struct respond_command {
+  std::string request_id;
+  payload answer;
+  std::string command_id;
+};
+struct cancel_command {
+  std::string reason;
+  std::string command_id;
+};
+struct pause_command {
+  std::string command_id;
+};
+struct resume_command {
+  std::string command_id;
+};
+
+using command = std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command,
+                             respond_command, cancel_command, pause_command, resume_command>;
+
+/// How a run begins.
+struct start_command {
+  run_id id;
+  std::string message;
+  payload input;
+  std::string key, tenant;
+  duration timeout{0};
+};
+
+}  // namespace perdure::core

@@ -1,0 +1,100 @@
+#include "core/effects.hpp"
+
+namespace perdure::core {
+
+namespace {
+bool body_runs_again(const pending_step& step) { return step.tries > 0 && !step.retry_at; }
+
+bool wants_attempt(const run_state& state, const activation& in) {
+  return !is_terminal(state.status) && in.status != activation_status::retrying;
+}
+}  // namespace
+
+effects outstanding(const run_state& state) {
+  effects out;
+  out.wakeup = next_wakeup(state);
+  if (state.paused) return out;
+  for (const auto& [id, in] : state.activations) {
+    if (!wants_attempt(state, in)) continue;
+    out.attempts.insert({id, in.attempt, in.history.size()});
+    for (const auto& [ordinal, step] : in.pending) {
+      if (body_runs_again(step)) out.bodies.insert({id, in.attempt, ordinal, step.tries});
+    }
+  }
+  return out;
+}
+
+void effect_ledger::update(const run_state& state, const event& what, std::vector<effect_change>& out) {
+  std::visit(
+      [&](const auto& each) {
+        using type = std::remove_cvref_t<decltype(each)>;
+        if constexpr (std::is_same_v<type, turn>) {
+          update_one(state, each.activation, out);
+          for (const auto& next : each.activations) update_one(state, next.id, out);
+        } else if constexpr (requires { each.activation; }) {
+          update_one(state, each.activation, out);
+        } else if constexpr (!std::is_same_v<type, signal_received> && !std::is_same_v<type, warning>) {
+          update_all(state, out);
+        }
+      },
+      what);
+}
+
+void effect_ledger::update_all(const run_state& state, std::vector<effect_change>& out) {
+  std::vector<activation_id> ids;
+  for (const auto& [id, known] : issued_) {
+    if (!state.activations.contains(id)) ids.push_back(id);
+  }
+  for (const auto& [id, in] : state.activations) ids.push_back(id);
+  for (const auto id : ids) update_one(state, id, out);
+}
+
+/// A start covers the activation's history and the bodies that are to run at that moment.
+effect_ledger::issued effect_ledger::begun(const activation& in, std::vector<effect_change>& out) {
+  issued fresh{.attempt = in.attempt, .fed = in.history.size()};
+  for (const auto& [ordinal, step] : in.pending) {
+    if (body_runs_again(step)) fresh.bodies[ordinal] = step.tries;
+  }
+  out.push_back({.kind = effect_change::what::start, .activation = in.id, .attempt = in.attempt, .begin = std::make_shared<const activation>(in)});
+  return fresh;
+}
+
+void effect_ledger::update_one(const run_state& state, activation_id id, std::vector<effect_change>& out) {
+  using what = effect_change::what;
+  const auto at = state.activations.find(id);
+  const auto* in = at == state.activations.end() ? nullptr : &at->second;
+  auto known = issued_.find(id);
+  const bool wanted = in != nullptr && wants_attempt(state, *in);
+  if (known != issued_.end() && (!wanted || known->second.attempt != in->attempt)) {
+    // An explicit start turns attempt 0 into 1 without a stop: the host that asked for it goes on.
+    if (wanted && known->second.attempt == 0 && in->attempt == 1) {
+      known->second = begun(*in, out);
+    } else {
+      out.push_back({.kind = what::stop, .activation = id, .attempt = known->second.attempt});
+      issued_.erase(known);
+      known = issued_.end();
+    }
+  }
+  if (state.paused && known != issued_.end() && known->second.attempt == 0) {
+    // It has no thread yet: none is wanted until the resume.
+    out.push_back({.kind = what::stop, .activation = id});
+    issued_.erase(known);
+    return;
+  }
+  if (!wanted || state.paused) return;
+  if (known == issued_.end()) {
+    known = issued_.emplace(id, begun(*in, out)).first;
+  }
+  for (; known->second.fed < in->history.size(); ++known->second.fed) {
+    out.push_back({.kind = what::feed, .activation = id, .attempt = in->attempt, .item = in->history[known->second.fed]});
+  }
+  for (const auto& [ordinal, step] : in->pending) {
+    if (!body_runs_again(step)) continue;
+    auto& tries = known->second.bodies[ordinal];
+    if (tries == step.tries) continue;
+    tries = step.tries;
+    out.push_back({.kind = what::run_body, .activation = id, .attempt = in->attempt, .ordinal = ordinal});
+  }
+}
+
+}  // namespace perdure::core

@@ -1,0 +1,70 @@
+// outstanding(state): the only source of effects; and the difference between two states' worth of them.
+#pragma once
+
+#include <compare>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "core/state.hpp"
+
+namespace perdure::core {
+
+/// Keep an attempt going, fed with the first `fed` items of its history.
+struct attempt_effect {
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;   ///< 0: it waits for an explicit start
+  std::size_t fed = 0;
+  auto operator<=>(const attempt_effect&) const = default;
+};
+/// Run a step's body again: its backoff is over.
+struct body_effect {
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;
+  step_ordinal ordinal = 0;
+  std::uint32_t tries = 0;
+  auto operator<=>(const body_effect&) const = default;
+};
+struct effects {
+  std::set<attempt_effect> attempts;
+  std::set<body_effect> bodies;
+  std::optional<timestamp> wakeup;
+  bool operator==(const effects&) const = default;
+};
+
+/// Everything that has to be going on for the state. Pure.
+[[nodiscard]] effects outstanding(const run_state& state);
+
+/// What has to be done when a state takes the place of another, in this order.
+struct effect_change {
+  enum class what : std::uint8_t { stop, start, feed, run_body } kind = what::stop;
+  activation_id activation = 0;
+  std::uint32_t attempt = 0;               ///< start: 0 = tell when there is a thread for it
+  step_ordinal ordinal = 0;               ///< run_body
+  std::optional<history_item> item;       ///< feed
+  std::shared_ptr<const core::activation> begin;   ///< start: the activation as it is then, with its history and waiting steps
+};
+
+/// Keeps what was issued so far and gives the difference to a newer state, looking only at the activations an event
+/// touched: released(event) = outstanding(after) − outstanding(before), without computing either.
+class effect_ledger {
+ public:
+  /// Changes that `what`, just applied, makes. While a run is paused nothing new is given; it is made up at resume.
+  void update(const run_state& state, const event& what, std::vector<effect_change>& out);
+  /// The same for the whole state: after recovery, at resume.
+  void update_all(const run_state& state, std::vector<effect_change>& out);
+
+ private:
+  struct issued {
+    std::uint32_t attempt = 0;
+    std::size_t fed = 0;
+    std::map<step_ordinal, std::uint32_t> bodies;
+  };
+  static issued begun(const core::activation& in, std::vector<effect_change>& out);
+  void update_one(const run_state& state, activation_id id, std::vector<effect_change>& out);
+  std::map<activation_id, issued> issued_;
+};
+
+}  // namespace perdure::core

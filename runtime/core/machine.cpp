@@ -1,0 +1,95 @@
+#include "core/machine.hpp"
+
+#include "core/assert.hpp"
+#include "core/later.hpp"
+
+namespace perdure::core {
+
+result<std::vector<event>> machine::start(const start_command& how, timestamp now) {
+  auto first = decide_start(*plan_, how, now);
+  if (!first) return first.error();
+  std::vector<event> done;
+  carry_out(std::move(*first), now, done);
+  return done;
+}
+
+result<std::vector<event>> machine::adopt(event first, timestamp now) {
+  auto probe = state_;
+  if (auto fits = apply(probe, first, now); !fits) return error{errc::invalid_argument, fits.error().message};
+  std::vector<event> done;
+  carry_out(std::move(first), now, done);
+  return done;
+}
+
+result<std::vector<event>> machine::execute(const command& what, timestamp now) {
+  now = std::max(now, state_.updated_at);
+  auto decided = decide(plan_.get(), state_, what, now);
+  if (!decided) return decided.error();
+  std::vector<event> done;
+  done.reserve(decided->size());
+  // The journal may have ended between an event and what follows from it.
+  if (std::holds_alternative<reopened>(what)) follow(now, done);
+  for (auto& each : *decided) carry_out(std::move(each), now, done);
+  if (std::holds_alternative<wake>(what) || std::holds_alternative<reopened>(what)) {
+    while (done.size() < expired_per_command) {
+      auto expired = expire(plan_.get(), state_, now);
+      if (!expired) break;
+      carry_out(std::move(*expired), now, done);
+    }
+  }
+  return done;
+}
+
+void machine::carry_out(event what, timestamp now, std::vector<event>& done) {
+  const auto applied = apply(state_, what, now);
+  if (!applied) std::fprintf(stderr, "perdure: run %s: %s\n", state_.id.str().c_str(), applied.error().message.c_str());
+  PERDURE_ASSERT(applied.has_value());
+  if (observer_) observer_(what, state_);
+  done.push_back(std::move(what));
+  follow(now, done);
+}
+
+void machine::follow(timestamp now, std::vector<event>& done) {
+  while (auto next = settle(state_, now)) {
+    const auto followed = apply(state_, *next, now);
+    PERDURE_ASSERT(followed.has_value());
+    if (observer_) observer_(*next, state_);
+    done.push_back(std::move(*next));
+  }
+}
+
+result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>& history, run_id id, const plan* of, timestamp now) {
+  const auto* end = history.empty() ? nullptr : std::get_if<run_ended>(&history.back().first);
+  if (end == nullptr) return error{errc::conflict, "the run has not ended; cancel it first, or let it go on"};
+  if (end->status == run_status::succeeded) return error{errc::conflict, "the run has succeeded; there is nothing to retry"};
+  run_state state;
+  state.id = id;
+  for (const auto& [what, at] : history) {
+    const auto* failed = std::get_if<attempt_failed>(&what);
+    if ((failed != nullptr && !failed->retry_at) || std::holds_alternative<cancel_requested>(what) || &what == &history.back().first) break;
+    if (auto applied = apply(state, what, at); !applied) return applied.error();
+  }
+  const auto after = [&](duration length) { return length > duration{0} ? std::optional{later(now, length)} : std::nullopt; };
+  for (auto& [number, in] : state.activations) {
+    in.pending.clear();
+    in.status = activation_status::pending;      // its explicit start cuts the history and sets the attempt's limits
+    in.attempt = 0;
+    in.waiting = false;
+    in.scheduled_at = now;
+    const auto* policy = of == nullptr ? nullptr : of->find(in.executor);
+    in.start_by = policy == nullptr ? std::nullopt : after(policy->timeouts.schedule_to_start);
+    in.close_by = policy == nullptr ? std::nullopt : after(policy->timeouts.schedule_to_close);
+    in.attempt_close_by.reset();
+    in.beat_by.reset();
+    in.retry_at.reset();
+  }
+  state.deadline_at = of == nullptr ? std::nullopt : after(of->timeout);
+  state.paused = false;
+  state.suspect_marks = 0;
+  state.key.clear();
+  state.command_ids.clear();
+  state.status = run_status::running;
+  return state;
+}
+
+}  // namespace perdure::core

@@ -1,0 +1,129 @@
+// Addresses, external resources and authentication policies.
+#include <algorithm>
+
+#include "dsl/reader.hpp"
+
+namespace perdure::dsl {
+
+namespace {
+
+/// scheme "://" anything, as the DSL wants URIs and URI templates.
+bool is_uri(std::string_view text) {
+  const auto end = text.find("://");
+  if (end == std::string_view::npos || end == 0) return false;
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  return letter(text[0]) && std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), [&](char c) {
+           return letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+         });
+}
+
+}  // namespace
+
+void reader::check_uri(const std::optional<cursor>& at, bool or_expression) {
+  if (!at || !check_string(to_, at)) return;
+  const auto text = at->tree().text();
+  if (is_uri(text)) return;
+  if (or_expression && (is_expression(text) || mode_ == evaluate_mode::loose)) return;
+  to_.unfit(*at, or_expression ? "a URI such as https://example.com/path, or an expression in \"${ }\""
+                               : "a URI such as https://example.com/path");
+}
+
+void reader::check_endpoint(const std::optional<cursor>& at) {
+  if (!at) return;
+  if (!at->tree().is_object()) {
+    check_uri(at, true);
+    return;
+  }
+  properties all{to_, *at, "an endpoint"};
+  check_uri(all.required("uri"), true);
+  check_authentication(all.optional("authentication"), true);
+  all.done();
+}
+
+void reader::check_resource(const std::optional<cursor>& at) {
+  if (!at) return;
+  properties all{to_, *at, "an external resource"};
+  check_string(to_, all.optional("name"));
+  check_endpoint(all.required("endpoint"));
+  all.done();
+}
+
+void reader::check_authentication(const std::optional<cursor>& at, bool may_refer) {
+  if (!at) return;
+  if (may_refer && at->tree().is_string()) {
+    (void)find_component(*at, authentications_, "an authentication policy");
+    return;
+  }
+  properties all{to_, *at, "an authentication policy"};
+  const auto which = may_refer ? all.one_of({"use", "basic", "bearer", "certificate", "digest", "oauth2", "oidc"})
+                               : all.one_of({"basic", "bearer", "certificate", "digest", "oauth2", "oidc"});
+  all.done();
+  if (which.empty()) return;
+  const auto value = *all.optional(which);
+  if (which == "use") {
+    if (check_string(to_, value, false)) (void)find_component(value, authentications_, "an authentication policy");
+    return;
+  }
+  if (which == "certificate") {
+    check_object(to_, value);
+    return;
+  }
+  if (value.tree().is_object() && value.tree().find("use") != nullptr) {
+    properties secret{to_, value, "a policy made from a secret"};
+    check_string(to_, secret.required("use"), false);
+    secret.done();
+    return;
+  }
+  if (which == "oauth2" || which == "oidc") {
+    check_oauth2(value, which == "oauth2");
+    return;
+  }
+  properties parts{to_, value, "a policy of the kind \"" + std::string{which} + "\""};
+  if (which == "bearer") {
+    check_string(to_, parts.required("token"));
+  } else {
+    check_string(to_, parts.required("username"));
+    check_string(to_, parts.required("password"));
+  }
+  parts.done();
+}
+
+void reader::check_oauth2(const cursor& at, bool has_endpoints) {
+  properties all{to_, at, "an OAuth2 policy"};
+  check_uri(all.required("authority"), true);
+  check_enum(to_, all.required("grant"),
+             {"authorization_code", "client_credentials", "password", "refresh_token",
+              "urn:ietf:params:oauth:grant-type:token-exchange"});
+  if (has_endpoints) {
+    if (const auto endpoints = all.optional("endpoints")) {
+      properties parts{to_, *endpoints, "OAuth2 endpoints"};
+      for (const auto name : {"token", "revocation", "introspection"}) check_string(to_, parts.optional(name), false);
+      parts.done();
+    }
+  }
+  if (const auto client = all.optional("client")) {
+    properties parts{to_, *client, "an OAuth2 client"};
+    for (const auto name : {"id", "secret", "assertion"}) check_string(to_, parts.optional(name));
+    check_enum(to_, parts.optional("authentication"),
+               {"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"});
+    parts.done();
+  }
+  if (const auto request = all.optional("request")) {
+    properties parts{to_, *request, "an OAuth2 request"};
+    check_enum(to_, parts.optional("encoding"), {"application/x-www-form-urlencoded", "application/json"});
+    parts.done();
+  }
+  for (const auto name : {"issuers", "scopes", "audiences"}) check_strings(to_, all.optional(name));
+  for (const auto name : {"username", "password"}) check_string(to_, all.optional(name));
+  for (const auto name : {"subject", "actor"}) {
+    const auto token = all.optional(name);
+    if (!token) continue;
+    properties parts{to_, *token, "an OAuth2 token"};
+    check_string(to_, parts.required("token"));
+    check_string(to_, parts.required("type"));
+    parts.done();
+  }
+  all.done();
+}
+
+}  // namespace perdure::dsl

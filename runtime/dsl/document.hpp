@@ -1,0 +1,33 @@
+// Serverless Workflow documents: from text to a workflow that a node runs.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "dsl/expression_host.hpp"
+#include "dsl/model.hpp"
+#include "dsl/problem.hpp"
+#include "perdure/workflow.hpp"
+
+namespace perdure::dsl {
+
+struct read_options {
+  /// Checks the expressions that are not native; null = they are checked when they run.
+  expression_host* host = nullptr;
+};
+
+/// Reads YAML 1.2 or JSON and checks everything that can be known before a run. All problems at once, in the order
+/// of the text. `file` is the name that problems carry. Any thread.
+[[nodiscard]] std::variant<document, std::vector<problem>> read_document(std::string_view text, const std::string& file,
+                                                                         const read_options& options = {});
+
+/// The name a document's workflow is registered under: "name" in the namespace "default", else "namespace/name".
+[[nodiscard]] std::string workflow_name(const document& from);
+
+/// One executor that interprets the document; takes and gives JSON. `host` may be null when the document needs no jq.
+[[nodiscard]] result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host);
+
+}  // namespace perdure::dsl

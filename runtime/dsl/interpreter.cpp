@@ -1,0 +1,273 @@
+#include "dsl/interpreter.hpp"
+
+#include <array>
+
+#include "dsl/document.hpp"
+#include "flow/definition.hpp"
+#include "perdure/workflow.hpp"
+
+namespace perdure::dsl {
+
+async<> interpreter::handle(const json::value& input, context& ctx) {
+  ctx_ = &ctx;
+  started_ = ctx.now();
+  workflow_input_ = make_data(input);
+  context_ = make_data(nullptr);
+  std::optional<failure> failed;
+  data_ptr result;
+  try {
+    auto work = run_document();
+    if (document_->timeout) {
+      auto measure = length_of(*document_->timeout, nullptr, nullptr);
+      const auto limit = co_await measure;
+      auto timer = ctx.sleep_for(limit);
+      auto race = ctx.when_any(work, timer);
+      auto won = co_await race;
+      if (won.index == 1) throw step_error(make_error("timeout", "the workflow took longer than " + to_human(limit), "/"));
+      result = std::move(*std::get<0>(won.values));
+    } else {
+      result = co_await work;
+    }
+  } catch (const step_error& e) {
+    failed = e.why();
+  }
+  if (failed) {
+    end_scopes_within(0, *failed);
+    detail::throw_failure(as_error(std::move(*failed), "/", document_->name, 0));
+  }
+  ctx.yield_output(result->value());
+}
+
+async<data_ptr> interpreter::run_document() {
+  auto data = workflow_input_;
+  if (document_->input_from) {
+    auto evaluated = evaluate("input", program(*document_->input_from), data, nullptr, nullptr);
+    data = co_await evaluated;
+  }
+  context_ = data;
+  const surroundings around;
+  auto tasks = run_list(document_->tasks, data, around);
+  auto last = co_await tasks;
+  data = std::move(last.value);
+  if (document_->output_as) {
+    auto evaluated = evaluate("output", program(*document_->output_as), data, nullptr, nullptr);
+    data = co_await evaluated;
+  }
+  co_return data;
+}
+
+async<interpreter::given> interpreter::run_list(const task_list& tasks, data_ptr input, surroundings around) {
+  given out;
+  out.value = std::move(input);
+  for (std::size_t at = 0; at < tasks.size();) {
+    auto one = run_task(*tasks[at], out.value, around);
+    auto next = co_await one;
+    out.value = std::move(next.value);
+    switch (next.then.where) {
+      case flow::kind::next: ++at; break;
+      case flow::kind::jump: at = next.then.target; break;
+      case flow::kind::exit: co_return out;
+      case flow::kind::end: out.ends = true; co_return out;
+    }
+  }
+  co_return out;
+}
+
+bool interpreter::is_pause_due() {
+  constexpr std::uint32_t pause_after = 64;
+  if (++idle_tasks_ > limits::idle_tasks) {
+    throw step_error(failure{.code = std::string{failure_code::limit},
+                             .message = "more than idle_tasks = " + std::to_string(limits::idle_tasks) +
+                                        " tasks in a row that do nothing that takes time"});
+  }
+  return ++unpaused_ % pause_after == 0;
+}
+
+/// Every coroutine that ends without having waited is deeper on the stack than the one before; a step takes it back.
+async<> interpreter::pause() {
+  auto nothing = [] {};
+  auto step = ctx_->call("pause", nothing);
+  co_await step;
+}
+
+async<interpreter::next_step> interpreter::run_task(const dsl::task& what, data_ptr raw, surroundings around) {
+  if (is_pause_due()) {
+    auto rest = pause();
+    co_await rest;
+  }
+  running now;
+  now.what = &what;
+  now.around = around;
+  now.started = ctx_->now();
+  now.raw_input = now.input = raw;
+  next_step out;
+  std::optional<failure> failed;
+  try {
+    if (what.condition) {
+      auto condition = is_true("if", what.condition, raw, &now, around.variables);
+      const bool wanted = co_await condition;
+      if (!wanted) {  // skipped: its input is its output, its "then" does not count
+        out.value = std::move(raw);
+        co_return out;
+      }
+    }
+    auto stages = run_stages(now);
+    auto done = co_await stages;
+    out.value = done.value;
+    out.then = done.then.value_or(what.then);
+    if (done.ends) out.then = flow{flow::kind::end, 0, {}};
+  } catch (const workflow_ended& ended) {
+    end_scopes_within(now.number, failure{.code = std::string{failure_code::cancelled}, .message = "the workflow has ended"});
+    out.value = ended.value;
+    out.then = flow{flow::kind::end, 0, {}};
+  } catch (const step_error& e) {
+    failed = as_error(e.why(), what.reference, what.name, around.attempt);
+  }
+  if (now.number != 0) {
+    if (failed) end_scopes_within(now.number, *failed);
+    end_scope(now, failed ? nullptr : out.value, failed);
+  }
+  if (failed) detail::throw_failure(std::move(*failed));
+  co_return out;
+}
+
+/// The data flow of one task: input, body, output, export.
+async<interpreter::given> interpreter::run_stages(running& now) {
+  const auto& what = *now.what;
+  std::optional<failure> failed;
+  try {
+    if (what.input_from) {
+      auto evaluated = evaluate("input", program(*what.input_from), now.raw_input, &now, now.around.variables);
+      now.input = co_await evaluated;
+    }
+  } catch (const step_error& e) {
+    failed = e.why();
+  }
+  start_scope(now);
+  if (failed) detail::throw_failure(std::move(*failed));
+  given done;
+  if (what.timeout) {
+    auto measure = length_of(*what.timeout, &now, now.around.variables);
+    const auto limit = co_await measure;
+    auto work = run_within(now, limit);
+    done = co_await work;
+  } else {
+    auto work = run_body(now);
+    done = co_await work;
+  }
+  if (done.ends) co_return done;
+  now.raw_output = now.output = done.value;
+  if (what.output_as) {
+    auto evaluated = evaluate("output", program(*what.output_as), now.raw_output, &now, now.around.variables);
+    now.output = co_await evaluated;
+    done.value = now.output;
+  }
+  if (what.export_as) {
+    auto exported = run_export(now);
+    co_await exported;
+  }
+  co_return done;
+}
+
+async<interpreter::given> interpreter::run_within(running& now, duration limit) {
+  auto work = run_body(now);
+  auto timer = ctx_->sleep_for(limit);
+  auto race = ctx_->when_any(work, timer);
+  auto won = co_await race;
+  idle_tasks_ = 0;
+  if (won.index == 1) {
+    auto late = make_error("timeout", "the task took longer than " + to_human(limit), now.what->reference);
+    end_scopes_within(now.number, late);
+    throw step_error(std::move(late));
+  }
+  co_return std::move(*std::get<0>(won.values));
+}
+
+async<interpreter::given> interpreter::run_body(running& now) {
+  struct start {
+    interpreter& self;
+    running& now;
+    async<given> operator()(const do_task& body) const {
+      return self.run_list(body.tasks, now.input, {now.around.variables, now.number, now.around.attempt});
+    }
+    async<given> operator()(const set_task& body) const { return self.run_set(now, body); }
+    async<given> operator()(const wait_task& body) const { return self.run_wait(now, body); }
+    async<given> operator()(const fork_task& body) const { return self.run_fork(now, body); }
+    async<given> operator()(const for_task& body) const { return self.run_for(now, body); }
+    async<given> operator()(const switch_task& body) const { return self.run_switch(now, body); }
+    async<given> operator()(const try_task& body) const { return self.run_try(now, body); }
+    async<given> operator()(const raise_task& body) const { return self.run_raise(now, body); }
+    async<given> operator()(const shell_task& body) const { return self.run_shell(now, body); }
+  };
+  return std::visit(start{*this, now}, now.what->body);
+}
+
+/// Other branches may export while this one is evaluated: then it is evaluated again, so that no export is lost.
+async<> interpreter::run_export(running& now) {
+  while (true) {
+    const auto version = context_version_;
+    auto evaluated = evaluate("export", program(*now.what->export_as), now.output, &now, now.around.variables);
+    auto value = co_await evaluated;
+    if (version != context_version_) continue;
+    context_ = std::move(value);
+    ++context_version_;
+    co_return;
+  }
+}
+
+void interpreter::start_scope(running& now) {
+  detail::output start{.kind = detail::output_kind::scope_start, .name = now.what->name, .reference = now.what->reference};
+  start.value = now.input->stored();
+  now.number = ++scopes_;
+  start.number = now.number;
+  start.attempt = now.around.attempt;
+  open_.emplace(now.number, open_scope{now.what->name, now.what->reference, now.around.scope, now.around.attempt});
+  ctx_->frame().emit(std::move(start));
+}
+
+void interpreter::end_scope(running& now, const data_ptr& value, const std::optional<failure>& error) {
+  detail::output end{.kind = detail::output_kind::scope_end, .name = now.what->name, .reference = now.what->reference};
+  if (value) end.value = value->stored();
+  end.error = error;
+  end.number = now.number;
+  end.attempt = now.around.attempt;
+  open_.erase(now.number);
+  ctx_->frame().emit(std::move(end));
+}
+
+/// Tasks whose coroutines are gone cannot say so themselves: those of branches that lost, and those cut off by a timeout.
+void interpreter::end_scopes_within(std::uint32_t number, const failure& why) {
+  for (auto at = open_.rbegin(); at != open_.rend() && at->first > number;) {
+    auto above = at->second.parent;
+    while (above > number) {
+      const auto parent = open_.find(above);
+      above = parent == open_.end() ? 0 : parent->second.parent;
+    }
+    if (above != number) {
+      ++at;
+      continue;
+    }
+    detail::output end{.kind = detail::output_kind::scope_end, .name = at->second.name, .reference = at->second.reference};
+    end.error = failure{
+        .code = std::string{failure_code::cancelled}, .message = "cut off: " + why.message, .instance = at->second.reference};
+    end.number = at->first;
+    end.attempt = at->second.attempt;
+    ctx_->frame().emit(std::move(end));
+    at = std::make_reverse_iterator(open_.erase(std::next(at).base()));
+  }
+}
+
+result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host) {
+  auto shared = std::make_shared<const document>(from);
+  workflow_builder builder{workflow_name(from), from.version};
+  builder.add_with(from.name, [shared, host] { return std::make_unique<interpreter>(shared, host); });
+  builder.start_at(from.name);
+  auto built = builder.try_build();
+  if (!built) return built;
+  // The graph is the same for every document; what tells them apart is the document.
+  auto definition = std::make_shared<detail::definition>(built->definition());
+  definition->plan.hash = from.hash;
+  return workflow{std::move(definition)};
+}
+
+}  // namespace perdure::dsl

@@ -1,0 +1,122 @@
+// interpreter: runs a document as the handler of one executor.
+//
+// Operation: a coroutine walks through the tasks. Everything that is not pure is a durable step of the context; pure
+// evaluations are repeated by a replay, and at least one step is recorded for every task that changes data. Tasks are
+// announced with scopes, numbered in the order they start.
+// Concurrency: as its context: one thread at a time. Bodies of steps get shared values that never change.
+// Limitations: one activation, so at most limits::activation_steps steps.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "dsl/run_data.hpp"
+#include "perdure/executor.hpp"
+
+namespace perdure::dsl {
+
+template <class T = void>
+using async = perdure::task<T>;  // "task" is the document's here
+
+class interpreter : public executor<json::value> {
+ public:
+  interpreter(std::shared_ptr<const document> what, std::shared_ptr<expression_host> host)
+      : document_(std::move(what)), host_(std::move(host)) {}
+  async<> handle(const json::value& input, context& ctx) override;
+
+ private:
+  /// Where a task runs.
+  struct surroundings {
+    variables_ptr variables;
+    std::uint32_t scope = 0;    ///< number of the task around it, 0 = the workflow
+    std::uint32_t attempt = 1;  ///< of the nearest try around it
+  };
+  /// One task being run.
+  struct running {
+    const dsl::task* what = nullptr;
+    surroundings around;
+    std::uint32_t number = 0;
+    timestamp started{};
+    data_ptr raw_input, input, raw_output, output;
+  };
+  /// What a list or a body gave. `ends`: the workflow is to end with this value.
+  struct given {
+    data_ptr value;
+    bool ends = false;
+    std::optional<flow> then;  ///< of a switch
+  };
+  struct next_step {
+    data_ptr value;
+    flow then;
+  };
+  struct open_scope {
+    std::string name, reference;
+    std::uint32_t parent = 0, attempt = 1;
+  };
+  /// Leaves the branches of a fork when one of them ends the workflow.
+  struct workflow_ended {
+    data_ptr value;
+  };
+
+  // interpreter.cpp
+  async<data_ptr> run_document();
+  async<given> run_list(const task_list& tasks, data_ptr input, surroundings around);
+  async<next_step> run_task(const dsl::task& what, data_ptr raw, surroundings around);
+  async<given> run_stages(running& now);
+  async<given> run_within(running& now, duration limit);
+  async<given> run_body(running& now);
+  async<> run_export(running& now);
+  /// Counts what goes on without a step. True: a pause is due.
+  bool is_pause_due();
+  async<> pause();
+  void start_scope(running& now);
+  void end_scope(running& now, const data_ptr& value, const std::optional<failure>& error);
+  void end_scopes_within(std::uint32_t number, const failure& why);
+
+  // run_tasks.cpp
+  async<given> run_set(running& now, const set_task& body);
+  async<given> run_wait(running& now, const wait_task& body);
+  async<given> run_raise(running& now, const raise_task& body);
+  async<given> run_switch(running& now, const switch_task& body);
+  async<given> run_shell(running& now, const shell_task& body);
+  async<given> run_for(running& now, const for_task& body);
+  async<given> run_fork(running& now, const fork_task& body);
+  async<given> run_branch(const dsl::task& what, data_ptr input, surroundings around);
+
+  // run_try.cpp
+  async<given> run_try(running& now, const try_task& body);
+  async<given> run_attempt(running& now, const try_task& body, std::uint32_t attempt);
+  async<bool> is_caught(running& now, const try_task& body, surroundings around, const failure& why);
+  async<std::optional<duration>> next_delay(running& now, const retry_rule& rule, surroundings around, std::uint32_t attempt,
+                                            timestamp first);
+
+  // evaluation.cpp
+  bindings bind(const std::vector<std::string>& names, const running* now, const variables_ptr& variables);
+  data_ptr describe_task(const running& now) const;
+  const data_ptr& describe_workflow();
+  /// A value of the document, kept alive by it.
+  using program_ptr = std::shared_ptr<const dynamic_value>;
+  program_ptr program(const dynamic_value& of_document) const { return {document_, &of_document}; }
+  /// `recorded`: as a step of its own even when it is pure.
+  async<data_ptr> evaluate(std::string label, program_ptr what, data_ptr input, const running* now, variables_ptr variables,
+                           bool recorded = false);
+  async<bool> is_true(std::string label, const expression_ptr& what, data_ptr input, const running* now, variables_ptr variables);
+  async<duration> length_of(const duration_value& what, const running* now, variables_ptr variables);
+  const std::string& reference_of(const running* now) const;
+
+  std::shared_ptr<const document> document_;
+  std::shared_ptr<expression_host> host_;
+  context* ctx_ = nullptr;
+  timestamp started_{};
+  data_ptr workflow_input_, workflow_;
+  data_ptr context_;
+  std::uint64_t context_version_ = 0;
+  std::uint32_t scopes_ = 0;
+  std::uint32_t idle_tasks_ = 0;  ///< begun since the last step that did something
+  std::uint32_t unpaused_ = 0;    ///< begun since the last pause
+  std::map<std::uint32_t, open_scope> open_;
+};
+
+}  // namespace perdure::dsl

@@ -1,0 +1,265 @@
+// A whole document: its header, its components, its tasks; and the entry point.
+#include <algorithm>
+#include <tuple>
+
+#include "core/record.hpp"
+#include "dsl/jq_values.hpp"
+#include "dsl/reader.hpp"
+#include "perdure/json.hpp"
+
+namespace perdure::dsl {
+
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+/// RFC 1123 label, either case.
+bool is_label(std::string_view text) {
+  if (text.empty() || text.size() > 63 || text.front() == '-' || text.back() == '-') return false;
+  return std::all_of(text.begin(), text.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '-'; });
+}
+
+/// Identifiers between dots; of a pre-release, numbers have no leading zero.
+bool are_identifiers(std::string_view text, bool numbers_are_plain) {
+  while (true) {
+    const auto end = text.find('.');
+    const auto part = text.substr(0, end);
+    if (part.empty() || !std::all_of(part.begin(), part.end(), [](char c) { return is_letter(c) || is_digit(c) || c == '-'; }))
+      return false;
+    if (numbers_are_plain && part.size() > 1 && part[0] == '0' && std::all_of(part.begin(), part.end(), is_digit)) return false;
+    if (end == std::string_view::npos) return true;
+    text.remove_prefix(end + 1);
+  }
+}
+
+/// Semantic versioning 2.0.
+bool is_version(std::string_view text) {
+  if (text.size() > 128) return false;
+  if (const auto build = text.find('+'); build != std::string_view::npos) {
+    if (!are_identifiers(text.substr(build + 1), false)) return false;
+    text = text.substr(0, build);
+  }
+  if (const auto pre = text.find('-'); pre != std::string_view::npos) {
+    if (!are_identifiers(text.substr(pre + 1), true)) return false;
+    text = text.substr(0, pre);
+  }
+  int parts = 0;
+  while (true) {
+    const auto end = text.find('.');
+    const auto part = text.substr(0, end);
+    if (part.empty() || !std::all_of(part.begin(), part.end(), is_digit) || (part.size() > 1 && part[0] == '0')) return false;
+    ++parts;
+    if (end == std::string_view::npos) return parts == 3;
+    text.remove_prefix(end + 1);
+  }
+}
+
+json::value sorted(const json::value& value) {
+  if (const auto* items = value.if_array()) {
+    json::array out;
+    out.reserve(items->size());
+    for (const auto& item : *items) out.push_back(sorted(item));
+    return out;
+  }
+  if (const auto* object = value.if_object()) {
+    std::vector<std::string_view> keys;
+    for (const auto& [key, member] : *object) keys.emplace_back(key.data(), key.size());
+    std::sort(keys.begin(), keys.end());
+    json::object out;
+    for (const auto key : keys) out.emplace(key, sorted(object->at(key)));
+    return out;
+  }
+  return value;
+}
+
+}  // namespace
+
+document reader::read(const node_ptr& root) {
+  document out;
+  const cursor at{root};
+  properties all{to_, at, "a workflow"};
+  if (!all.is_object()) return out;
+  if (const auto header = all.required("document")) read_header(*header, out);
+  read_evaluate(all.optional("evaluate"));  // before all expressions
+  if (const auto use = all.optional("use")) {
+    kept_.push_back(*use);
+    read_use(kept_.back());
+  }
+  out.input_from = read_transform(all.optional("input"), "the workflow's input", "from", expression_site::workflow_input);
+  out.tasks = read_tasks(all.required("do"));
+  out.output_as = read_transform(all.optional("output"), "the workflow's output", "as", expression_site::workflow_output);
+  out.timeout = read_timeout(all.optional("timeout"), expression_site::workflow_output);
+  check_schedule(all.optional("schedule"));
+  all.done();
+  read_unused();
+  check_programs();
+  out.task_count = task_count_;
+  out.needs_jq = needs_jq_;
+  out.definition = std::make_shared<const json::value>(to_json(*root));
+  return out;
+}
+
+void reader::read_header(const cursor& at, document& out) {
+  properties all{to_, at, "the document's header"};
+  const auto text = [&](const std::optional<cursor>& value, std::string& into) {
+    if (!value || !check_string(to_, value)) return false;
+    into = value->tree().text();
+    return true;
+  };
+  const auto dsl = all.required("dsl");
+  if (text(dsl, out.dsl)) {
+    if (!is_version(out.dsl)) {
+      to_.unfit(*dsl, "the version of the DSL such as 1.0.3");
+    } else if (!out.dsl.starts_with("1.0.")) {
+      to_.invalid(*dsl, "version " + out.dsl + " of the DSL is not known here; documents of 1.0 run");
+    }
+  }
+  const auto space = all.required("namespace");
+  if (text(space, out.space) && !is_label(out.space))
+    to_.unfit(*space, "1 to 63 letters, digits and hyphens, no hyphen at either end");
+  const auto name = all.required("name");
+  if (text(name, out.name) && !is_label(out.name))
+    to_.unfit(*name, "1 to 63 letters, digits and hyphens, no hyphen at either end");
+  const auto version = all.required("version");
+  if (text(version, out.version) && !is_version(out.version)) to_.unfit(*version, "a semantic version such as 0.1.0");
+  text(all.optional("title"), out.title);
+  text(all.optional("summary"), out.summary);
+  check_object(to_, all.optional("tags"));
+  check_object(to_, all.optional("metadata"));
+  all.done();
+}
+
+void reader::read_evaluate(const std::optional<cursor>& at) {
+  if (!at) return;
+  properties all{to_, *at, "the evaluation's settings"};
+  const auto language = all.optional("language");
+  if (check_string(to_, language) && language && language->tree().text() != "jq") {
+    to_.unsupported(*language, "the expression language \"" + std::string{language->tree().text()} + "\" (only \"jq\" is)");
+  }
+  const auto mode = all.optional("mode");
+  if (check_enum(to_, mode, {"strict", "loose"}) && mode && mode->tree().text() == "loose") mode_ = evaluate_mode::loose;
+  all.done();
+}
+
+void reader::read_components(properties& use, std::string_view name, components& out) {
+  const auto group = use.optional(name);
+  if (!check_object(to_, group) || !group) return;
+  kept_.push_back(*group);
+  for (const auto& member : kept_.back().tree().members) out.emplace(member.key, component{cursor{kept_.back(), member}});
+}
+
+void reader::read_use(const cursor& at) {
+  properties all{to_, at, "the components"};
+  read_components(all, "timeouts", timeouts_);
+  read_components(all, "retries", retries_);
+  read_components(all, "errors", errors_);
+  read_components(all, "authentications", authentications_);
+  for (const auto& [name, policy] : authentications_) check_authentication(policy.at, false);
+  check_strings(to_, all.optional("secrets"));
+  components catalogs, functions;
+  read_components(all, "catalogs", catalogs);
+  for (const auto& [name, catalog] : catalogs) {
+    properties one{to_, catalog.at, "a catalog"};
+    check_endpoint(one.required("endpoint"));
+    one.done();
+  }
+  read_components(all, "functions", functions);
+  // A function that is not called has no effect, and calling one is refused where it is called.
+  to_.tell_unsupported(false);
+  for (const auto& [name, function] : functions) (void)read_task(function.at, name, {});
+  to_.tell_unsupported(true);
+  task_count_ = 0;
+  if (const auto extensions = all.optional("extensions")) {
+    if (!extensions->tree().is_array()) to_.unfit(*extensions, "an array of extensions, each \"- name: …\"");
+    for (std::size_t i = 0; i < extensions->tree().items.size(); ++i) check_extension(cursor{*extensions, i});
+    if (!extensions->tree().items.empty()) to_.unsupported(*extensions, "use.extensions");
+  }
+  all.done();
+}
+
+void reader::read_unused() {
+  variables_ = {"error"};  // what a retry policy's conditions have by default
+  for (const auto& [name, timeout] : timeouts_) {
+    if (!timeout.used) (void)read_timeout(timeout.at, expression_site::in_task);
+  }
+  for (const auto& [name, retry] : retries_) {
+    if (!retry.used) (void)read_retry_rule(retry.at);
+  }
+  for (const auto& [name, error] : errors_) {
+    if (!error.used) (void)read_error(error.at);
+  }
+  variables_.clear();
+}
+
+const cursor* reader::find_component(const cursor& at, components& among, std::string_view kind) {
+  const auto name = at.tree().text();
+  const auto found = among.find(name);
+  if (found != among.end()) {
+    found->second.used = true;
+    return &found->second.at;
+  }
+  std::vector<std::string_view> names;
+  for (const auto& each : among) names.emplace_back(each.first);
+  const auto meant = nearest(name, names);
+  to_.invalid(at, "expected the name of " + std::string{kind} + " defined in \"use\", found \"" + std::string{name} + "\"" +
+                      (meant ? "; did you mean \"" + std::string{*meant} + "\"?" : ""));
+  return nullptr;
+}
+
+void reader::check_schedule(const std::optional<cursor>& at) {
+  if (!at) return;
+  properties all{to_, *at, "a schedule"};
+  const auto which = all.one_of({"every", "cron", "after", "on"});
+  (void)read_duration(all.optional("every"), expression_site::workflow_input);
+  (void)read_duration(all.optional("after"), expression_site::workflow_input);
+  check_string(to_, all.optional("cron"), false);
+  check_consumption(all.optional("on"));
+  all.done();
+  if (!which.empty()) to_.unsupported(*at, "schedule");
+}
+
+void reader::check_programs() {
+  if (options_.host == nullptr || programs_.empty()) return;
+  // One question for all; only when the answer is no, the guilty are looked for by halves.
+  const auto ask = [&](auto&& self, std::size_t begin, std::size_t end) -> void {
+    std::vector<expression_text> texts;
+    for (auto i = begin; i < end; ++i) texts.push_back(programs_[i].text);
+    const auto answer = options_.host->check(texts);
+    if (answer) return;
+    if (end - begin > 1) {
+      const auto middle = begin + (end - begin) / 2;
+      self(self, begin, middle);
+      self(self, middle, end);
+      return;
+    }
+    to_.add(problem_kind::invalid, programs_[begin].at, programs_[begin].pointer,
+            "not a valid expression: " + answer.error().message + ", in \"" + programs_[begin].text.program + "\"");
+  };
+  ask(ask, 0, programs_.size());
+}
+
+std::variant<document, std::vector<problem>> read_document(std::string_view text, const std::string& file,
+                                                           const read_options& options) {
+  std::vector<problem> problems;
+  const auto root = read_tree(text, file, problems);
+  document out;
+  if (root) {
+    checker to{file, problems};
+    reader reads{to, options};
+    out = reads.read(root);
+  }
+  if (!problems.empty()) {
+    const auto place = [](const problem& each) { return std::tie(each.at.line, each.at.column, each.pointer, each.message); };
+    std::stable_sort(problems.begin(), problems.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+    problems.erase(std::unique(problems.begin(), problems.end()), problems.end());
+    return problems;
+  }
+  const auto canonical = jq::dump(sorted(*out.definition));
+  out.hash = core::to_hex(core::sha256({canonical}));
+  return out;
+}
+
+std::string workflow_name(const document& from) { return from.space == "default" ? from.name : from.space + "/" + from.name; }
+
+}  // namespace perdure::dsl

@@ -1,0 +1,150 @@
+// Lists of tasks and what all tasks have in common.
+#include <algorithm>
+
+#include "dsl/reader.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::dsl {
+
+namespace {
+
+/// Every property that some task has.
+constexpr std::array<std::string_view, 23> task_properties{
+    "call",   "catch", "do",  "emit", "export", "for",  "foreach", "fork", "if",   "input", "listen", "metadata",
+    "output", "raise", "run", "set",  "switch", "then", "timeout", "try",  "wait", "while", "with"};
+
+bool is_task_property(std::string_view name) {
+  return std::find(task_properties.begin(), task_properties.end(), name) != task_properties.end();
+}
+
+}  // namespace
+
+task_list reader::read_tasks(const std::optional<cursor>& at, bool in_order) {
+  task_list out;
+  if (!at) return out;
+  const auto& tree = at->tree();
+  if (!tree.is_array()) {
+    to_.unfit(*at, "an array of tasks, each \"- name: …\"");
+    return out;
+  }
+  std::vector<std::string_view> names;
+  for (const auto& item : tree.items) {
+    if (in_order && item->is_object() && item->members.size() == 1) names.emplace_back(item->members[0].key);
+  }
+  std::map<std::string_view, mark> first;
+  for (std::size_t i = 0; i < tree.items.size(); ++i) {
+    const cursor item{*at, i};
+    const auto& members = item.tree().members;
+    if (!item.tree().is_object() || members.empty()) {
+      to_.unfit(item, "a task: an object with its name as the only property");
+      continue;
+    }
+    if (members.size() > 1) {
+      // A task written one level too high looks like an item with many names.
+      const bool flat =
+          std::all_of(members.begin(), members.end(), [](const auto& member) { return is_task_property(member.key); });
+      to_.invalid(
+          item, "expected one task in this item, found " + std::to_string(members.size()) +
+                    (flat ? " properties; write the task under its name: \"- name: { … }\"" : ": begin each with its own \"-\""));
+      for (const auto& member : members) {
+        if (!flat && member.value->is_object()) (void)read_task(cursor{item, member}, member.key, names);
+      }
+      continue;
+    }
+    const auto& member = members[0];
+    if (const auto [twice, fresh] = first.emplace(member.key, member.at); !fresh) {
+      to_.add(problem_kind::invalid, member.at, item.pointer(),
+              "duplicate task name \"" + member.key + "\"; the first is in line " + std::to_string(twice->second.line));
+    }
+    if (member.key.empty() || member.key.size() > limits::name_bytes) {
+      to_.add(problem_kind::invalid, member.at, item.pointer(),
+              "expected a task's name of 1 to " + std::to_string(limits::name_bytes) + " bytes");
+    }
+    auto made = read_task(cursor{item, member}, member.key, names);
+    if (made) out.push_back(std::move(made));
+  }
+  return out;
+}
+
+std::shared_ptr<const task> reader::read_task(const cursor& at, const std::string& name,
+                                              const std::vector<std::string_view>& siblings) {
+  ++task_count_;
+  auto out = std::make_shared<task>();
+  out->name = name;
+  out->reference = at.pointer();
+  out->source = at.shared();
+  properties all{to_, at, "a task"};
+  if (!all.is_object()) return nullptr;
+  out->condition = read_expression(all.optional("if"), expression_site::before_task);
+  out->input_from = read_transform(all.optional("input"), "a task's input", "from", expression_site::before_task);
+  out->output_as = read_transform(all.optional("output"), "a task's output", "as", expression_site::task_output);
+  out->export_as = read_transform(all.optional("export"), "a task's export", "as", expression_site::task_export);
+  out->timeout = read_timeout(all.optional("timeout"), expression_site::in_task);
+  out->then = read_flow(all.optional("then"), siblings);
+  check_object(to_, all.optional("metadata"));
+  read_body(all, at, *out, siblings);
+  all.done();
+  return out;
+}
+
+flow reader::read_flow(const std::optional<cursor>& at, const std::vector<std::string_view>& siblings) {
+  if (!at || !check_string(to_, at)) return {};
+  const auto text = at->tree().text();
+  if (text == "continue") return {};
+  if (text == "exit") return {flow::kind::exit, 0, {}};
+  if (text == "end") return {flow::kind::end, 0, {}};
+  const auto found = std::find(siblings.begin(), siblings.end(), text);
+  if (found == siblings.end()) {
+    auto message =
+        "expected \"continue\", \"exit\", \"end\" or the name of a task of the same list, found \"" + std::string{text} + "\"";
+    auto names = siblings;
+    names.insert(names.end(), {"continue", "exit", "end"});
+    if (const auto meant = nearest(text, names)) message += "; did you mean \"" + std::string{*meant} + "\"?";
+    to_.invalid(*at, std::move(message));
+    return {};
+  }
+  return {flow::kind::jump, static_cast<std::size_t>(found - siblings.begin()), std::string{text}};
+}
+
+std::optional<dynamic_value> reader::read_transform(const std::optional<cursor>& at, std::string_view what,
+                                                    std::string_view property, expression_site site) {
+  if (!at) return std::nullopt;
+  properties all{to_, *at, std::string{what}};
+  check_schema(all.optional("schema"));
+  std::optional<dynamic_value> out;
+  if (const auto value = all.optional(property)) {
+    if (value->tree().is_object()) {
+      out = read_dynamic(*value, site);
+    } else if (value->tree().is_string()) {
+      if (auto compiled = read_expression(value, site)) out = dynamic_value{std::move(compiled)};
+    } else {
+      to_.unfit(*value, "an expression or an object");
+    }
+  }
+  all.done();
+  return out;
+}
+
+std::optional<duration_value> reader::read_timeout(const std::optional<cursor>& at, expression_site site) {
+  if (!at) return std::nullopt;
+  if (at->tree().is_string()) {
+    const auto* found = find_component(*at, timeouts_, "a timeout");
+    return found != nullptr ? read_timeout(*found, site) : std::nullopt;
+  }
+  properties all{to_, *at, "a timeout"};
+  auto out = read_duration(all.required("after"), site);
+  all.done();
+  return out;
+}
+
+void reader::check_schema(const std::optional<cursor>& at) {
+  if (!at) return;
+  properties all{to_, *at, "a schema"};
+  check_string(to_, all.optional("format"));
+  const auto which = all.one_of({"document", "resource"});
+  check_resource(all.optional("resource"));
+  all.done();
+  if (!which.empty()) to_.unsupported(*at, "schema");
+}
+
+}  // namespace perdure::dsl

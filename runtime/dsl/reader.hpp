@@ -1,0 +1,117 @@
+// Reads the constructs of the DSL reference from a syntax tree: every one is known here with its properties; those
+// that this version does not run are reported as unsupported once they are otherwise right.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dsl/checker.hpp"
+#include "dsl/document.hpp"
+
+namespace perdure::dsl {
+
+/// Which of the DSL's variables an expression may use depends on where it stands.
+enum class expression_site : std::uint8_t { workflow_input, before_task, in_task, task_output, task_export, workflow_output };
+
+class reader {
+ public:
+  reader(checker& to, const read_options& options) : to_(to), options_(options) {}
+
+  /// The document; only to be used when no problem was found.
+  document read(const node_ptr& root);
+
+ private:
+  /// Components of "use", by name. They are read where they are used, since their variables are those of that place.
+  struct component {
+    cursor at;
+    bool used = false;
+  };
+  using components = std::map<std::string, component, std::less<>>;
+
+  // read_document.cpp
+  void read_header(const cursor& at, document& out);
+  void read_evaluate(const std::optional<cursor>& at);
+  void read_use(const cursor& at);
+  void read_components(properties& use, std::string_view name, components& out);
+  void read_unused();
+  /// The component a string names; reports when there is none.
+  const cursor* find_component(const cursor& at, components& among, std::string_view kind);
+  void check_schedule(const std::optional<cursor>& at);
+  void check_programs();
+
+  // read_task.cpp
+  task_list read_tasks(const std::optional<cursor>& at, bool in_order = true);
+  std::shared_ptr<const task> read_task(const cursor& at, const std::string& name, const std::vector<std::string_view>& siblings);
+  flow read_flow(const std::optional<cursor>& at, const std::vector<std::string_view>& siblings);
+  std::optional<dynamic_value> read_transform(const std::optional<cursor>& at, std::string_view what, std::string_view property,
+                                              expression_site site);
+  std::optional<duration_value> read_timeout(const std::optional<cursor>& at, expression_site site);
+  void check_schema(const std::optional<cursor>& at);
+  void check_extension(const cursor& at);
+
+  // read_body.cpp: the kinds of tasks that run
+  void read_body(properties& task_properties, const cursor& at, task& out, const std::vector<std::string_view>& siblings);
+  void read_set(const cursor& at, task& out);
+  void read_fork(const cursor& at, task& out);
+  void read_for(properties& task_properties, const cursor& at, task& out);
+  void read_switch(const cursor& at, task& out, const std::vector<std::string_view>& siblings);
+  void read_raise(const cursor& at, task& out);
+  void read_run(const cursor& at, task& out);
+  void read_shell(const cursor& at, shell_task& out);
+
+  // read_try.cpp
+  void read_try(properties& task_properties, const cursor& at, task& out);
+  std::optional<retry_rule> read_retry(const cursor& at);
+  retry_rule read_retry_rule(const cursor& at);
+  dynamic_value read_error(const cursor& at);
+
+  // read_values.cpp
+  expression_ptr read_expression(const std::optional<cursor>& at, expression_site site);
+  dynamic_value read_dynamic(const cursor& at, expression_site site);
+  dynamic_value read_text(const cursor& at, expression_site site);  ///< of a string
+  std::optional<duration_value> read_duration(const std::optional<cursor>& at, expression_site site);
+  expression_ptr compile(const cursor& at, std::string_view source, expression_site site);
+  std::vector<std::string> names_at(expression_site site) const;
+  std::string read_variable(const std::optional<cursor>& at, std::string_view otherwise);
+
+  // check_call.cpp, check_events.cpp, check_run.cpp, check_resources.cpp: what does not run yet
+  void check_call(properties& task_properties, const cursor& at);
+  void check_call_with(const cursor& at, std::string_view function);
+  void check_asyncapi(const cursor& with);
+  void check_mcp(const cursor& with);
+  void check_emit(const cursor& at);
+  void check_listen(properties& task_properties, const cursor& at);
+  void check_consumption(const std::optional<cursor>& at, bool may_have_until = true);
+  void check_event_filter(const cursor& at);
+  void check_event_properties(const std::optional<cursor>& at, bool emitted);
+  void check_iterator(const std::optional<cursor>& at);
+  void check_container(const cursor& at);
+  void check_script(const cursor& at);
+  void check_subflow(const cursor& at);
+  void check_endpoint(const std::optional<cursor>& at);
+  void check_uri(const std::optional<cursor>& at, bool or_expression);
+  void check_resource(const std::optional<cursor>& at);
+  void check_authentication(const std::optional<cursor>& at, bool may_refer);
+  void check_oauth2(const cursor& at, bool has_endpoints);
+
+  checker& to_;
+  const read_options& options_;
+  evaluate_mode mode_ = evaluate_mode::strict;
+  std::vector<std::string> variables_;  ///< of loops and catches around, innermost last
+  components timeouts_, retries_, errors_, authentications_;
+  std::deque<cursor> kept_;  ///< parents of the components' cursors
+  std::size_t task_count_ = 0;
+  struct pending_program {
+    mark at;
+    std::string pointer;
+    expression_text text;
+  };
+  std::vector<pending_program> programs_;  ///< not native: for the host
+  bool needs_jq_ = false;
+};
+
+}  // namespace perdure::dsl

@@ -1,0 +1,136 @@
+// try: which errors are caught, when the tasks are tried again, and what a handler gives.
+#include <algorithm>
+#include <cmath>
+
+#include "dsl/interpreter.hpp"
+#include "dsl/iso_duration.hpp"
+
+namespace perdure::dsl {
+
+async<interpreter::given> interpreter::run_try(running& now, const try_task& body) {
+  const auto first = ctx_->now();
+  given out;
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    std::optional<failure> failed;
+    try {
+      auto tasks = run_attempt(now, body, attempt);
+      out = co_await tasks;
+    } catch (const step_error& e) {
+      failed = e.why();
+    }
+    if (!failed) co_return out;
+    if (!can_be_caught(*failed)) detail::throw_failure(std::move(*failed));
+    surroundings inside{now.around.variables, now.number, now.around.attempt};
+    inside.variables =
+        std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, make_data(error_value(*failed))});
+    auto question = is_caught(now, body, inside, *failed);
+    const bool caught = co_await question;
+    if (!caught) detail::throw_failure(std::move(*failed));
+    if (body.retry) {
+      auto decision = next_delay(now, *body.retry, inside, attempt, first);
+      const auto delay = co_await decision;
+      if (delay) {
+        idle_tasks_ = 0;
+        auto timer = ctx_->sleep_for(*delay);
+        co_await timer;
+        continue;
+      }
+      if (!body.handler) detail::throw_failure(std::move(*failed));
+    }
+    if (!body.handler) {
+      out.value = now.input;
+      co_return out;
+    }
+    auto handler = run_list(*body.handler, now.input, inside);
+    out = co_await handler;
+    co_return out;
+  }
+}
+
+/// The tasks once. The time limit of attempts concerns those that try again.
+async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t attempt) {
+  const surroundings inside{now.around.variables, now.number, attempt};
+  if (attempt == 1 || !body.retry || !body.retry->attempt_limit) {
+    auto tasks = run_list(body.tasks, now.input, inside);
+    auto out = co_await tasks;
+    co_return out;
+  }
+  auto measure = length_of(*body.retry->attempt_limit, &now, now.around.variables);
+  const auto limit = co_await measure;
+  auto tasks = run_list(body.tasks, now.input, inside);
+  auto timer = ctx_->sleep_for(limit);
+  auto race = ctx_->when_any(tasks, timer);
+  auto won = co_await race;
+  if (won.index == 1) {
+    auto late = make_error("timeout", "an attempt took longer than " + to_human(limit), now.what->reference);
+    end_scopes_within(now.number, late);
+    throw step_error(std::move(late));
+  }
+  co_return std::move(*std::get<0>(won.values));
+}
+
+async<bool> interpreter::is_caught(running& now, const try_task& body, surroundings around, const failure& why) {
+  if (!body.filter.empty()) {
+    json::object wanted;
+    for (const auto& [name, value] : body.filter) {
+      auto evaluated = evaluate("errors", program(value), now.input, &now, around.variables);
+      const auto each = co_await evaluated;
+      wanted.emplace(name, each->value());
+    }
+    if (!matches(error_value(why), wanted)) co_return false;
+  }
+  if (body.when) {
+    auto condition = is_true("when", body.when, now.input, &now, around.variables);
+    const bool holds = co_await condition;
+    if (!holds) co_return false;
+  }
+  if (body.except_when) {
+    auto condition = is_true("exceptWhen", body.except_when, now.input, &now, around.variables);
+    const bool holds = co_await condition;
+    if (holds) co_return false;
+  }
+  co_return true;
+}
+
+/// Empty: not tried again.
+async<std::optional<duration>> interpreter::next_delay(running& now, const retry_rule& rule, surroundings around,
+                                                       std::uint32_t attempt, timestamp first) {
+  if (rule.count && attempt > *rule.count) co_return std::nullopt;
+  if (rule.when) {
+    auto condition = is_true("retry", rule.when, now.input, &now, around.variables);
+    const bool holds = co_await condition;
+    if (!holds) co_return std::nullopt;
+  }
+  if (rule.except_when) {
+    auto condition = is_true("retry", rule.except_when, now.input, &now, around.variables);
+    const bool holds = co_await condition;
+    if (holds) co_return std::nullopt;
+  }
+  duration base{0};
+  if (rule.delay) {
+    auto measure = length_of(*rule.delay, &now, around.variables);
+    base = co_await measure;
+  }
+  const auto factor = rule.backoff == backoff_kind::linear        ? static_cast<double>(attempt)
+                      : rule.backoff == backoff_kind::exponential ? std::exp2(static_cast<double>(attempt - 1))
+                                                                  : 1.0;
+  const auto scaled = std::min(static_cast<double>(base.count()) * factor, static_cast<double>(longest_duration.count()));
+  duration delay{static_cast<duration::rep>(scaled)};
+  if (rule.jitter) {
+    auto from = length_of(rule.jitter->first, &now, around.variables);
+    const auto least = co_await from;
+    auto to = length_of(rule.jitter->second, &now, around.variables);
+    const auto most = co_await to;
+    delay += least;
+    if (most > least)
+      delay += duration{static_cast<duration::rep>(ctx_->random() % static_cast<std::uint64_t>((most - least).count() + 1))};
+  }
+  if (rule.limit) {
+    auto measure = length_of(*rule.limit, &now, around.variables);
+    const auto limit = co_await measure;
+    if (ctx_->now() + delay - first > limit) co_return std::nullopt;
+  }
+  co_return delay;
+}
+
+}  // namespace perdure::dsl

@@ -1,0 +1,271 @@
+// context: what a handler may do. Every awaited operation is a durable step: recorded once, not done again.
+//
+// Operation: a handler runs until it awaits; what it did since (steps issued, messages sent, state written) becomes
+// one journal record. After a crash it is run again from the start and fed the recorded outcomes.
+// Concurrency: use it from the handler's coroutine only.
+// Limitations: between two awaits a handler must be deterministic: take time, random numbers and ids from here, and
+// do outside effects inside call().
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "perdure/limits.hpp"
+#include "perdure/message.hpp"
+#include "perdure/step.hpp"
+#include "perdure/when.hpp"
+
+namespace perdure {
+
+struct call_options {
+  duration timeout{0};     ///< from the first try to the end of the last; 0 = none
+  retry_policy retry{};    ///< tries of this step alone, before the attempt fails
+};
+struct request_options {
+  duration timeout{0};     ///< 0 = waits for ever; after it timeout_error
+};
+struct signal_options {
+  duration timeout{0};
+};
+struct poll_options {
+  perdure::backoff backoff = exponential(std::chrono::seconds{1}, std::chrono::seconds{60});
+  duration max_duration{0};  ///< 0 = for ever; after it timeout_error
+  duration poll_timeout{0};  ///< one check; 0 = none. A check that takes longer counts as not complete.
+};
+
+/// A child program for ctx.run_process. Arguments are passed as they are, no shell is involved.
+struct process_spec {
+  explicit process_spec(std::string program_path) : program(std::move(program_path)) {}
+  process_spec() = default;
+  std::string program;
+  std::vector<std::string> arguments;
+  /// Added to PATH, HOME, LANG of the node and PERDURE_IDEMPOTENCY_KEY (the step's key, see call_context).
+  std::map<std::string, std::string> environment;
+  std::optional<std::string> directory;
+  std::optional<std::string> input;                 ///< standard input
+  std::optional<std::int64_t> grace_ms;             ///< from SIGTERM to SIGKILL; default 5000
+  bool check = true;                                ///< an exit code other than 0 fails the step
+
+  process_spec& arg(std::string value) & {
+    arguments.push_back(std::move(value));
+    return *this;
+  }
+  process_spec arg(std::string value) && {
+    arguments.push_back(std::move(value));
+    return std::move(*this);
+  }
+};
+BOOST_DESCRIBE_STRUCT(process_spec, (), (program, arguments, environment, directory, input, grace_ms, check))
+
+struct process_result {
+  std::int32_t code = 0;    ///< exit code; 128 + signal number when a signal ended it
+  std::string output;       ///< standard output, at most 4 MiB
+  std::string error;        ///< standard error, at most 4 MiB
+  std::optional<std::uint64_t> cut_bytes;  ///< bytes of both that did not fit, if any
+};
+BOOST_DESCRIBE_STRUCT(process_result, (), (code, output, error, cut_bytes))
+
+namespace detail {
+
+template <class F>
+inline constexpr bool may_be_temporary = std::is_lvalue_reference_v<F> ||
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+                                         std::is_trivially_destructible_v<std::remove_cvref_t<F>>;
+#else
+                                         true;
+#endif
+
+template <class F>
+constexpr void check_function() {
+  static_assert(may_be_temporary<F>,
+                "GCC before 13 destroys a temporary lambda with non-trivial captures twice inside co_await: name it "
+                "first (auto body = [...] {...}; co_await ctx.call(\"name\", body)), or capture by reference");
+}
+
+template <class F>
+decltype(auto) invoke_body(F& function, call_context& with) {
+  if constexpr (std::invocable<F&, call_context&>) {
+    return function(with);
+  } else {
+    return function();
+  }
+}
+template <class F>
+using body_value = std::remove_cvref_t<decltype(invoke_body(std::declval<std::remove_cvref_t<F>&>(), std::declval<call_context&>()))>;
+
+/// The value itself; throws step_error(limit) when it is over limits::payload_bytes.
+[[nodiscard]] payload checked_result(payload value);
+
+template <class F>
+step_body make_body(F&& function) {
+  return [held = std::decay_t<F>(std::forward<F>(function))](call_context& with) mutable -> body_result {
+    using value = body_value<F>;
+    if constexpr (std::is_void_v<value>) {
+      invoke_body(held, with);
+      return {};
+    } else if constexpr (std::is_same_v<value, payload>) {
+      return {checked_result(invoke_body(held, with))};
+    } else {
+      return {checked_result(payload{to_json(invoke_body(held, with))})};
+    }
+  };
+}
+
+template <class T>
+struct poll_value {
+  static_assert(std::is_same_v<T, bool>, "a check returns bool, or std::optional of its result");
+  using type = void;
+};
+template <class T>
+struct poll_value<std::optional<T>> {
+  using type = T;
+};
+
+template <class F>
+step_body make_check(F&& function) {
+  return [held = std::decay_t<F>(std::forward<F>(function))](call_context& with) mutable -> body_result {
+    auto value = invoke_body(held, with);
+    if constexpr (std::is_same_v<decltype(value), bool>) {
+      return {payload{}, value};
+    } else {
+      if (!value) return {payload{}, false};
+      return {checked_result(payload{to_json(*value)}), true};
+    }
+  };
+}
+
+}  // namespace detail
+
+class context {
+ public:
+  explicit context(detail::frame& frame) : frame_(frame) {}
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  /// Runs `body` (f() or f(call_context&)) on a pool thread and records what it returns. At least once outside; its
+  /// idempotency key stays the same. The name shows in the journal and is checked on replay.
+  /// After a time limit or a cancel the handler goes on while the body may still run with its stop token set: a body
+  /// for which that can happen captures by value what the handler might destroy meanwhile.
+  template <class F>
+  step<detail::body_value<F>> call(std::string_view name, F&& body, call_options options = {}) {
+    detail::check_function<F>();
+    return {frame_, {.kind = detail::step_kind::call, .name = std::string{name}, .timeout = options.timeout,
+                     .retry = options.retry, .body = detail::make_body(std::forward<F>(body))}};
+  }
+  /// Waits at least so long, counted from the moment the step is journaled. Survives restarts.
+  step<void> sleep_for(duration length) {
+    return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .delay = length}};
+  }
+  /// Waits until the time; a time in the past fires at once.
+  step<void> sleep_until(timestamp at) {
+    return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .until = at}};
+  }
+  /// Asks a person or system; waits for run_ref::respond. The request's id is "<activation>.<step>".
+  template <class T>
+  step<T> request(const json::value& question, request_options options = {}) {
+    return {frame_, {.kind = detail::step_kind::request, .name = "request", .args = payload{question}, .timeout = options.timeout}};
+  }
+  template <class T>
+  step<T> request(json::value&&, request_options = {}) = delete;  // name the question first (see GCC note in task.hpp)
+
+  /// Waits for the next signal of that name; signals that came before are kept for it.
+  template <class T = json::value>
+  step<T> wait_signal(std::string_view name, signal_options options = {}) {
+    return {frame_, {.kind = detail::step_kind::signal, .name = std::string{name}, .timeout = options.timeout}};
+  }
+  /// Runs `check` again and again, with backoff, until it says complete: true, or a filled std::optional. Checks are
+  /// wake-ups: nothing is held between them, and a restart goes on with the next one.
+  template <class F>
+  auto poll_until_complete(std::string_view name, F&& check, poll_options options = {}) {
+    detail::check_function<F>();
+    using value = typename detail::poll_value<detail::body_value<F>>::type;
+    return step<value>{frame_, {.kind = detail::step_kind::poll, .name = std::string{name},
+                                .args = payload{json::value{{"poll_timeout_us", options.poll_timeout.count()}}},
+                                .timeout = options.max_duration,
+                                .retry = {.max_attempts = 0, .backoff = options.backoff},
+                                .body = detail::make_check(std::forward<F>(check))}};
+  }
+  /// Runs a program in a process group of its own; it ends with the node and is then run again.
+  step<process_result> run_process(std::string_view name, const process_spec& spec, call_options options = {}) {
+    return {frame_, {.kind = detail::step_kind::capability, .name = std::string{name},
+                     .args = payload{json::value{{"capability", "process"}, {"spec", to_json(spec)}}},
+                     .timeout = options.timeout, .retry = options.retry}};
+  }
+  step<process_result> run_process(std::string_view, process_spec&&, call_options = {}) = delete;  // name the spec first
+
+  /// Sends along the workflow's edges that take this type. Goes with the turn's record.
+  template <message T>
+  void send(const T& what) {
+    frame_.emit({.kind = detail::output_kind::message, .name = std::string{message_name<T>}, .value = payload{to_json(what)}});
+  }
+  /// Sends to one executor that an edge leads to.
+  template <message T>
+  void send_to(std::string_view executor, const T& what) {
+    frame_.emit({.kind = detail::output_kind::message, .name = std::string{message_name<T>},
+                 .value = payload{to_json(what)}, .target = std::string{executor}});
+  }
+  /// Adds to the run's outputs; the run's output is the last one.
+  template <class T>
+  void yield_output(const T& what) {
+    frame_.emit({.kind = detail::output_kind::output, .value = payload{to_json(what)}});
+  }
+  /// Run-wide state: seen by all executors of the run from this record on; the last write wins.
+  template <class T>
+  void set_state(std::string_view key, const T& value) {
+    frame_.emit({.kind = detail::output_kind::state, .name = std::string{key}, .value = payload{to_json(value)}});
+  }
+  /// Reads run-wide state as it is when the step is journaled; empty when nobody wrote it.
+  template <class T>
+  step<std::optional<T>> get_state(std::string_view key) {
+    return {frame_, {.kind = detail::step_kind::state, .name = std::string{key}}};
+  }
+  /// How far the handler is; `total` 0 = unknown.
+  void progress(std::uint64_t done, std::uint64_t total, std::string_view text = {}) {
+    frame_.emit({.kind = detail::output_kind::progress,
+                 .value = payload{json::value{{"done", done}, {"total", total}, {"text", text}}}});
+  }
+  /// Writes to the node's log (once: not again on replay).
+  void log(std::string_view text) { frame_.log("info", text); }
+
+  template <class... A>
+  all_of<A...> when_all(A&... awaitables) {
+    return all_of<A...>{frame_, awaitables...};
+  }
+  template <class... A>
+  any_of<A...> when_any(A&... awaitables) {
+    return any_of<A...>{frame_, awaitables...};
+  }
+  template <class A>
+  all_of_range<A> when_all(std::vector<A>& awaitables) {
+    return all_of_range<A>{frame_, awaitables};
+  }
+  template <class A>
+  any_of_range<A> when_any(std::vector<A>& awaitables) {
+    return any_of_range<A>{frame_, awaitables};
+  }
+
+  /// The time of the event last fed: repeats on replay.
+  [[nodiscard]] timestamp now() const { return frame_.now(); }
+  /// 64 random bits that repeat on replay; drawn by (run, activation, use).
+  [[nodiscard]] std::uint64_t random() { return frame_.random(detail::random_use::number); }
+  [[nodiscard]] std::string uuid();
+  /// True once the run is asked to cancel. Waiting steps then throw cancelled_error.
+  [[nodiscard]] bool is_cancelled() const { return frame_.cancelled(); }
+  [[nodiscard]] run_id run() const { return frame_.run(); }
+  [[nodiscard]] activation_id activation() const { return frame_.activation(); }
+  [[nodiscard]] std::uint32_t attempt() const { return frame_.attempt(); }
+  [[nodiscard]] const std::string& executor() const { return frame_.executor(); }
+  [[nodiscard]] const std::string& workflow() const { return frame_.workflow(); }
+
+  /// For the engine's own layers.
+  [[nodiscard]] detail::frame& frame() { return frame_; }
+
+ private:
+  detail::frame& frame_;
+};
+
+}  // namespace perdure

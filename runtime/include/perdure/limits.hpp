@@ -1,0 +1,100 @@
+// Every limit of the engine: its name, its default, and how they depend on each other.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace perdure::limits {
+
+/// One payload: a message, an input, an output, a step's result.
+inline constexpr std::size_t payload_bytes = 16U << 20;
+/// Payloads above this go to the blob store and are referred to by hash.
+inline constexpr std::size_t inline_payload_bytes = 64U << 10;
+/// One journal record, payloads that were moved to blobs not counted.
+inline constexpr std::size_t record_bytes = 32U << 20;
+/// What a handler sends, yields and writes to the run's state between two steps.
+inline constexpr std::size_t turn_output_bytes = 24U << 20;
+/// Bytes of all records of one commit.
+inline constexpr std::size_t commit_bytes = 64U << 20;
+/// Records of one commit.
+inline constexpr std::size_t commit_records = 4096;
+/// Steps of one activation; what needs more uses several activations.
+inline constexpr std::uint32_t activation_steps = 10'000;
+/// Steps that wait at once in one activation.
+inline constexpr std::uint32_t pending_steps = 4'096;
+/// Activations of one run unless the workflow says otherwise.
+inline constexpr std::uint32_t run_activations = 100'000;
+/// Activations of one run that are alive at once.
+inline constexpr std::uint32_t live_activations = 10'000;
+/// Signals a run keeps until somebody waits for them.
+inline constexpr std::size_t buffered_signals = 10'000;
+/// Command ids a run remembers to tell duplicates.
+inline constexpr std::size_t remembered_commands = 10'000;
+/// What is kept of a failure: bytes of its message, of its other texts each, and causes in all.
+inline constexpr std::size_t failure_message_bytes = 8U << 10;
+inline constexpr std::size_t failure_text_bytes = 1U << 10;
+inline constexpr std::size_t failure_causes = 16;
+/// Depth of JSON documents that are taken in.
+inline constexpr std::size_t json_depth = 64;
+/// Length of names: workflows, executors, steps, signals, keys.
+inline constexpr std::size_t name_bytes = 256;
+/// Dirty projection rows flushed in one commit, and the time it may take.
+inline constexpr std::size_t flush_rows = 2'000;
+inline constexpr std::chrono::milliseconds flush_time{5};
+/// Records that recovery may have to read again at most before a flush is forced.
+inline constexpr std::uint64_t redo_records = 1'000'000;
+/// Projection rows that wait in memory to be flushed before flushing hurries; half of it begins a flush.
+inline constexpr std::size_t overlay_rows = 65'536;
+/// Events after which a run's state is stored as a snapshot.
+inline constexpr std::uint64_t snapshot_events = 1'000;
+/// Suspect marks after which a run is quarantined.
+inline constexpr std::uint32_t suspect_marks = 3;
+/// How long a run that has such marks is held back before it is tried again.
+inline constexpr std::chrono::seconds suspect_pause{2};
+/// Commands that wait for one run before more are refused.
+inline constexpr std::size_t queued_commands = 10'000;
+/// Jobs that wait for a thread of the user pool.
+inline constexpr std::size_t pool_queue = 1U << 20;
+/// Child processes that run at once, and those that wait for their turn.
+inline constexpr std::size_t child_processes = 1'024;
+inline constexpr std::size_t waiting_processes = 100'000;
+/// What is kept of a child's standard output and standard error, each; and of it when written as JSON text, each.
+inline constexpr std::size_t process_output_bytes = 4U << 20;
+inline constexpr std::size_t process_output_json_bytes = 7U << 20;
+/// What a failure shows of a child's standard error.
+inline constexpr std::size_t process_error_tail_bytes = 2'000;
+/// A Serverless Workflow document: its text, how deep it is nested, its nodes with aliases expanded, problems reported.
+inline constexpr std::size_t document_bytes = 8U << 20;
+inline constexpr std::size_t document_depth = 100;
+inline constexpr std::size_t document_nodes = 1'000'000;
+inline constexpr std::size_t document_problems = 200;
+/// A runtime expression: its text, how deep it is nested, the bytes and number of the values it may give.
+inline constexpr std::size_t expression_bytes = 64U << 10;
+inline constexpr std::size_t expression_depth = 100;
+inline constexpr std::size_t expression_result_bytes = 16U << 20;
+inline constexpr std::size_t expression_values = 100'000;
+/// Steps of the native evaluator, and time of a jq worker, for one expression.
+inline constexpr std::size_t expression_steps = 10'000'000;
+inline constexpr std::chrono::milliseconds expression_time{2'000};
+/// Tasks a document may go through without one durable step between them.
+inline constexpr std::uint32_t idle_tasks = 10'000;
+/// Used pages of the map, in percent: above `new_runs` no run starts, above `steps` running runs wait.
+inline constexpr unsigned new_runs_used_percent = 90;
+inline constexpr unsigned steps_used_percent = 97;
+/// Records after which a reader renews its view.
+inline constexpr std::size_t reader_records = 1'000;
+/// Time an attempt has to clean up after a cancel before it is fenced.
+inline constexpr std::chrono::seconds cancel_grace{10};
+
+static_assert(inline_payload_bytes <= payload_bytes);
+static_assert(payload_bytes <= turn_output_bytes);
+static_assert(turn_output_bytes <= record_bytes);
+static_assert(record_bytes <= commit_bytes);
+static_assert(pending_steps <= activation_steps);
+static_assert(live_activations <= run_activations);
+static_assert(2 * process_output_json_bytes < payload_bytes);
+static_assert(expression_result_bytes <= payload_bytes);
+static_assert(new_runs_used_percent < steps_used_percent);
+
+}  // namespace perdure::limits

@@ -1,0 +1,158 @@
+// `perdure journal`: what was recorded, whether it is whole, and whether the code still agrees with it.
+#include "support/catch.hpp"
+#include "support/program.hpp"
+
+using namespace perdure;
+using perdure::test::members_of;
+using perdure::test::text_of;
+using perdure::test::workplace;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string two_tasks(const workplace& here, const std::string& second = "  - second:\n      run: {shell: {command: echo 2}}\n") {
+  return here.document(
+      "pair", "  - first:\n      run: {shell: {command: echo 1}}\n  - pause:\n      wait: {milliseconds: 50}\n" + second);
+}
+
+std::string run_once(const workplace& here, const std::string& file) {
+  return text_of(here.call({"run", file, "--json"}).json().at("run_id"));
+}
+
+std::vector<std::filesystem::path> files_of(const workplace& here) {
+  std::vector<std::filesystem::path> out;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(here.data())) {
+    if (each.is_regular_file()) out.push_back(each.path());
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a sound journal verifies, in the stable form") {
+  const workplace here;
+  run_once(here, two_tasks(here));
+  const auto machine = here.call({"journal", "verify", "--json"});
+  CHECK(machine.code == 0);
+  CHECK(members_of(machine.json()) == std::vector<std::string>{"ok", "runs", "events", "problems"});
+  CHECK(machine.json().at("ok") == true);
+  CHECK(machine.json().at("runs") == 1);
+  CHECK(machine.json().at("events").to_number<int>() >= 4);
+  CHECK(has(here.call({"journal", "verify"}).out, "ok"));
+}
+
+TEST_CASE("damage is found by verify and named with its run, and the other runs can still be read") {
+  const workplace here;
+  const auto file = here.document("marked", "  - a:\n      set:\n        text: '${ .mark }'\n");
+  const auto good =
+      std::string{here.call({"run", file, "--input", R"({"mark":"sound"})", "--json"}).json().at("run_id").as_string()};
+  const auto bad =
+      std::string{here.call({"run", file, "--input", R"({"mark":"DAMAGEME"})", "--json"}).json().at("run_id").as_string()};
+  bool damaged = false;
+  for (const auto& path : files_of(here)) {
+    auto bytes = test::slurp(path);
+    for (auto at = bytes.find("DAMAGEME"); at != std::string::npos; at = bytes.find("DAMAGEME", at)) {
+      bytes[at] = 'd';
+      damaged = true;
+    }
+    if (path.extension() != ".yaml") std::ofstream{path, std::ios::binary} << bytes;
+  }
+  REQUIRE(damaged);
+  const auto machine = here.call({"journal", "verify", "--json"});
+  CHECK(machine.code == 1);
+  CHECK(machine.json().at("ok") == false);
+  const auto problems = machine.json().at("problems").as_array();
+  REQUIRE_FALSE(problems.empty());
+  CHECK(members_of(problems[0]) == std::vector<std::string>{"run_id", "lsn", "what"});
+  bool named = false;
+  for (const auto& each : problems) named = named || text_of(each.at("run_id")) == bad;
+  CHECK(named);
+  CHECK(here.call({"runs", "show", good}).code == 0);
+  CHECK(here.call({"runs", "show", bad}).code == 1);
+  CHECK(here.call({"journal", "export"}).code == 0);
+  CHECK(here.call({"run", file, "--input", R"({"mark":"new"})"}).code == 0);
+}
+
+TEST_CASE("replay of a finished, a waiting and a partly read run agrees") {
+  const workplace here;
+  const auto run = run_once(here, two_tasks(here));
+  const auto machine = here.call({"journal", "replay", run, "--json"});
+  CHECK(machine.code == 0);
+  const auto report = machine.json();
+  CHECK(report.at("agrees") == true);
+  CHECK(report.at("attempts") == 1);
+  CHECK(report.at("unchecked_attempts") == 0);
+  CHECK(report.at("row_compared") == true);
+  CHECK(report.at("status") == "succeeded");
+  const auto events = report.at("events").to_number<int>();
+  for (int until = 1; until < events; ++until) {
+    const auto part = here.call({"journal", "replay", run, "--until", std::to_string(until), "--json"}).json();
+    INFO(until);
+    CHECK(part.at("agrees") == true);
+    CHECK(part.at("events") == until);
+    CHECK(part.at("status") != "succeeded");
+  }
+}
+
+TEST_CASE("replay with a changed document says where code and journal part, with both sides") {
+  const workplace here;
+  const auto run = run_once(here, two_tasks(here));
+  const auto changed = two_tasks(here, "  - other:\n      run: {shell: {command: echo 2}}\n");
+  const auto machine = here.call({"journal", "replay", run, "--document", changed, "--json"});
+  CHECK(machine.code == 1);
+  CHECK(machine.json().at("agrees") == false);
+  const auto parting = machine.json().at("partings").at(0);
+  CHECK(parting.at("seq").to_number<int>() > 1);
+  CHECK(has(text_of(parting.at("recorded")), "\"second\""));
+  CHECK(has(text_of(parting.at("replayed")), "\"other\""));
+  const auto plain = here.call({"journal", "replay", run, "--document", changed});
+  CHECK(has(plain.out, "parts at seq"));
+}
+
+TEST_CASE("a run whose code is not here is rebuilt, and said to be unchecked") {
+  const workplace here;
+  const auto run = run_once(here, two_tasks(here));
+  std::filesystem::remove_all(here.path("data") / "documents");
+  const auto report = here.call({"journal", "replay", run, "--json"});
+  CHECK(report.code == 0);
+  CHECK(report.json().at("unchecked_attempts") == 1);
+  CHECK(report.json().at("status") == "succeeded");
+}
+
+TEST_CASE("export gives every record, show the last ones, and stats count them") {
+  const workplace here;
+  const auto file = two_tasks(here);
+  const auto one = run_once(here, file);
+  run_once(here, file);
+  const auto all = test::json_lines(here.call({"journal", "export"}).out);
+  for (std::size_t i = 0; i < all.size(); ++i) CHECK(all[i].at("lsn").to_number<std::size_t>() == i + 1);
+  CHECK(all[0].at("event").at("workflow") == "pair");
+  const auto only = test::json_lines(here.call({"journal", "export", "--run", one}).out);
+  CHECK(only.size() == all.size() / 2);
+  for (const auto& each : only) CHECK(text_of(each.at("run_id")) == one);
+  CHECK(here.call({"journal", "export", "--output", here.path("records").string()}).out.empty());
+  CHECK(here.lines("records").size() == all.size());
+  CHECK(test::json_lines(here.call({"journal", "show", "--json", "--limit", "2"}).out).size() == 2);
+  CHECK(test::json_lines(here.call({"journal", "show", one, "--json"}).out).size() == only.size());
+  const auto stats = here.call({"journal", "stats", "--json"}).json();
+  CHECK(stats.at("runs") == 2);
+  CHECK(stats.at("records") == all.size());
+  CHECK(stats.at("kinds").at("run_started") == 2);
+}
+
+TEST_CASE("looking at a directory changes nothing in it") {
+  const workplace here;
+  const auto run = run_once(here, two_tasks(here));
+  const auto before = here.call({"journal", "export"}).out;
+  for (const auto& command : std::vector<std::vector<std::string>>{{"runs", "list"},
+                                                                   {"runs", "show", run},
+                                                                   {"runs", "events", run},
+                                                                   {"journal", "verify"},
+                                                                   {"journal", "replay", run},
+                                                                   {"journal", "stats"},
+                                                                   {"journal", "show"}}) {
+    CHECK(here.call(command).code == 0);
+  }
+  CHECK(here.call({"journal", "export"}).out == before);
+}

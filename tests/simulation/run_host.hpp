@@ -1,0 +1,417 @@
+// run_host: what actors/run_actor.cpp is in the engine, under the same law: decide on the tentative state, one append in
+// flight, let out effects and answers when it is durable, feed only durable outcomes. Checks the laws as it goes.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "core/effects.hpp"
+#include "core/machine.hpp"
+#include "persistence/journal.hpp"
+#include "simulation/attempt.hpp"
+#include "simulation/durable.hpp"
+
+namespace perdure::sim {
+
+using reply = std::function<void(result<void>)>;
+using definition_ptr = std::shared_ptr<const detail::definition>;
+
+class run_host;
+
+/// What a run needs of its node.
+class run_neighbours {
+ public:
+  virtual ~run_neighbours() = default;
+  [[nodiscard]] virtual timestamp now() = 0;
+  [[nodiscard]] virtual persistence::journal& store() = 0;
+  [[nodiscard]] virtual const durable_run& durable(const run_id& id) = 0;
+  [[nodiscard]] virtual definition_ptr find(const core::run_state& of) = 0;
+  [[nodiscard]] virtual bool zombie() const = 0;  ///< its journal's epoch was taken over
+  /// The verdict goes to `from`, whoever has the run by then.
+  virtual void append(persistence::append_item item, std::shared_ptr<run_host> from) = 0;
+  virtual void arm(const run_id& id, std::optional<timestamp> at) = 0;
+  virtual void left(const run_host& run) = 0;
+  virtual void died(const run_host& run, const error& why) = 0;
+  virtual void trace(const std::function<std::string()>& text) = 0;
+  virtual bool snapshot_now() = 0;
+};
+
+class run_host : public std::enable_shared_from_this<run_host> {
+ public:
+  run_host(run_neighbours& with, run_id id, persistence::epoch_t epoch)
+      : with_(with), id_(id), epoch_(epoch), machine_(id, nullptr) {}
+
+  // Messages -------------------------------------------------------------------------------------------------------
+
+  /// From whom; each sends in order.
+  using sender = std::uint64_t;
+  static constexpr sender from_writer = 0, from_router = 1, from_client = 2, from_itself = 3, from_first_attempt = 100;
+  void tell(sender from, std::function<void()> what) { inbox_[from].push_back(std::move(what)); }
+  [[nodiscard]] std::size_t senders() const { return inbox_.size(); }
+  void take_message(std::size_t from) {
+    auto at = inbox_.begin();
+    std::advance(at, from);
+    auto next = std::move(at->second.front());
+    at->second.pop_front();
+    if (at->second.empty()) inbox_.erase(at);
+    if (!gone_) next();
+  }
+
+  // Beginning ------------------------------------------------------------------------------------------------------
+
+  /// With `first`, a linked run that takes another one over.
+  void begin(definition_ptr of, const core::start_command& how, reply answer, std::optional<core::event> first = {}) {
+    definition_ = std::move(of);
+    machine_ = core::machine{id_, plan()};
+    watch();
+    started_ = std::move(answer);
+    key_ = how.key;
+    complete_ = true;
+    auto events = first ? machine_.adopt(std::move(*first), with_.now()) : machine_.start(how, with_.now());
+    if (!events) throw broken("a run does not start: " + events.error().message);
+    collect(*events);
+    pump();
+  }
+  void open(bool unclean) {
+    unclean_ = unclean;
+    machine_ = core::machine{load(), nullptr};
+    head_ = with_.durable(id_).head;
+    watch();
+    find_definition();
+  }
+  void find_definition() {
+    if (definition_ != nullptr) return;
+    auto found = with_.find(machine_.state());
+    if (found == nullptr || on_probation()) return;
+    definition_ = std::move(found);
+    machine_.set_definition(plan());
+    if (is_terminal(machine_.state().status)) return;
+    take(core::reopened{unclean_}, nullptr);
+    std::vector<core::effect_change> changes;
+    ledger_.update_all(machine_.state(), changes);
+    complete_ = true;
+    note(changes);
+    check_outstanding();
+    std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+    pump();
+    arm(true);
+  }
+
+  void take(core::command what, reply answer) {
+    auto events = machine_.execute(what, with_.now());
+    if (!events) {
+      with_.trace([&] { return "  refused: " + events.error().message; });
+      if (answer) {
+        next_.answers.emplace_back([answer = std::move(answer), why = events.error()](const result<void>& durable) {
+          answer(durable ? result<void>{why} : durable);
+        });
+      }
+      return pump();
+    }
+    if (answer) next_.answers.push_back(std::move(answer));
+    collect(*events);
+    pump();
+    if (std::holds_alternative<core::wake>(what) && definition_ != nullptr) arm(true);
+  }
+  void on_appended(const persistence::verdict& verdict) {
+    if (verdict.error) return refused(verdict);
+    auto done = std::exchange(flying_, {});
+    if (started_) std::exchange(started_, nullptr)(result<void>{});
+    check_durable(done);
+    const bool over = is_terminal(done.records.back().status);
+    pumping_ = true;
+    release(done);
+    pumping_ = false;
+    if (over) return leave();
+    pump();
+  }
+  void append() {
+    if (flying_.records.empty()) return;
+    persistence::append_item item{
+        .epoch = epoch_, .run = id_, .expected_seq = flying_.records.front().seq - 1, .records = flying_.records};
+    if (started_) {
+      item.preconditions.emplace_back(persistence::run_absent{id_});
+      if (!key_.empty()) item.preconditions.emplace_back(persistence::key_absent{"", key_});
+    }
+    const auto& state = machine_.state();
+    if (next_.records.empty() && !is_terminal(state.status) && with_.snapshot_now()) {
+      item.snapshot.emplace(state.seq, core::encode_state(state, &with_.store().blobs()).value());
+    }
+    with_.append(std::move(item), shared_from_this());
+  }
+
+  // For the scheduler ----------------------------------------------------------------------------------------------
+
+  [[nodiscard]] const run_id& id() const { return id_; }
+  [[nodiscard]] const core::run_state& state() const { return machine_.state(); }
+  [[nodiscard]] std::map<activation_id, std::shared_ptr<attempt>>& attempts() { return attempts_; }
+  /// Attempts that were stopped while a body ran.
+  [[nodiscard]] std::vector<std::shared_ptr<attempt>>& stopped() { return stopped_; }
+  void executor_dies(activation_id id) {
+    const auto number = attempts_.at(id)->what().attempt;
+    attempts_.at(id)->stop();
+    tell(from_first_attempt + id, [this, id, number] {
+      take(core::attempt_died{id, number, failure{.code = "executor_died", .message = "it died"}}, nullptr);
+    });
+  }
+  /// Nothing goes on in it but waiting: it may leave memory.
+  [[nodiscard]] bool may_park() const {
+    if (!flying_.empty() || !next_.empty() || !inbox_.empty() || definition_ == nullptr || core::has_work(state())) return false;
+    for (const auto& [id, each] : attempts_) {
+      if (each->has_job() || !each->running().empty()) return false;
+    }
+    return true;
+  }
+  void leave_memory() {
+    gone_ = true;
+    const auto why = error{errc::shutting_down, "left memory"};
+    for (auto* each : {&flying_, &next_}) {
+      for (auto& answer : each->answers) answer(why);
+    }
+  }
+  [[nodiscard]] std::uint64_t bodies_run() const { return bodies_; }
+
+ private:
+  struct batch {
+    std::vector<core::record> records;
+    std::vector<std::string> states;  ///< encoded, after each record
+    std::vector<core::effect_change> changes;
+    std::vector<reply> answers;
+    run_seq upto = 0;  ///< it was decided on states up to this one
+    [[nodiscard]] bool empty() const { return records.empty() && answers.empty() && changes.empty(); }
+  };
+
+  /// Its end comes when the scheduler likes.
+  bool on_probation() {
+    if (!unclean_ || machine_.state().suspect_marks == 0 || probation_over_) return false;
+    if (!std::exchange(on_probation_, true)) {
+      tell(from_itself, [this] {
+        probation_over_ = true;
+        find_definition();
+      });
+    }
+    return true;
+  }
+
+  std::shared_ptr<const core::plan> plan() const { return {definition_, &definition_->plan}; }
+  void watch() {
+    machine_.observe([this](const core::event& what, const core::run_state& state) { record(what, state); });
+  }
+
+  /// Snapshot and the events after it, as load_run.cpp does; the same state as the fold of all events.
+  core::run_state load() {
+    auto& journal = with_.store();
+    core::run_state state;
+    state.id = id_;
+    if (const auto snapshot = journal.snapshot(id_)) {
+      auto decoded = core::decode_state(snapshot->second, &journal.blobs());
+      if (!decoded || decoded->seq != snapshot->first) throw broken("a snapshot that cannot be read");
+      state = std::move(*decoded);
+    }
+    while (true) {
+      auto records = journal.read_run(id_, state.seq, 7);
+      if (!records) throw broken("a run cannot be read: " + records.error().message);
+      for (const auto& each : *records) {
+        auto event = core::decode(each.kind, each.schema, each.bytes, &journal.blobs());
+        if (!event || !core::apply(state, *event, each.time)) throw broken("a stored event does not fit");
+      }
+      if (records->size() < 7) break;
+    }
+    if (encoded(state) != encoded(with_.durable(id_).state))
+      throw broken("snapshot and events do not give the state that all events give");
+    return state;
+  }
+  static std::string encoded(const core::run_state& state) { return core::encode_state(state, nullptr).value(); }
+
+  void record(const core::event& what, const core::run_state& state) {
+    with_.trace(
+        [&] { return "  event " + std::to_string(state.seq) + " " + boost::describe::enum_to_string(core::kind_of(what), "?"); });
+    core::record made{.kind = core::kind_of(what),
+                      .status = state.status,
+                      .active = core::has_work(state),
+                      .run = id_,
+                      .seq = state.seq,
+                      .time = state.updated_at,
+                      .wakeup = core::next_wakeup(state),
+                      .bytes = core::encode(what, &with_.store().blobs()).value()};
+    made.hash = core::chain_hash(head_, made);
+    head_ = made.hash;
+    next_.records.push_back(std::move(made));
+    next_.states.push_back(encoded(state));
+  }
+  void collect(const std::vector<core::event>& events) {
+    next_.upto = state().seq;
+    if (definition_ == nullptr) return;
+    std::vector<core::effect_change> changes;
+    for (const auto& each : events) ledger_.update(state(), each, changes);
+    note(changes);
+    check_outstanding();
+    std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+  }
+  void pump() {
+    if (!flying_.empty() || pumping_) return;
+    pumping_ = true;
+    while (flying_.empty() && !next_.empty()) {
+      next_.upto = std::max(next_.upto, state().seq);
+      flying_ = std::exchange(next_, {});
+      if (flying_.records.empty()) {
+        auto done = std::exchange(flying_, {});
+        release(done);
+        continue;
+      }
+      append();
+    }
+    pumping_ = false;
+  }
+  void refused(const persistence::verdict& verdict) {
+    if (started_ && verdict.error->code != errc::disk_full) {
+      std::exchange(started_, nullptr)(result<void>{*verdict.error});
+      flying_ = next_ = {};
+      return leave();
+    }
+    if (verdict.error->code == errc::disk_full) {
+      return tell(from_writer, [this] { append(); });
+    }
+    const auto why = *verdict.error;
+    for (auto* each : {&flying_, &next_}) {
+      for (auto& answer : each->answers) answer(why);
+      *each = {};
+    }
+    gone_ = true;
+    with_.died(*this, why);
+  }
+  void leave() {
+    leave_memory();
+    flying_ = next_ = {};
+    with_.left(*this);
+  }
+
+  void release(batch& done) {
+    if (with_.durable(id_).state.seq < done.upto) throw broken("effects are let out before their events are durable");
+    for (auto& answer : done.answers) answer(result<void>{});
+    done.answers.clear();
+    for (auto& change : done.changes) carry_out(change);
+    arm(false);
+  }
+  void arm(bool again) {
+    const auto wakeup = core::next_wakeup(state());
+    if (wakeup == wakeup_told_ && !(again && wakeup)) return;
+    wakeup_told_ = wakeup;
+    with_.arm(id_, wakeup);
+  }
+  void carry_out(core::effect_change& change) {
+    using what = core::effect_change::what;
+    const auto found = attempts_.find(change.activation);
+    switch (change.kind) {
+      case what::start: return start_attempt(std::move(change.begin));
+      case what::feed:
+        if (found != attempts_.end()) {
+          const auto held = found->second;
+          held->feed(std::move(*change.item));
+        }
+        return;
+      case what::run_body:
+        if (found != attempts_.end()) {
+          const auto held = found->second;
+          held->run_body(change.ordinal);
+        }
+        return;
+      case what::stop:
+        if (found == attempts_.end()) return;
+        found->second->stop();
+        stopped_.push_back(found->second);
+        attempts_.erase(found);
+        return;
+    }
+  }
+  void start_attempt(std::shared_ptr<const core::activation> of) {
+    const auto id = of->id;
+    const auto from = from_first_attempt + id;
+    const auto* policy = definition_->plan.find(of->executor);
+    if (of->attempt == 0) return tell(from, [this, id] { take(core::attempt_began{id}, nullptr); });
+    const bool cooperative = policy != nullptr && policy->cooperative;
+    attempt::ports out{
+        .report =
+            [this, from, cooperative](core::command what) {
+              if (cooperative) return take(std::move(what), nullptr);
+              tell(from, [this, what = std::move(what)]() mutable { take(std::move(what), nullptr); });
+            },
+        .body_starts = [this, id, number = of->attempt](step_ordinal ordinal) { check_body(id, number, ordinal); }};
+    const auto made = std::make_shared<attempt>(definition_, id_, std::move(of), std::move(out));
+    if (attempts_.contains(id)) throw broken("an attempt begins while another one of its activation is there");
+    attempts_[id] = made;
+    made->begin();
+  }
+
+  // Checkers -------------------------------------------------------------------------------------------------------
+
+  /// What succeeded durably is not done again.
+  void check_body(activation_id id, std::uint32_t number, step_ordinal ordinal) {
+    ++bodies_;
+    with_.trace([&] { return "  body " + std::to_string(id) + "." + std::to_string(ordinal) + " begins"; });
+    if (with_.zombie()) return;
+    const auto& state = with_.durable(id_).state;
+    const auto at = state.activations.find(id);
+    if (at == state.activations.end() || at->second.attempt != number) return;
+    for (const auto& item : at->second.history) {
+      if (item.what == core::history_kind::outcome && item.ordinal == ordinal && !item.result.error) {
+        throw broken("step " + std::to_string(id) + "." + std::to_string(ordinal) +
+                     " is recorded as done, and its body runs again");
+      }
+    }
+  }
+  /// Every state that the live run went through is what a replay of the durable events gives.
+  void check_durable(const batch& done) {
+    if (with_.zombie()) return;
+    const auto& durable = with_.durable(id_);
+    if (durable.state.seq != done.records.back().seq)
+      throw broken("an append was answered, and its records are not the journal's last");
+    if (encoded(durable.state) != done.states.back()) throw broken("the replayed state differs from the live one");
+    if (durable.head != done.records.back().hash) throw broken("the hash chain differs from the live one");
+  }
+  /// Law 3: what the ledger gave so far is what is outstanding.
+  void note(const std::vector<core::effect_change>& changes) {
+    using what = core::effect_change::what;
+    for (const auto& each : changes) {
+      with_.trace([&] {
+        static constexpr const char* names[] = {"stop", "start", "feed", "run_body"};
+        return "  effect " + std::string{names[static_cast<int>(each.kind)]} + " " + std::to_string(each.activation) + "." +
+               std::to_string(each.attempt) + (each.item ? " step " + std::to_string(each.item->ordinal) : "");
+      });
+      if (each.kind == what::stop) issued_.erase(each.activation);
+      if (each.kind == what::start) issued_[each.activation] = {each.activation, each.attempt, each.begin->history.size()};
+      if (each.kind == what::feed) ++issued_.at(each.activation).fed;
+    }
+  }
+  void check_outstanding() const {
+    const auto wanted = core::outstanding(state());
+    if (state().paused || !complete_) return;
+    std::set<core::attempt_effect> have;
+    for (const auto& [id, each] : issued_) have.insert(each);
+    if (have != wanted.attempts) throw broken("what was let out is not what is outstanding");
+  }
+
+  run_neighbours& with_;
+  run_id id_;
+  persistence::epoch_t epoch_;
+  definition_ptr definition_;
+  core::machine machine_;
+  core::effect_ledger ledger_;
+  std::map<activation_id, core::attempt_effect> issued_;
+  bool complete_ = false;  ///< the ledger knows the whole state
+  core::digest head_{};
+  batch flying_, next_;
+  reply started_;
+  std::string key_;
+  bool on_probation_ = false, probation_over_ = false;
+  bool unclean_ = false, pumping_ = false, gone_ = false;
+  std::optional<timestamp> wakeup_told_;
+  std::map<activation_id, std::shared_ptr<attempt>> attempts_;
+  std::vector<std::shared_ptr<attempt>> stopped_;
+  std::map<sender, std::deque<std::function<void()>>> inbox_;
+  std::uint64_t bodies_ = 0;
+};
+
+}  // namespace perdure::sim

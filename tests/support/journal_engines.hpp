@@ -1,0 +1,134 @@
+// The journal engines as the conformance suite drives them: open, crash, damage, and a disk that is too small.
+#pragma once
+
+#include <lmdb.h>
+
+#include <cstring>
+
+#include "persistence/memory_journal.hpp"
+#include "support/journal_records.hpp"
+#include "support/temp_directory.hpp"
+
+namespace perdure::test {
+
+enum class engine_kind { memory, lmdb };
+
+class journal_engine_under_test {
+ public:
+  virtual ~journal_engine_under_test() = default;
+  [[nodiscard]] virtual result<std::unique_ptr<persistence::journal>> try_open(
+      persistence::open_mode mode = persistence::open_mode::read_write) = 0;
+  /// Bytes the journal may take at the next opening.
+  virtual void set_capacity(std::size_t bytes) = 0;
+  /// Inverts a bit of a stored record. The journal is not open.
+  virtual void damage(lsn_t lsn, std::size_t byte) = 0;
+  virtual void set_format(std::uint32_t version) = 0;
+  /// What must not change when an opening is refused.
+  [[nodiscard]] virtual std::string content() const = 0;
+
+  [[nodiscard]] std::unique_ptr<persistence::journal> open(persistence::open_mode mode = persistence::open_mode::read_write) {
+    auto opened = try_open(mode);
+    INFO((opened ? std::string{} : opened.error().message));
+    REQUIRE(opened.has_value());
+    return std::move(*opened);
+  }
+  /// Ends the journal in order and opens it anew.
+  void reopen(std::unique_ptr<persistence::journal>& journal) {
+    REQUIRE(journal->flush().has_value());
+    journal->mark_closed();
+    journal.reset();
+    journal = open();
+  }
+  /// Ends the journal as a killed process would.
+  void crash(std::unique_ptr<persistence::journal>& journal) {
+    journal.reset();
+    after_crash();
+    journal = open();
+  }
+
+ protected:
+  virtual void after_crash() {}
+};
+
+class memory_engine : public journal_engine_under_test {
+ public:
+  result<std::unique_ptr<persistence::journal>> try_open(persistence::open_mode mode) override {
+    return persistence::open_memory_journal(disk_, mode);
+  }
+  void set_capacity(std::size_t bytes) override { disk_->set_capacity(bytes); }
+  void damage(lsn_t lsn, std::size_t byte) override { REQUIRE(disk_->damage(lsn, byte)); }
+  void set_format(std::uint32_t version) override { disk_->set_format(version); }
+  [[nodiscard]] std::string content() const override { return std::to_string(disk_->commits()); }
+
+ protected:
+  void after_crash() override { disk_->crash(); }
+
+ private:
+  std::shared_ptr<persistence::memory_disk> disk_ = std::make_shared<persistence::memory_disk>();
+};
+
+class lmdb_engine : public journal_engine_under_test {
+ public:
+  result<std::unique_ptr<persistence::journal>> try_open(persistence::open_mode mode) override {
+    return persistence::open_lmdb_journal(directory_.path(), mode, capacity_, 0);
+  }
+  void set_capacity(std::size_t bytes) override { capacity_ = bytes; }
+  void damage(lsn_t lsn, std::size_t byte) override {
+    change("log", MDB_val{sizeof lsn, &lsn}, [byte](std::string& value) {
+      REQUIRE(byte < value.size());
+      value[byte] = static_cast<char>(value[byte] ^ 1);
+    });
+  }
+  void set_format(std::uint32_t version) override {
+    char key[] = "format";
+    change("meta", MDB_val{6, key}, [version](std::string& value) { std::memcpy(value.data(), &version, sizeof version); });
+  }
+  [[nodiscard]] std::string content() const override;
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
+
+ private:
+  template <class F>
+  void change(const char* table, MDB_val key, F&& how) {
+    MDB_env* environment = nullptr;
+    MDB_txn* transaction = nullptr;
+    MDB_dbi in = 0;
+    MDB_val value{};
+    REQUIRE(mdb_env_create(&environment) == 0);
+    REQUIRE(mdb_env_set_maxdbs(environment, 32) == 0);
+    REQUIRE(mdb_env_open(environment, (directory_.path() / "journal.mdb").c_str(), MDB_NOSUBDIR, 0600) == 0);
+    REQUIRE(mdb_txn_begin(environment, nullptr, 0, &transaction) == 0);
+    REQUIRE(mdb_dbi_open(transaction, table, 0, &in) == 0);
+    REQUIRE(mdb_get(transaction, in, &key, &value) == 0);
+    std::string changed{static_cast<const char*>(value.mv_data), value.mv_size};
+    how(changed);
+    value = {changed.size(), changed.data()};
+    REQUIRE(mdb_put(transaction, in, &key, &value, 0) == 0);
+    REQUIRE(mdb_txn_commit(transaction) == 0);
+    mdb_env_close(environment);
+  }
+
+  temp_directory directory_;
+  std::size_t capacity_ = std::size_t{256} << 20;
+};
+
+inline std::string lmdb_engine::content() const {
+  auto* file = std::fopen((directory_.path() / "journal.mdb").c_str(), "rb");
+  REQUIRE(file != nullptr);
+  std::string bytes(std::filesystem::file_size(directory_.path() / "journal.mdb"), '\0');
+  REQUIRE(std::fread(bytes.data(), 1, bytes.size(), file) == bytes.size());
+  std::fclose(file);
+  return bytes;
+}
+
+inline std::unique_ptr<journal_engine_under_test> make_engine(engine_kind kind) {
+  if (kind == engine_kind::memory) return std::make_unique<memory_engine>();
+  return std::make_unique<lmdb_engine>();
+}
+
+}  // namespace perdure::test
+
+/// Runs the rest of the test case once for each engine.
+#define PERDURE_EACH_ENGINE()                                                                             \
+  const auto engine_now = GENERATE(perdure::test::engine_kind::memory, perdure::test::engine_kind::lmdb); \
+  CAPTURE(engine_now == perdure::test::engine_kind::memory ? "memory" : "lmdb");                          \
+  const auto engine = perdure::test::make_engine(engine_now)

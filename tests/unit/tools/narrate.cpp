@@ -1,0 +1,69 @@
+#include "tools/cli/narrate.hpp"
+
+#include "support/catch.hpp"
+#include "unit/tools/teller.hpp"
+
+using namespace perdure;
+using namespace perdure::core;
+using perdure::test::json_payload;
+using perdure::test::teller;
+using perdure::tools::cli::display_width;
+using perdure::tools::cli::narrator;
+
+TEST_CASE("lines of a followed run fit the width and keep control characters out") {
+  teller run;
+  narrator told;
+  turn step{.activation = 1, .attempt = 1};
+  step.done.push_back({.ordinal = 0,
+                       .kind = step_kind::call,
+                       .name = "a very long name of a step " + std::string(100, 'n'),
+                       .result = {.value = payload{json::value(std::string(300, 'v'))}}});
+  step.outputs.push_back({.kind = output_kind::scope_start, .name = "task\x1b[1m", .reference = "/do/0/x", .number = 0});
+  for (const std::size_t width : {50U, 80U, 132U}) {
+    for (const auto& line : told.lines(run.event(step), width)) {
+      CHECK(display_width(line) <= width);
+      CHECK(line.find('\x1b') == std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("a document's tasks are told with their start, their end and how long they took") {
+  teller run;
+  narrator told;
+  turn begin{.activation = 1, .attempt = 1};
+  begin.outputs.push_back({.kind = output_kind::scope_start, .name = "fetch", .number = 0, .attempt = 1});
+  const auto started = told.tell(run.event(begin));
+  REQUIRE(started.size() == 1);
+  CHECK(started[0].who == "fetch");
+  CHECK(started[0].what == "started");
+  turn end{.activation = 1, .attempt = 1, .finished = true};
+  end.outputs.push_back({.kind = output_kind::scope_end, .name = "fetch", .value = json_payload("7"), .number = 0, .attempt = 1});
+  const auto ended = told.tell(run.event(end));
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].what == "succeeded in 1s");
+  CHECK(ended[0].detail == "7");
+}
+
+TEST_CASE("a retried step is told with its try, its error and when it goes on") {
+  teller run;
+  narrator told;
+  const auto lines = told.tell(run.event(step_retrying{.activation = 1,
+                                                       .attempt = 1,
+                                                       .name = "get",
+                                                       .tries = 2,
+                                                       .error = failure{.code = "unavailable", .message = "503"},
+                                                       .retry_at = run.now + std::chrono::seconds{3}}));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].what == "get failed");
+  CHECK(lines[0].detail.find("try 2") != std::string::npos);
+  CHECK(lines[0].detail.find("unavailable: 503") != std::string::npos);
+}
+
+TEST_CASE("every kind of event is told without failing") {
+  teller run;
+  narrator told;
+  const std::vector<event> all{run_started{},     step_completed{},   step_resumed{},  attempt_started{}, attempt_failed{},
+                               signal_received{}, cancel_requested{}, run_paused{},    run_resumed{},     run_ended{},
+                               suspect_marked{},  warning{},          progress_noted{}};
+  for (const auto& each : all) CHECK_FALSE(told.lines(run.event(each), 80).empty());
+}

@@ -1,0 +1,147 @@
+#include "tools/cli/command.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "cluster/control_protocol.hpp"
+#include "core/json_text.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+/// Objects and arrays over several lines; short ones stay on one.
+void write_pretty(std::string& out, const json::value& value, std::size_t indent) {
+  constexpr std::size_t short_enough = 60;
+  const bool nested = value.is_object() ? !value.get_object().empty() : value.is_array() && !value.get_array().empty();
+  const auto flat = json_text(value);
+  if (!nested || flat.size() <= short_enough) {
+    out += flat;
+    return;
+  }
+  const std::string pad(indent + 2, ' ');
+  bool first = true;
+  const auto begin_item = [&] {
+    if (!std::exchange(first, false)) out += ',';
+    out += '\n' + pad;
+  };
+  out += value.is_object() ? '{' : '[';
+  if (value.is_object()) {
+    for (const auto& [key, item] : value.get_object()) {
+      begin_item();
+      out += json_text(json::value(key)) + ": ";
+      write_pretty(out, item, indent + 2);
+    }
+  } else {
+    for (const auto& item : value.get_array()) {
+      begin_item();
+      write_pretty(out, item, indent + 2);
+    }
+  }
+  out += '\n' + std::string(indent, ' ');
+  out += value.is_object() ? '}' : ']';
+}
+
+}  // namespace
+
+void add_json_option(CLI::App& command, common_options& to) {
+  command.add_flag("--json", to.json, "Machine-readable output, see docs/cli.md");
+}
+
+void add_common_options(CLI::App& command, common_options& to) {
+  const char* set = std::getenv("PERDURE_DATA");
+  to.data = set != nullptr && *set != '\0' ? set : "perdure-data";
+  command.add_option("--data", to.data, "Data directory (default: $PERDURE_DATA, else ./perdure-data)")->type_name("DIR");
+  add_json_option(command, to);
+}
+
+std::string json_text(const json::value& value) {
+  std::string out;
+  core::write_json_text(out, value, limits::json_depth + core::envelope_depth);
+  return out;
+}
+
+std::string pretty_json(const json::value& value) {
+  std::string out;
+  write_pretty(out, value, 0);
+  return out;
+}
+
+void put_json(const json::value& value) { put_line(json_text(value)); }
+
+int fail(const common_options& options, const error& why, int exit_code) {
+  if (options.json) {
+    note(json_text(json::object{{"error", cluster::to_wire(why)}}));
+  } else {
+    note("perdure: " + why.message);
+  }
+  return exit_code;
+}
+
+int fail_usage(const common_options& options, const std::string& message) {
+  return fail(options, {errc::invalid_argument, message}, exit_usage);
+}
+
+result<json::value> read_json_argument(const std::string& argument, std::string_view option) {
+  std::string text = argument;
+  std::string where = std::string{option};
+  if (argument == "-") {
+    std::ostringstream all;
+    all << std::cin.rdbuf();
+    text = all.str();
+    where += " (standard input)";
+  } else if (argument.starts_with('@')) {
+    auto read = read_file(argument.substr(1));
+    if (!read) return read.error();
+    text = std::move(*read);
+    where += " " + argument;
+  }
+  if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json::value(nullptr);
+  if (text.size() > limits::payload_bytes) {
+    return error{errc::payload_too_large, where + ": " + std::to_string(text.size()) + " bytes are over the limit of " +
+                                              std::to_string(limits::payload_bytes)};
+  }
+  auto value = core::read_json_text(text);
+  if (!value) return error{value.error().code, where + ": " + value.error().message};
+  return value;
+}
+
+result<duration> read_duration(const std::string& text, std::string_view option) {
+  double amount = 0;
+  const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), amount);
+  const std::string_view unit{rest, static_cast<std::size_t>(text.data() + text.size() - rest)};
+  double seconds = 0;
+  if (unit.empty() || unit == "s") seconds = 1;
+  if (unit == "ms") seconds = 0.001;
+  if (unit == "m") seconds = 60;
+  if (unit == "h") seconds = 3600;
+  if (unit == "d") seconds = 86400;
+  if (bad != std::errc{} || seconds == 0 || !(amount >= 0) || amount * seconds > 1e11) {
+    return error{errc::invalid_argument,
+                 std::string{option} + ": \"" + text + "\" is no duration; write 30s, 250ms, 15m, 2h or 1d"};
+  }
+  return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
+}
+
+result<std::string> read_file(const std::filesystem::path& path) {
+  std::error_code bad;
+  if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
+  if (std::filesystem::is_directory(path, bad)) return error{errc::io_error, path.string() + ": is a directory"};
+  std::ifstream in{path, std::ios::binary};
+  std::ostringstream all;
+  if (!in || !(all << in.rdbuf())) {
+    if (in && in.peek() == std::ifstream::traits_type::eof()) return std::string{};
+    return error{errc::io_error, path.string() + ": cannot be read"};
+  }
+  return all.str();
+}
+
+}  // namespace perdure::tools::cli

@@ -1,0 +1,274 @@
+// journal show | export | verify | stats: what is stored, read without a node.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "cluster/replay.hpp"
+#include "core/event_json.hpp"
+#include "tools/cli/journal_parts.hpp"
+#include "tools/cli/narrate.hpp"
+#include "tools/cli/offline_client.hpp"
+#include "tools/cli/table.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+/// A record as exports show it. A damaged one is told as such.
+json::object record_json(const core::record& record, core::blob_port& blobs) {
+  json::object out{{"lsn", record.lsn}};
+  if (static_cast<int>(record.kind) == 0) {
+    out.emplace("damaged", true);
+    return out;
+  }
+  out.emplace("run_id", record.run.str());
+  out.emplace("seq", record.seq);
+  out.emplace("time", to_string(record.time));
+  out.emplace("kind", core::name_of(record.kind));
+  out.emplace("schema", record.schema);
+  out.emplace("status", to_string(record.status));
+  out.emplace("active", record.active);
+  out.emplace("wakeup", record.wakeup ? json::value(to_string(*record.wakeup)) : json::value(nullptr));
+  out.emplace("previous_lsn", record.previous);
+  out.emplace("hash", core::to_hex(record.hash));
+  out.emplace("bytes", record.bytes.size());
+  const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
+  if (event) {
+    out.emplace("event", core::event_to_json(*event));
+  } else {
+    out.emplace("damaged", true);
+    out.emplace("problem", event.error().message);
+  }
+  return out;
+}
+
+/// Calls `take` for each record of the journal from an LSN on.
+result<void> each_record(persistence::journal& from, lsn_t first, const std::function<bool(const core::record&)>& take) {
+  for (auto at = std::max<lsn_t>(first, 1);;) {
+    const auto records = from.scan(at, limits::reader_records);
+    if (!records) return records.error();
+    for (const auto& record : *records) {
+      if (!take(record)) return {};
+    }
+    if (records->size() < limits::reader_records) return {};
+    at = records->back().lsn + 1;
+  }
+}
+
+struct show_command {
+  common_options common;
+  std::string run;
+  lsn_t from = 0;
+  std::size_t limit = 50;
+};
+
+int show_journal(const show_command& how) {
+  auto opened = offline_client::open(how.common.data);
+  if (!opened) return fail(how.common, opened.error());
+  auto& journal = (*opened)->journal();
+  std::optional<run_id> only;
+  if (!how.run.empty()) {
+    const auto id = resolve(**opened, how.run);
+    if (!id) return fail(how.common, id.error());
+    only = *id;
+  }
+  table records{{{"LSN", 0, true}, {"RUN", 8}, {"SEQ", 0, true}, {"KIND", 8}, {"STATUS", 6}, {"BYTES", 0, true}, {"WHAT", 12}}};
+  narrator told;
+  core::executor_names names;
+  const auto print = [&](const core::record& record) {
+    if (how.common.json) return put_json(record_json(record, journal.blobs()));
+    if (static_cast<int>(record.kind) == 0) {
+      return records.add({{std::to_string(record.lsn)}, {"-"}, {"-"}, {"damaged", colour::red}});
+    }
+    const auto event = core::decode(record.kind, record.schema, record.bytes, &journal.blobs());
+    std::string what;
+    if (event) {
+      for (const auto& line : told.tell(core::to_run_event(record, *event, names))) {
+        what += (what.empty() ? "" : "; ") + (line.who.empty() ? "" : line.who + " ") + line.what;
+      }
+    }
+    records.add({{std::to_string(record.lsn)},
+                 {record.run.str()},
+                 {std::to_string(record.seq)},
+                 {std::string{core::name_of(record.kind)}, event ? colour::plain : colour::red},
+                 {std::string{to_string(record.status)}, colour_of(to_string(record.status))},
+                 {std::to_string(record.bytes.size())},
+                 {what, colour::dim}});
+  };
+  std::size_t shown = 0;
+  result<void> read;
+  if (only) {
+    run_seq after = 0;
+    while (true) {
+      const auto page = journal.read_run(*only, after, limits::reader_records);
+      if (!page) return fail(how.common, page.error());
+      for (const auto& record : *page) print(record);
+      if (page->size() < limits::reader_records) break;
+      after = page->back().seq;
+    }
+  } else {
+    const auto last = journal.last_lsn();
+    const auto first = how.from != 0 ? how.from : last > how.limit ? last - how.limit + 1 : 1;
+    read = each_record(journal, first, [&](const core::record& record) {
+      print(record);
+      return ++shown < how.limit;
+    });
+  }
+  if (!read) return fail(how.common, read.error());
+  if (!how.common.json) put(records.empty() ? "the journal is empty\n" : records.text(terminal_width()));
+  return exit_fine;
+}
+
+struct export_command {
+  common_options common;
+  std::string run, output;
+};
+
+int export_journal(const export_command& how) {
+  auto opened = offline_client::open(how.common.data);
+  if (!opened) return fail(how.common, opened.error());
+  auto& journal = (*opened)->journal();
+  std::optional<run_id> only;
+  if (!how.run.empty()) {
+    const auto id = resolve(**opened, how.run);
+    if (!id) return fail(how.common, id.error());
+    only = *id;
+  }
+  std::FILE* out = how.output.empty() ? stdout : std::fopen(how.output.c_str(), "wbe");
+  if (out == nullptr) return fail(how.common, {errc::io_error, how.output + ": cannot be written"});
+  bool written = true;
+  const auto read = each_record(journal, 1, [&](const core::record& record) {
+    if (only && record.run != *only) return true;
+    const auto line = json_text(record_json(record, journal.blobs())) + "\n";
+    written = std::fwrite(line.data(), 1, line.size(), out) == line.size();
+    return written;
+  });
+  written = (how.output.empty() ? std::fflush(out) : std::fclose(out)) == 0 && written;
+  if (!read) return fail(how.common, read.error());
+  if (!written)
+    return fail(how.common, {errc::io_error, (how.output.empty() ? "standard output" : how.output) + ": cannot be written"});
+  return exit_fine;
+}
+
+/// A run that waits for somebody outside needs no waker of its own.
+bool waits_outside(persistence::journal& journal, const run_id& run) {
+  const auto state = cluster::state_of(journal, run);
+  if (!state) return false;
+  if (state->paused) return true;
+  for (const auto& [id, in] : state->activations) {
+    for (const auto& [ordinal, step] : in.pending) {
+      if (step.kind == detail::step_kind::request || step.kind == detail::step_kind::signal) return true;
+    }
+  }
+  return false;
+}
+
+int verify_journal(const common_options& how) {
+  auto journal = open_to_read(how.data);
+  if (!journal) return fail(how, journal.error());
+  const auto report = (*journal)->verify([&](const run_id& run) { return waits_outside(**journal, run); });
+  const bool ok = report.problems.empty();
+  if (how.json) {
+    json::array problems;
+    for (const auto& each : report.problems) {
+      problems.push_back(json::object{{"run_id", each.run.is_nil() ? json::value(nullptr) : json::value(each.run.str())},
+                                      {"lsn", each.lsn},
+                                      {"what", each.what}});
+    }
+    put_json(json::object{{"ok", ok}, {"runs", report.runs}, {"events", report.events}, {"problems", std::move(problems)}});
+    return ok ? exit_fine : exit_failed;
+  }
+  put_line(std::to_string(report.runs) + " runs, " + std::to_string(report.events) + " events: " +
+           (ok ? paint(colour::green, "ok") : paint(colour::red, std::to_string(report.problems.size()) + " problems")));
+  for (const auto& each : report.problems) {
+    put_line("  LSN " + std::to_string(each.lsn) + (each.run.is_nil() ? "" : " run " + each.run.str()) + ": " +
+             printable(each.what));
+  }
+  return ok ? exit_fine : exit_failed;
+}
+
+int journal_stats(const common_options& how) {
+  auto opened = offline_client::open(how.data);
+  if (!opened) return fail(how, opened.error());
+  auto stats = (*opened)->stats();
+  if (!stats) return fail(how, stats.error());
+  std::uint64_t on_disk = 0;
+  std::error_code ignored;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(how.data, ignored)) {
+    struct stat info {};
+    if (::stat(each.path().c_str(), &info) == 0) on_disk += static_cast<std::uint64_t>(info.st_blocks) * 512;
+  }
+  (*stats)["disk_bytes"] = on_disk;
+  json::object kinds;
+  std::uint64_t bytes = 0, damaged = 0;
+  const auto read = each_record((*opened)->journal(), 1, [&](const core::record& record) {
+    if (static_cast<int>(record.kind) == 0) {
+      ++damaged;
+      return true;
+    }
+    bytes += record.bytes.size();
+    auto& count = kinds[core::name_of(record.kind)];
+    count = count.is_null() ? 1 : count.get_int64() + 1;
+    return true;
+  });
+  if (!read) return fail(how, read.error());
+  (*stats)["event_bytes"] = bytes;
+  (*stats)["damaged_records"] = damaged;
+  (*stats)["kinds"] = kinds;
+  if (how.json) {
+    put_json(*stats);
+    return exit_fine;
+  }
+  table out{{{"FIGURE"}, {"VALUE", 8, true}}};
+  for (const auto& [name, value] : *stats) {
+    if (name != "kinds") out.add({{std::string{name}}, {value.is_string() ? std::string{value.get_string()} : json_text(value)}});
+  }
+  for (const auto& [name, value] : kinds) out.add({{"  " + std::string{name}}, {json_text(value)}});
+  put(out.text(terminal_width()));
+  return exit_fine;
+}
+
+template <class How, class Do>
+void choose(CLI::App& command, chosen_command& chosen, std::shared_ptr<How> how, Do what) {
+  command.callback([&chosen, how, what] { chosen = [how, what] { return what(*how); }; });
+}
+
+}  // namespace
+
+void add_journal_commands(CLI::App& app, chosen_command& chosen) {
+  auto* journal = app.add_subcommand("journal", "Recovery and audit: the stored records of a data directory");
+  journal->require_subcommand(1);
+
+  auto show = std::make_shared<show_command>();
+  auto* command = journal->add_subcommand("show", "The last records, or those of one run");
+  add_common_options(*command, show->common);
+  command->add_option("ID", show->run, "Only this run (id, or a unique beginning of it)");
+  command->add_option("--from", show->from, "First LSN");
+  command->add_option("--limit", show->limit, "At most so many records")->capture_default_str();
+  choose(*command, chosen, show, show_journal);
+
+  auto exported = std::make_shared<export_command>();
+  command = journal->add_subcommand("export", "Every record as one JSON object a line");
+  add_common_options(*command, exported->common);
+  command->add_option("--run", exported->run, "Only this run");
+  command->add_option("--output", exported->output, "File instead of standard output")->type_name("FILE");
+  choose(*command, chosen, exported, export_journal);
+
+  auto verified = std::make_shared<common_options>();
+  command = journal->add_subcommand("verify", "Checks every record, the chains, the look-up rows, and that no run lacks a waker");
+  add_common_options(*command, *verified);
+  choose(*command, chosen, verified, verify_journal);
+
+  auto counted = std::make_shared<common_options>();
+  command = journal->add_subcommand("stats", "Sizes and counts");
+  add_common_options(*command, *counted);
+  choose(*command, chosen, counted, journal_stats);
+
+  add_journal_replay(*journal, chosen);
+}
+
+}  // namespace perdure::tools::cli

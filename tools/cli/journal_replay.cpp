@@ -1,0 +1,132 @@
+// journal replay: does the code still do what the journal says it did?
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "cluster/documents.hpp"
+#include "cluster/replay.hpp"
+#include "tools/cli/journal_parts.hpp"
+#include "tools/cli/offline_client.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+struct replay_command {
+  common_options common;
+  std::string run, file;
+  run_seq until = 0;
+};
+
+json::value or_null(bool known, std::uint64_t number) { return known ? json::value(number) : json::value(nullptr); }
+
+json::object report_json(const cluster::replay_report& report, run_seq until) {
+  const auto& state = report.state;
+  json::array live;
+  for (const auto& [id, in] : state.activations) {
+    json::array pending;
+    for (const auto& [ordinal, step] : in.pending) {
+      pending.push_back(json::object{{"step", ordinal},
+                                     {"kind", boost::describe::enum_to_string(step.kind, "?")},
+                                     {"name", step.name},
+                                     {"due", step.due ? json::value(to_string(*step.due)) : json::value(nullptr)}});
+    }
+    live.push_back(json::object{{"activation", id},
+                                {"executor", in.executor},
+                                {"attempt", in.attempt},
+                                {"outcomes", in.history.size()},
+                                {"pending", std::move(pending)}});
+  }
+  json::object values;
+  for (const auto& [key, value] : state.values) values.emplace(key, value.value());
+  json::array outputs;
+  for (const auto& each : state.outputs) outputs.push_back(each.value());
+  json::array partings;
+  for (const auto& each : report.partings) {
+    partings.push_back(json::object{{"seq", each.seq},
+                                    {"activation", or_null(each.activation != 0, each.activation)},
+                                    {"attempt", or_null(each.attempt != 0, each.attempt)},
+                                    {"step", each.step ? json::value(*each.step) : json::value(nullptr)},
+                                    {"recorded", each.recorded},
+                                    {"replayed", each.replayed}});
+  }
+  return {{"run_id", state.id.str()},
+          {"workflow", state.workflow},
+          {"version", state.version},
+          {"status", to_string(state.status)},
+          {"events", state.seq},
+          {"until", or_null(until != 0, until)},
+          {"agrees", report.partings.empty()},
+          {"attempts", report.attempts},
+          {"unchecked_attempts", report.unchecked},
+          {"snapshot_compared", report.snapshot_compared},
+          {"row_compared", report.row_compared},
+          {"partings", std::move(partings)},
+          {"state", {{"activations", std::move(live)}, {"values", std::move(values)}, {"outputs", std::move(outputs)}}}};
+}
+
+void print(const cluster::replay_report& report) {
+  const auto& state = report.state;
+  put_line("run " + state.id.str() + " " + printable(state.workflow + " " + state.version) + ": " + std::to_string(state.seq) +
+           " events give status " + paint(colour_of(to_string(state.status)), to_string(state.status)));
+  put_line("  snapshot  " + std::string{report.snapshot_compared ? "compared" : "none to compare"});
+  put_line("  row       " + std::string{report.row_compared ? "compared" : "not compared"});
+  put_line("  attempts  " + std::to_string(report.attempts) + " run again over their records" +
+           (report.unchecked == 0 ? "" : ", " + std::to_string(report.unchecked) + " not: their code is not registered here"));
+  if (report.partings.empty()) return put_line(paint(colour::green, "live state, replayed state and recorded outcomes agree"));
+  for (const auto& each : report.partings) {
+    auto where = "parts at seq " + std::to_string(each.seq);
+    if (each.activation != 0)
+      where += ", activation " + std::to_string(each.activation) + " attempt " + std::to_string(each.attempt);
+    if (each.step) where += ", step " + std::to_string(*each.step);
+    put_line(paint(colour::red, where));
+    put_line("  recorded  " + printable(each.recorded));
+    put_line("  replayed  " + printable(each.replayed));
+  }
+}
+
+int replay(const replay_command& how) {
+  auto opened = offline_client::open(how.common.data);
+  if (!opened) return fail(how.common, opened.error());
+  const auto run = resolve(**opened, how.run);
+  if (!run) return fail(how.common, run.error());
+  cluster::document_reader reader;
+  auto documents = cluster::kept_documents(how.common.data, reader);
+  if (!how.file.empty()) {
+    auto found = cluster::find_document(how.common.data, reader, how.file);
+    if (!found) return fail(how.common, found.error());
+    documents.insert(documents.begin(), std::move(*found));
+  }
+  const auto find = [&](const core::run_state& state) -> const detail::definition* {
+    for (const auto& each : documents) {
+      const bool named = each.name == state.workflow && each.version == state.version;
+      // A document given by hand is tried whatever its hash: that is what it is given for.
+      if (named && (!how.file.empty() || each.definition.hash() == state.definition_hash)) return &each.definition.definition();
+    }
+    return nullptr;
+  };
+  const auto report = cluster::replay_run((*opened)->journal(), *run, how.until, find);
+  if (!report) return fail(how.common, report.error());
+  if (how.common.json) {
+    put_json(report_json(*report, how.until));
+  } else {
+    print(*report);
+  }
+  return report->partings.empty() ? exit_fine : exit_failed;
+}
+
+}  // namespace
+
+void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
+  auto how = std::make_shared<replay_command>();
+  auto* command = journal.add_subcommand("replay", "Rebuilds a run from its events and compares code, state and journal");
+  add_common_options(*command, how->common);
+  command->add_option("ID", how->run, "Run id, or a unique beginning of it")->required();
+  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ");
+  command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
+      ->type_name("FILE");
+  command->callback([&chosen, how] { chosen = [how] { return replay(*how); }; });
+}
+
+}  // namespace perdure::tools::cli

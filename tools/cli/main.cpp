@@ -1,0 +1,85 @@
+// perdure: the command line program.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstring>
+#include <exception>
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/jq_worker.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+constexpr const char* version = PERDURE_VERSION;
+
+void add_version_command(CLI::App& app, chosen_command& chosen) {
+  auto how = std::make_shared<common_options>();
+  auto* command = app.add_subcommand("version", "The version of this program");
+  add_json_option(*command, *how);
+  command->callback([&chosen, how] {
+    chosen = [how] {
+      if (how->json) {
+        put_json(json::object{{"name", "perdure"}, {"version", version}});
+      } else {
+        put_line(std::string{"perdure "} + version);
+      }
+      return exit_fine;
+    };
+  });
+}
+
+/// Help and version are no errors; everything else that cannot be parsed is wrong usage.
+int not_to_run(const CLI::App& app, const CLI::ParseError& why) {
+  if (why.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
+    note(std::string{"perdure: "} + why.what() + "\nRun with --help for more.");
+    return exit_usage;
+  }
+  if (dynamic_cast<const CLI::CallForVersion*>(&why) != nullptr) {
+    put_line(why.what());
+  } else {
+    put(app.help());
+  }
+  return exit_fine;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app{"Perdure runs durable workflows: long-running work that survives crashes, restarts and slow outside systems.",
+               "perdure"};
+  app.require_subcommand(1);
+  app.footer(
+      "Data directory: --data DIR, else $PERDURE_DATA, else ./perdure-data.\n"
+      "Exit code: 0 fine, 1 the thing failed, 2 wrong usage. Every command has --json.");
+  app.set_version_flag("--version", std::string{"perdure "} + version);
+  chosen_command chosen;
+  add_run_command(app, chosen);
+  add_runs_commands(app, chosen);
+  add_journal_commands(app, chosen);
+  add_validate_command(app, chosen);
+  add_bench_commands(app, chosen);
+  add_version_command(app, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return not_to_run(app, wrong);
+  }
+  return chosen();
+}
+
+}  // namespace
+}  // namespace perdure::tools::cli
+
+int main(int argc, char** argv) {
+  using namespace perdure::tools;
+  // The isolated worker for expressions: a process of its own, started by the node.
+  if (argc >= 2 && std::strcmp(argv[1], "__jq") == 0) return cli::jq_worker_main();
+  try {
+    return cli::run(argc, argv);
+  } catch (const std::exception& wrong) {
+    cli::note(std::string{"perdure: "} + wrong.what());
+    return cli::exit_failed;
+  }
+}

@@ -1,0 +1,205 @@
+#include "tools/cli/narrate.hpp"
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/times.hpp"
+#include "tools/view/json_access.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+/// "12:03:04.123" of an event's time, UTC.
+std::string clock_of(timestamp at) {
+  const auto text = to_string(at);
+  return text.size() >= 23 ? text.substr(11, 12) : text;
+}
+
+std::string short_value(const json::value& value) { return value.is_null() ? std::string{} : json_text(value); }
+
+std::string error_text(const json::value& error) {
+  if (!error.is_object()) return {};
+  const auto& why = error.get_object();
+  auto text = text_of(why, "detail");
+  if (text.empty()) text = text_of(why, "title");
+  const auto code = text_of(why, "code");
+  return code.empty() || text.starts_with(code) ? text : code + ": " + text;
+}
+
+std::string until(const std::string& due, timestamp from) {
+  const auto at = parse_timestamp(due);
+  if (!at) return due;
+  return clock_of(*at) + (*at > from ? " (" + to_human(*at - from) + ")" : "");
+}
+
+}  // namespace
+
+std::vector<narrator::line> narrator::tell(const run_event& event) {
+  const auto& data = event.data;
+  const auto& who = event.executor;
+  const auto step = "step " + std::to_string(number_of(data, "step"));
+  if (event.kind == "turn") return turn(event);
+  if (event.kind == "run_started") {
+    return {{{},
+             "started",
+             text_of(data, "workflow") + " " + text_of(data, "version") + " " + short_value(value_of(data, "input")),
+             colour::bold}};
+  }
+  if (event.kind == "run_restored") return {{{}, "started", "takes over run " + text_of(data, "source"), colour::bold}};
+  if (event.kind == "step_completed") {
+    const auto& why = value_of(data, "error");
+    if (why.is_null() && document_of(event) != nullptr) return {};
+    if (!why.is_null()) return {{who, step + " failed", error_text(why), colour::red}};
+    return {{who, step + " completed", short_value(value_of(data, "output")), colour::plain}};
+  }
+  if (event.kind == "step_retrying") {
+    const auto name = text_of(data, "name");
+    const auto tries = std::to_string(number_of(data, "tries"));
+    const auto when = until(text_of(data, "retry_at"), event.time);
+    const auto& why = value_of(data, "error");
+    if (why.is_null()) return {{who, name + " polled", "not complete; again at " + when, colour::yellow}};
+    return {{who, name + " failed", "try " + tries + ", again at " + when + ": " + error_text(why), colour::yellow}};
+  }
+  if (event.kind == "step_resumed") return {{who, step + " tried again", {}, colour::dim}};
+  if (event.kind == "attempt_started") {
+    return {{who, "attempt " + std::to_string(number_of(data, "attempt")), {}, colour::cyan}};
+  }
+  if (event.kind == "attempt_failed") {
+    const auto retry = text_of(data, "retry_at");
+    const auto then = retry.empty() ? std::string{} : "again at " + until(retry, event.time) + ": ";
+    return {{who, "attempt failed", then + error_text(value_of(data, "error")), retry.empty() ? colour::red : colour::yellow}};
+  }
+  if (event.kind == "signal_received") {
+    return {{{}, "signal " + text_of(data, "name"), short_value(value_of(data, "value")), colour::cyan}};
+  }
+  if (event.kind == "cancel_requested") return {{{}, "cancel requested", text_of(data, "reason"), colour::yellow}};
+  if (event.kind == "run_paused") return {{{}, "paused", {}, colour::yellow}};
+  if (event.kind == "run_resumed") return {{{}, "resumed", {}, colour::cyan}};
+  if (event.kind == "suspect_marked") {
+    return {{{},
+             "interrupted",
+             "in flight when the node stopped uncleanly (mark " + std::to_string(number_of(data, "marks")) + ")",
+             colour::yellow}};
+  }
+  if (event.kind == "warning") return {{who, "warning " + text_of(data, "code"), text_of(data, "text"), colour::yellow}};
+  if (event.kind == "progress_noted") return {{who, "progress", short_value(value_of(data, "progress")), colour::dim}};
+  if (event.kind == "run_ended") {
+    const auto status = text_of(data, "status");
+    const auto& why = value_of(data, "error");
+    return {{{}, status, why.is_null() ? short_value(value_of(data, "output")) : error_text(why), colour_of(status)}};
+  }
+  return {{who, event.kind, json_text(data), colour::plain}};
+}
+
+narrator::document* narrator::document_of(const run_event& event) {
+  const auto found = documents_.find(number_of(event.data, "activation"));
+  return found == documents_.end() ? nullptr : &found->second;
+}
+
+std::vector<narrator::line> narrator::turn(const run_event& event) {
+  const auto& data = event.data;
+  const auto& who = event.executor;
+  std::vector<line> steps, told;
+  outputs(event, told);
+  const auto* in = document_of(event);
+  for (const auto& each : list_of(data, "done")) {
+    const auto& step = each.get_object();
+    const auto& why = value_of(step, "error");
+    const auto name = text_of(step, "name");
+    if (!why.is_null()) {
+      steps.push_back({in != nullptr ? name : who, name + " failed", error_text(why), colour::red});
+    } else if (in == nullptr) {
+      steps.push_back({who, name + " done", short_value(value_of(step, "output")), colour::plain});
+    }
+  }
+  steps.insert(steps.end(), told.begin(), told.end());
+  waits(event, steps);
+  for (const auto& each : list_of(data, "activations")) {
+    const auto& next = each.get_object();
+    steps.push_back({text_of(next, "executor"), flag_of(next, "explicit_start") ? "scheduled" : "started",
+                     short_value(value_of(next, "input")), colour::cyan});
+  }
+  if (flag_of(data, "finished") && in == nullptr) steps.push_back({who, "succeeded", {}, colour::green});
+  return steps;
+}
+
+void narrator::outputs(const run_event& event, std::vector<line>& out) {
+  const auto& who = event.executor;
+  for (const auto& each : list_of(event.data, "outputs")) {
+    const auto& what = each.get_object();
+    const auto kind = text_of(what, "kind");
+    const auto name = text_of(what, "name");
+    const auto number = number_of(what, "number");
+    if (kind == "scope_start") {
+      auto& in = documents_[number_of(event.data, "activation")];
+      in.open[number] = {name, event.time};
+      const auto attempt = number_of(what, "attempt");
+      out.push_back({name, attempt > 1 ? "started, attempt " + std::to_string(attempt) : "started", {}, colour::cyan});
+    } else if (kind == "scope_end") {
+      auto& in = documents_[number_of(event.data, "activation")];
+      const auto& why = value_of(what, "error");
+      const auto began = in.open.find(number);
+      const auto took = began == in.open.end() ? std::string{} : " in " + to_human(event.time - began->second.began);
+      if (began != in.open.end()) in.open.erase(began);
+      in.waiting = name;
+      if (why.is_null()) {
+        out.push_back({name, "succeeded" + took, short_value(value_of(what, "value")), colour::green});
+      } else {
+        out.push_back({name, "failed" + took, error_text(why), colour::red});
+      }
+    } else if (kind == "message") {
+      out.push_back({who, "sent " + name, short_value(value_of(what, "value")), colour::plain});
+    } else if (kind == "output") {
+      if (document_of(event) == nullptr) out.push_back({who, "output", short_value(value_of(what, "value")), colour::plain});
+    } else if (kind == "state") {
+      out.push_back({who, "state " + name, short_value(value_of(what, "value")), colour::dim});
+    } else if (kind == "progress") {
+      out.push_back({who, "progress", short_value(value_of(what, "value")), colour::dim});
+    }
+  }
+}
+
+void narrator::waits(const run_event& event, std::vector<line>& out) {
+  auto* in = document_of(event);
+  for (const auto& each : list_of(event.data, "issued")) {
+    const auto& step = each.get_object();
+    const auto kind = text_of(step, "kind");
+    const auto due = text_of(step, "due");
+    // After a failure the pause before the next attempt, else the task begun last.
+    auto who = event.executor;
+    if (in != nullptr) {
+      const bool failed = !out.empty() && out.back().how == colour::red;
+      who = failed || in->open.empty() ? in->waiting : in->open.rbegin()->second.name;
+    }
+    if (kind == "sleep") {
+      out.push_back({who, "waits", "until " + until(due, event.time), colour::yellow});
+    } else if (kind == "request") {
+      const auto id = std::to_string(number_of(event.data, "activation")) + "." + std::to_string(number_of(step, "step"));
+      out.push_back({who, "asks", "request " + id + " " + short_value(value_of(step, "args")), colour::yellow});
+    } else if (kind == "signal") {
+      out.push_back({who, "waits", "for signal " + text_of(step, "name"), colour::yellow});
+    } else if (kind == "poll") {
+      out.push_back({who, "polls", text_of(step, "name"), colour::yellow});
+    }
+  }
+}
+
+std::vector<std::string> narrator::lines(const run_event& event, std::size_t width) {
+  std::vector<std::string> out;
+  for (const auto& each : tell(event)) {
+    const auto who = each.who.empty() ? std::string{"run"} : printable(each.who);
+    constexpr std::size_t who_columns = 20;
+    const auto shown = cut(who, who_columns);
+    auto text =
+        paint(colour::dim, clock_of(event.time)) + "  " + shown + std::string(who_columns - display_width(shown), ' ') + "  ";
+    std::size_t used = 12 + 2 + who_columns + 2;
+    const auto left = width > used ? width - used : 10;
+    const auto what = cut(printable(each.what), left);
+    text += paint(each.how, what);
+    used += display_width(what);
+    if (!each.detail.empty() && width > used + 4) text += "  " + cut(printable(each.detail), width - used - 2);
+    out.push_back(std::move(text));
+  }
+  return out;
+}
+
+}  // namespace perdure::tools::cli

@@ -1,0 +1,150 @@
+#include "tools/cli/offline_client.hpp"
+
+#include "core/event_json.hpp"
+#include "tools/cli/command.hpp"
+
+namespace perdure::tools::cli {
+
+run_summary summary_of(const persistence::run_row& row) {
+  run_summary out;
+  out.id = row.id;
+  out.workflow = row.workflow;
+  out.version = row.version;
+  out.status = row.status;
+  out.created_at = row.created_at;
+  out.updated_at = row.updated_at;
+  out.ended_at = row.ended_at;
+  out.wakeup = row.wakeup;
+  out.seq = row.seq;
+  out.key = row.key;
+  return out;
+}
+
+result<std::unique_ptr<persistence::journal>> open_to_read(const std::filesystem::path& data) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(data, ignored)) {
+    return error{errc::not_found, data.string() + ": no such data directory; choose one with --data or $PERDURE_DATA"};
+  }
+  const node_options defaults;
+  auto opened = persistence::open_lmdb_journal(data, persistence::open_mode::read_only, defaults.max_map_bytes, 0);
+  if (!opened && opened.error().code == errc::locked) {
+    return error{errc::locked, data.string() +
+                                   ": another process holds this directory, and it has no control socket to ask; "
+                                   "wait until it ends, or let it open its node with control_socket = true"};
+  }
+  return opened;
+}
+
+result<std::unique_ptr<offline_client>> offline_client::open(const std::filesystem::path& data) {
+  auto opened = open_to_read(data);
+  if (!opened) return opened.error();
+  return std::unique_ptr<offline_client>(new offline_client(data, std::move(*opened)));
+}
+
+offline_client::offline_client(std::filesystem::path data, std::unique_ptr<persistence::journal> journal)
+    : data_(std::move(data)), journal_(std::move(journal)) {}
+offline_client::~offline_client() = default;
+
+result<run_page> offline_client::list(const list_options& options) {
+  persistence::row_query query;
+  query.status = options.status;
+  query.workflow = options.workflow;
+  query.limit = options.limit;
+  query.newest_first = options.newest_first;
+  if (!options.cursor.empty()) {
+    query.after = run_id::parse(options.cursor);
+    if (!query.after) return error{errc::invalid_argument, "the cursor is not one that a listing gave"};
+  }
+  run_page out;
+  for (const auto& row : journal_->rows(query)) out.runs.push_back(summary_of(row));
+  if (options.limit > 0 && out.runs.size() == options.limit) out.next_cursor = out.runs.back().id.str();
+  return out;
+}
+
+result<run_summary> offline_client::summary(const run_id& run) {
+  const auto row = journal_->row(run);
+  if (!row) return error{errc::not_found, "no run " + run.str() + " in " + data_.string()};
+  return summary_of(*row);
+}
+
+result<void> offline_client::stored(const run_id& run, run_seq after, const take_event& take) {
+  if (auto there = summary(run); !there) return there.error();
+  core::executor_names names;  // learnt from the first event on
+  for (run_seq at = 0;;) {
+    const auto records = journal_->read_run(run, at, limits::reader_records);
+    if (!records) return records.error();
+    for (const auto& record : *records) {
+      const auto event = core::decode(record.kind, record.schema, record.bytes, &journal_->blobs());
+      if (!event) return error{event.error().code, "record at LSN " + std::to_string(record.lsn) + ": " + event.error().message};
+      at = record.seq;
+      const auto shown = core::to_run_event(record, *event, names);
+      if (record.seq > after && !take(shown)) return {};
+    }
+    if (records->size() < limits::reader_records) return {};
+  }
+}
+
+result<void> offline_client::follow(const run_id& run, run_seq after, const take_event& take, std::stop_token stop) {
+  bool over = false;
+  const auto read = stored(run, after, [&](const run_event& event) {
+    over = !take(event) || event.kind == "run_ended" || stop.stop_requested();
+    return !over;
+  });
+  if (!read || over) return read;
+  if (const auto row = journal_->row(run); row && is_terminal(row->status)) return {};
+  return error{errc::unsupported, "no node executes the runs of " + data_.string() + ", so nothing follows; `perdure runs wait " +
+                                      run.str() + "` opens one"};
+}
+
+/// What can be told now instead of at the next open.
+result<void> offline_client::check(const cluster::run_command& what) {
+  const auto row = journal_->row(what.run);
+  if (!row) return error{errc::not_found, "no run " + what.run.str() + " in " + data_.string()};
+  const auto status = std::string{to_string(row->status)};
+  if (what.what == "retry") {
+    const bool ended_badly =
+        is_terminal(row->status) && row->status != run_status::succeeded && row->status != run_status::continued_as_new;
+    if (!ended_badly)
+      return error{errc::conflict,
+                   "run " + what.run.str() + " is " + status + "; only a failed, cancelled or timed-out run can be retried"};
+    return {};
+  }
+  if (is_terminal(row->status)) return error{errc::conflict, "run " + what.run.str() + " has ended (" + status + ")"};
+  if (what.what != "respond") return {};
+  auto view = view_of(*this, what.run);
+  if (!view) return view.error();
+  for (const auto& open : view->requests()) {
+    if (open.id == what.request_id) return {};
+  }
+  return error{errc::not_found,
+               "run " + what.run.str() + " has no open request " + what.request_id + "; `perdure runs show` lists them"};
+}
+
+result<client::done> offline_client::command(const cluster::run_command& what) {
+  if (auto checked = check(what); !checked) return checked.error();
+  // One environment per process: the reading one ends before the writing one begins.
+  journal_.reset();
+  const node_options defaults;
+  auto writing = persistence::open_lmdb_journal(data_, persistence::open_mode::read_write, defaults.max_map_bytes, 0);
+  if (!writing) return writing.error();
+  if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(what))); !put) return put.error();
+  writing->reset();
+  auto reading = open_to_read(data_);
+  if (!reading) return reading.error();
+  journal_ = std::move(*reading);
+  return done{what.what == "retry" ? run_id{} : what.run, true};
+}
+
+result<json::object> offline_client::stats() {
+  const auto space = journal_->space();
+  return json::object{{"records", journal_->last_lsn()},
+                      {"runs", journal_->total_runs()},
+                      {"open_runs", journal_->open_runs()},
+                      {"used_bytes", space.used_bytes},
+                      {"map_bytes", space.map_bytes},
+                      {"free_disk_bytes", space.free_disk_bytes},
+                      {"last_time", to_string(journal_->last_time())},
+                      {"closed_cleanly", journal_->was_closed()}};
+}
+
+}  // namespace perdure::tools::cli

@@ -1,0 +1,115 @@
+#include "tools/cli/render.hpp"
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/table.hpp"
+#include "tools/cli/times.hpp"
+#include "tools/view/json_access.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+std::string field(std::string_view name, const std::string& value, std::size_t width, colour how = colour::plain) {
+  constexpr std::size_t name_columns = 10;
+  std::string line{name};
+  line += std::string(name_columns - line.size(), ' ');
+  return paint(colour::dim, line) + paint(how, cut(value, width > name_columns ? width - name_columns : 20)) + "\n";
+}
+
+std::string error_line(const json::value& error) {
+  if (!error.is_object()) return json_text(error);
+  const auto& why = error.get_object();
+  std::string out = text_of(why, "code");
+  if (const auto executor = text_of(why, "executor"); !executor.empty()) out += " in " + executor;
+  const auto detail = text_of(why, "detail");
+  const auto said = detail.empty() ? text_of(why, "title") : detail;
+  if (!said.empty()) out += ": " + said;
+  return out;
+}
+
+std::string heading(std::string_view text) { return "\n" + paint(colour::bold, text) + "\n"; }
+
+std::string executors_table(const run_view& run, std::size_t width) {
+  table out{{{"EXECUTOR", 10}, {"STATUS"}, {"TRIES", 0, true}, {"SEQ", 0, true}, {"TOOK", 0, true}, {"RESULT", 12}}};
+  for (const auto& each : run.executors()) {
+    const auto& result = each.error.is_null() ? (each.ended() ? each.output : each.progress) : each.error;
+    const auto shown = result.is_null() ? std::string{} : each.error.is_null() ? json_text(result) : error_line(result);
+    out.add({{each.name, colour::plain},
+             {each.status, colour_of(each.status)},
+             {std::to_string(each.attempts), colour::plain},
+             {each.started_seq == 0 ? "-" : std::to_string(each.started_seq), colour::dim},
+             {between(each.started_at, each.ended_at), colour::plain},
+             {shown, each.error.is_null() ? colour::dim : colour::red}});
+  }
+  return out.empty() ? std::string{} : heading("Executors") + out.text(width);
+}
+
+std::string timers_table(const run_view& run, timestamp now, std::size_t width) {
+  table out{{{"TIMER", 0}, {"EXECUTOR", 10}, {"DUE", 20}}};
+  for (const auto& each : run.timers()) {
+    out.add({{each.kind, colour::plain}, {each.executor, colour::plain}, {absolute_and_relative(each.due, now), colour::plain}});
+  }
+  return out.empty() ? std::string{} : heading("Timers") + out.text(width);
+}
+
+std::string requests_table(const run_view& run, timestamp now, std::size_t width) {
+  table out{{{"REQUEST", 0}, {"EXECUTOR", 10}, {"ASKED", 0}, {"QUESTION", 12}}};
+  for (const auto& each : run.requests()) {
+    const auto asked = parse_timestamp(each.asked_at);
+    out.add({{each.id, colour::plain},
+             {each.executor, colour::plain},
+             {asked ? relative(*asked, now) : "-", colour::dim},
+             {json_text(each.question), colour::plain}});
+  }
+  if (out.empty()) return {};
+  return heading("Requests") + out.text(width) + "Answer with: perdure runs respond " + run.id() + " REQUEST --value JSON\n";
+}
+
+}  // namespace
+
+std::string render_list(const run_page& page, timestamp now) {
+  table out{{{"RUN", 13}, {"WORKFLOW", 10}, {"STATUS"}, {"CREATED", 0, true}, {"NOTE", 6}}};
+  for (const auto& each : page.runs) {
+    std::string remark = each.blocked;
+    if (remark.empty() && !is_terminal(each.status) && each.wakeup) remark = "wakes " + relative(*each.wakeup, now);
+    if (!each.key.empty()) remark += (remark.empty() ? "" : ", ") + ("key " + each.key);
+    out.add({{each.id.str(), colour::plain},
+             {each.workflow + " " + each.version, colour::plain},
+             {std::string{to_string(each.status)}, colour_of(to_string(each.status))},
+             {relative(each.created_at, now), colour::dim},
+             {remark, each.blocked.empty() ? colour::dim : colour::yellow}});
+  }
+  return out.text(terminal_width());
+}
+
+std::string render_run(const run_view& run, timestamp now, bool a_node_runs) {
+  const auto width = terminal_width();
+  std::string out;
+  out += field("run", run.id(), width);
+  out += field("workflow", printable(run.workflow() + " " + run.version()), width);
+  out += field("status", run.status(), width, colour_of(run.status()));
+  if (!run.ended() && !a_node_runs)
+    out += field("node", "none holds this directory; perdure runs wait opens it", width, colour::yellow);
+  if (!run.key().empty()) out += field("key", printable(run.key()), width);
+  out += field("created", absolute_and_relative(run.created_at(), now), width);
+  if (!run.started_at().empty()) out += field("started", absolute_and_relative(run.started_at(), now), width);
+  if (run.ended()) {
+    out +=
+        field("ended", absolute_and_relative(run.ended_at(), now) + " after " + between(run.created_at(), run.ended_at()), width);
+  }
+  out += field("input", printable(json_text(run.input())), width);
+  if (!run.error().is_null()) out += field("error", printable(error_line(run.error())), width, colour::red);
+  out += executors_table(run, width);
+  out += timers_table(run, now, width);
+  out += requests_table(run, now, width);
+  if (!run.output().is_null()) out += heading("Output") + pretty_json(run.output()) + "\n";
+  return out;
+}
+
+std::string render_failure(const run_view& run) {
+  auto out = "run " + run.id() + " " + run.status();
+  if (!run.error().is_null()) out += ": " + printable(error_line(run.error()));
+  return out;
+}
+
+}  // namespace perdure::tools::cli

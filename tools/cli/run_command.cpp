@@ -1,0 +1,125 @@
+// run: executes a document to its end in this process.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/interrupt.hpp"
+#include "tools/cli/narrate.hpp"
+#include "tools/cli/node_client.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/cli/wait.hpp"
+#include "tools/view/json_access.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+struct run_command {
+  common_options common;
+  std::string file, input, key, timeout;
+  std::string log_level = "warning";
+  bool follow = false;
+  bool log_json = false;
+};
+
+/// How to go on with a run that this process leaves.
+std::string how_to_go_on(const run_command& how, const run_id& run) {
+  if (how.key.empty()) return "perdure runs wait " + run.str() + " --data " + how.common.data.string();
+  std::string again = "perdure run " + how.file + " --key " + how.key + " --data " + how.common.data.string();
+  if (!how.input.empty()) again += " --input …";
+  return again;
+}
+
+/// The key's run must be one of this very document.
+result<void> same_document(const run_command& how, const run_ref& run, const cluster::document& given) {
+  const auto first = run.events(0, 1);
+  if (!first) return first.error();
+  const auto began_with = first->empty() ? std::string{} : text_of(first->front().data, "definition_hash");
+  if (began_with == given.definition.hash()) return {};
+  return error{errc::already_exists, "the key \"" + how.key + "\" began run " + run.id().str() + " with another text of " +
+                                         given.name + "; take another key, or the document as it was"};
+}
+
+int execute(const run_command& how) {
+  const auto input = read_json_argument(how.input, "--input");
+  if (!input) return fail(how.common, input.error(), input.error().code == errc::invalid_argument ? exit_usage : exit_failed);
+  start_options start{.key = how.key};
+  if (!how.timeout.empty()) {
+    const auto limit = read_duration(how.timeout, "--timeout");
+    if (!limit) return fail(how.common, limit.error(), exit_usage);
+    start.timeout = *limit;
+  }
+  cluster::document_reader reader;
+  auto found = cluster::find_document(how.common.data, reader, how.file);
+  if (!found) return fail(how.common, found.error());
+  watch_interrupts();
+  auto opened =
+      node_client::open({.data = how.common.data, .also = *found, .log_level = how.log_level, .log_json = how.log_json});
+  if (!opened) return fail(how.common, opened.error());
+  auto& runs = **opened;
+  const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();
+  const auto run = runs.engine().start(found->name, *input, start);
+  if (!run) return fail(how.common, run.error());
+
+  if (attached) {
+    if (auto same = same_document(how, *run, *found); !same) return fail(how.common, same.error());
+  }
+
+  const auto tell = [&](const std::string& line) { how.common.json ? note(line) : put_line(line); };
+  narrator told;
+  run_seq after = 0;
+  if (attached && how.follow) {
+    // What happened before is not told again, but the narrator must know it.
+    const auto seen = runs.stored(run->id(), 0, [&](const run_event& event) {
+      told.tell(event);
+      after = event.seq;
+      return true;
+    });
+    if (!seen) return fail(how.common, seen.error());
+    tell("attached to run " + run->id().str() + ", " + std::to_string(after) + " events");
+  } else if (how.follow) {
+    tell("run " + run->id().str());
+  }
+  const auto width = terminal_width();
+  const auto end = watch(
+      runs, run->id(), after,
+      [&](const run_event& event) {
+        if (!how.follow) return true;
+        for (const auto& line : told.lines(event, width)) tell(line);
+        return true;
+      },
+      interrupted());
+  if (!end) return fail(how.common, end.error());
+  if (*end == watch_end::stopped) {
+    note("stopping; the run goes on at the next start: " + how_to_go_on(how, run->id()));
+    runs.close();
+    return exit_failed;
+  }
+  const auto view = view_of(runs, run->id());
+  if (!view) return fail(how.common, view.error());
+  return tell_outcome(how.common, *view);
+}
+
+}  // namespace
+
+void add_run_command(CLI::App& app, chosen_command& chosen) {
+  auto how = std::make_shared<run_command>();
+  auto* command = app.add_subcommand("run", "Runs a Serverless Workflow document to its end in this process");
+  command->footer(
+      "The journal of the run is in the data directory. With --key, the same command after a crash or Ctrl-C goes on\n"
+      "with the run that the key began; without one a new run starts, and unfinished ones go on beside it.");
+  add_common_options(*command, how->common);
+  command->add_option("FILE", how->file, "YAML or JSON document, or the name of one that ran in this directory")->required();
+  command->add_option("--input", how->input, "Input: JSON text, @FILE, or - for standard input")->type_name("JSON");
+  command->add_option("--key", how->key, "Idempotency key: the same key attaches to the run that it began");
+  command->add_option("--timeout", how->timeout, "Time limit of the whole run (30s, 15m, 2h)")->type_name("DURATION");
+  command->add_flag("--follow", how->follow, "Print what happens as it happens");
+  command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  command->add_flag("--log-json", how->log_json, "Log lines as JSON");
+  command->callback([&chosen, how] { chosen = [how] { return execute(*how); }; });
+}
+
+}  // namespace perdure::tools::cli

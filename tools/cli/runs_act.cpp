@@ -1,0 +1,92 @@
+// runs cancel | pause | resume | retry | signal | respond
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "tools/cli/client.hpp"
+#include "tools/cli/runs_parts.hpp"
+#include "tools/cli/terminal.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+struct act_command {
+  common_options common;
+  std::string run;
+  std::string value = "null";
+  cluster::run_command what;
+};
+
+std::string said(const act_command& how, const client::done& done) {
+  const auto& verb = how.what.what;
+  const auto id = how.what.run.str();
+  if (verb == "retry") return done.run.is_nil() ? "retry of " + id : "run " + done.run.str() + " takes over from " + id;
+  if (verb == "signal") return "signal " + how.what.name + " to " + id;
+  if (verb == "respond") return "answer to request " + how.what.request_id + " of " + id;
+  return verb + " of " + id;
+}
+
+int act(act_command& how) {
+  auto value = read_json_argument(how.value, "--value");
+  if (!value) return fail(how.common, value.error(), exit_usage);
+  how.what.value = std::move(*value);
+  auto runs = reach(how.common.data);
+  if (!runs) return fail(how.common, runs.error());
+  const auto id = resolve(**runs, how.run);
+  if (!id) return fail(how.common, id.error());
+  how.what.run = *id;
+  const auto done = (*runs)->command(how.what);
+  if (!done) return fail(how.common, done.error());
+  if (how.common.json) {
+    json::object out{{"run_id", done->run.is_nil() ? json::value(nullptr) : json::value(done->run.str())},
+                     {"command", how.what.what},
+                     {"pending", done->pending}};
+    if (how.what.what == "retry") out.emplace("retry_of", id->str());
+    put_json(out);
+  } else {
+    put_line(said(how, *done) + (done->pending ? ": no node runs; taken in at the next open" : ": done"));
+  }
+  return exit_fine;
+}
+
+std::shared_ptr<act_command> add(CLI::App& runs, chosen_command& chosen, const std::string& verb, const std::string& help) {
+  auto how = std::make_shared<act_command>();
+  how->what.what = verb;
+  auto* command = runs.add_subcommand(verb, help);
+  add_common_options(*command, how->common);
+  command->add_option("ID", how->run, "Run id, or a unique beginning of it")->required();
+  command->callback([&chosen, how] { chosen = [how] { return act(*how); }; });
+  return how;
+}
+
+}  // namespace
+
+void add_runs_act(CLI::App& runs, chosen_command& chosen) {
+  auto how = add(runs, chosen, "cancel", "Asks a run to cancel; its handlers may clean up for a grace period");
+  runs.get_subcommand("cancel")->add_option("--reason", how->what.reason, "Why, for the journal");
+  add(runs, chosen, "pause", "No new attempts, steps or timers until resume");
+  add(runs, chosen, "resume", "Lets a paused run go on");
+  add(runs, chosen, "retry", "Starts a linked run of a failed, cancelled or timed-out one; successful steps are kept");
+
+  how = add(runs, chosen, "signal", "Gives a run a signal");
+  auto* command = runs.get_subcommand("signal");
+  command->add_option("NAME", how->what.name, "Name of the signal")->required();
+  command->add_option("--value", how->value, "JSON text, @FILE, or - for standard input")->type_name("JSON");
+  command->add_option("--command-id", how->what.command_id, "The same id is taken once, however often it is sent");
+
+  how = add(runs, chosen, "respond", "Answers a request of a run");
+  command = runs.get_subcommand("respond");
+  command->add_option("REQUEST", how->what.request_id, "The request's id, as `runs show` lists it")->required();
+  command->add_option("--value", how->value, "JSON text, @FILE, or - for standard input")->type_name("JSON")->required();
+  command->add_option("--command-id", how->what.command_id, "The same id is taken once, however often it is sent");
+}
+
+void add_runs_commands(CLI::App& app, chosen_command& chosen) {
+  auto* runs = app.add_subcommand("runs", "Look at runs and act on them");
+  runs->require_subcommand(1);
+  add_runs_look(*runs, chosen);
+  add_runs_act(*runs, chosen);
+}
+
+}  // namespace perdure::tools::cli

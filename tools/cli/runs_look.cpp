@@ -1,0 +1,144 @@
+// runs list | show | events | wait
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include "core/event_json.hpp"
+#include "tools/cli/command.hpp"
+#include "tools/cli/interrupt.hpp"
+#include "tools/cli/narrate.hpp"
+#include "tools/cli/render.hpp"
+#include "tools/cli/runs_parts.hpp"
+#include "tools/cli/times.hpp"
+#include "tools/cli/wait.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+struct list_command {
+  common_options common;
+  std::string status, workflow, cursor;
+  std::size_t limit = 50;
+  bool oldest_first = false;
+};
+
+int list_runs(const list_command& how) {
+  list_options options;
+  if (!how.status.empty()) {
+    options.status = cluster::status_from_name(how.status);
+    if (!options.status) return fail_usage(how.common, "--status: \"" + how.status + "\" is no status of a run");
+  }
+  options.workflow = how.workflow;
+  options.limit = how.limit;
+  options.cursor = how.cursor;
+  options.newest_first = !how.oldest_first;
+  auto runs = reach(how.common.data);
+  if (!runs) return fail(how.common, runs.error());
+  const auto page = (*runs)->list(options);
+  if (!page) return fail(how.common, page.error());
+  if (how.common.json) {
+    put_json(cluster::to_wire(*page));
+  } else if (page->runs.empty()) {
+    put_line("no runs");
+  } else {
+    put(render_list(*page, wall_clock()));
+    if (!page->next_cursor.empty()) put_line("more with --cursor " + page->next_cursor);
+  }
+  return exit_fine;
+}
+
+struct show_command {
+  common_options common;
+  std::string run;
+};
+
+int show_run(const show_command& how) {
+  auto runs = reach(how.common.data);
+  if (!runs) return fail(how.common, runs.error());
+  const auto id = resolve(**runs, how.run);
+  if (!id) return fail(how.common, id.error());
+  const auto view = view_of(**runs, *id);
+  if (!view) return fail(how.common, view.error());
+  if (how.common.json) {
+    put_json(view->show());
+  } else {
+    put(render_run(*view, wall_clock(), (*runs)->kind() != "offline"));
+  }
+  return exit_fine;
+}
+
+struct events_command {
+  common_options common;
+  std::string run;
+  run_seq after = 0;
+  bool follow = false;
+};
+
+int show_events(const events_command& how) {
+  auto runs = reach(how.common.data);
+  if (!runs) return fail(how.common, runs.error());
+  const auto id = resolve(**runs, how.run);
+  if (!id) return fail(how.common, id.error());
+  narrator told;
+  const auto width = terminal_width();
+  const auto print = [&](const run_event& event) {
+    if (how.common.json) {
+      put_json(core::line_of(event));
+      return true;
+    }
+    const auto lines = told.lines(event, width);
+    for (const auto& line : lines) {
+      if (event.seq > how.after) put_line(line);
+    }
+    return true;
+  };
+  // The narrator knows a task by its beginning.
+  const auto after = how.common.json ? how.after : 0;
+  if (how.follow) {
+    watch_interrupts();
+    const auto done = (*runs)->follow(*id, after, print, interrupted());
+    return done ? exit_fine : fail(how.common, done.error());
+  }
+  const auto done = (*runs)->stored(*id, after, print);
+  return done ? exit_fine : fail(how.common, done.error());
+}
+
+}  // namespace
+
+void add_runs_look(CLI::App& runs, chosen_command& chosen) {
+  auto list = std::make_shared<list_command>();
+  auto* command = runs.add_subcommand("list", "Runs of the data directory, newest first");
+  add_common_options(*command, list->common);
+  command->add_option("--status", list->status, "Only runs with this status (running, waiting, failed ...)");
+  command->add_option("--workflow", list->workflow, "Only runs of this workflow");
+  command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->check(CLI::Range(1, 10'000));
+  command->add_option("--cursor", list->cursor, "Go on where the page before ended");
+  command->add_flag("--oldest-first", list->oldest_first, "Oldest first");
+  command->callback([&chosen, list] { chosen = [list] { return list_runs(*list); }; });
+
+  auto show = std::make_shared<show_command>();
+  command = runs.add_subcommand("show", "One run: executors, timers, requests, input and output");
+  add_common_options(*command, show->common);
+  command->add_option("ID", show->run, "Run id, or a unique beginning of it")->required();
+  command->callback([&chosen, show] { chosen = [show] { return show_run(*show); }; });
+
+  auto events = std::make_shared<events_command>();
+  command = runs.add_subcommand("events", "The journaled events of a run; with --json one object a line");
+  add_common_options(*command, events->common);
+  command->add_option("ID", events->run, "Run id, or a unique beginning of it")->required();
+  command->add_option("--after", events->after, "Only events with a greater seq");
+  command->add_flag("--follow", events->follow, "Go on with what comes, until the run ends");
+  command->callback([&chosen, events] { chosen = [events] { return show_events(*events); }; });
+
+  auto wait = std::make_shared<wait_command>();
+  command = runs.add_subcommand("wait", "Waits until a run has ended; opens the directory when no node holds it");
+  add_common_options(*command, wait->common);
+  auto* id = command->add_option("ID", wait->run, "Run id, or a unique beginning of it");
+  auto* all = command->add_flag("--all", wait->all, "Every run that has not ended");
+  id->excludes(all);
+  command->add_option("--timeout", wait->timeout, "Give up after so long (30s, 15m, 2h)")->type_name("DURATION");
+  command->callback([&chosen, wait] { chosen = [wait] { return wait_for_runs(*wait); }; });
+}
+
+}  // namespace perdure::tools::cli

@@ -1,0 +1,33 @@
+// What the terminal can show: its width, colours, and text that fits.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace perdure::tools::cli {
+
+/// Columns of standard output: the terminal's, else $COLUMNS, else 80.
+[[nodiscard]] std::size_t terminal_width();
+
+enum class colour { plain, green, yellow, red, cyan, dim, bold };
+
+/// The text in a colour when standard output is a terminal and NO_COLOR is not set, else as it is.
+[[nodiscard]] std::string paint(colour how, std::string_view text);
+/// The colour that a status of a run or executor has everywhere.
+[[nodiscard]] colour colour_of(std::string_view status);
+
+/// Columns that UTF-8 text takes.
+[[nodiscard]] std::size_t display_width(std::string_view text);
+/// At most `width` columns: what is cut ends with "…".
+[[nodiscard]] std::string cut(std::string_view text, std::size_t width);
+/// On one line and without control characters (they are shown as escapes): for text from outside.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// Writes to standard output.
+void put(std::string_view text);
+void put_line(std::string_view text);
+/// Writes a line to standard error.
+void note(std::string_view text);
+
+}  // namespace perdure::tools::cli
