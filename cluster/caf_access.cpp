@@ -1,6 +1,8 @@
 #include "perdure/caf.hpp"
 
 #include <map>
+#include <memory>
+#include <utility>
 
 #include "cluster/node_impl.hpp"
 
@@ -29,10 +31,32 @@ namespace perdure {
 
 namespace {
 
+/// Owes the proxy an answer: where nothing answers (the node closed), the destructor says so. An answer that
+/// comes after the first is not looked at.
+class owed_answer {
+ public:
+  owed_answer(caf::actor to, std::uint64_t number) : to_(std::move(to)), number_(number) {}
+  owed_answer(const owed_answer&) = delete;
+  owed_answer& operator=(const owed_answer&) = delete;
+  ~owed_answer() { settle({errc::shutting_down, "the node is closed"}, {}); }
+
+  void settle(result<void> done, std::optional<run_info> info) {
+    if (!to_) return;
+    caf::anon_send(std::exchange(to_, caf::actor{}), answered{number_, std::move(done), std::move(info)});
+  }
+
+ private:
+  caf::actor to_;
+  std::uint64_t number_;
+};
+
+/// Who waits or watches keeps the proxy alive, so each of them is monitored: with the last of them the proxy goes.
 class run_proxy : public caf::event_based_actor {
  public:
   run_proxy(caf::actor_config& config, std::weak_ptr<node::impl> node, run_id run)
-      : caf::event_based_actor(config), node_(std::move(node)), run_(run) {}
+      : caf::event_based_actor(config), node_(std::move(node)), run_(run) {
+    set_down_handler([this](const caf::down_msg& gone) { forget(gone.source); });
+  }
 
   caf::behavior make_behavior() override {
     return {
@@ -56,82 +80,91 @@ class run_proxy : public caf::event_based_actor {
   }
 
   void on_exit() override {
-    watches_.clear();
-    subscriptions_.clear();
+    held_.clear();
     waiting_.clear();
   }
 
  private:
   using promise = caf::response_promise;
 
-  promise command(core::command what) {
+  /// What is held for another actor: an answer it waits for, or a subscription.
+  struct held {
+    caf::actor_addr by;
+    std::shared_ptr<void> token;
+  };
+
+  /// The answer to the message at hand comes as `answered`, from whoever holds what is returned.
+  std::pair<promise, std::shared_ptr<owed_answer>> owe() {
     auto out = make_response_promise();
-    const auto node = node_.lock();
-    if (!node) {
-      out.deliver(to_caf_error({errc::shutting_down, "the node is closed"}));
-      return out;
+    waiting_.emplace(++last_, out);
+    return {std::move(out), std::make_shared<owed_answer>(caf::actor_cast<caf::actor>(this), last_)};
+  }
+
+  promise command(core::command what) {
+    auto [out, owed] = owe();
+    if (const auto node = node_.lock()) {
+      node->post_command(run_, std::move(what), [owed = std::move(owed)](result<void> done) { owed->settle(std::move(done), {}); });
     }
-    const auto number = ++last_;
-    waiting_.emplace(number, out);
-    const auto self = caf::actor_cast<caf::actor>(this);
-    node->post_command(run_, std::move(what), [self, number](result<void> done) {
-      caf::anon_send(self, answered{number, std::move(done), {}});
-    });
     return out;
   }
 
   /// Reading a run's state may touch the disk, so it is done by a watch of the hub's thread.
   promise look(bool at_end) {
-    auto out = make_response_promise();
-    const auto node = node_.lock();
-    if (!node) {
-      out.deliver(to_caf_error({errc::shutting_down, "the node is closed"}));
-      return out;
+    auto [out, owed] = owe();
+    if (const auto node = node_.lock()) {
+      hold(last_, node->watch(run_, [owed = std::move(owed), at_end, weak = node_, run = run_] {
+        const auto still = weak.lock();
+        if (!still) return;
+        auto info = still->status(run);
+        if (!info) return owed->settle(info.error(), {});
+        if (!at_end || is_terminal(info->status)) owed->settle({}, std::move(*info));
+      }));
     }
-    const auto number = ++last_;
-    waiting_.emplace(number, out);
-    const auto self = caf::actor_cast<caf::actor>(this);
-    watches_[number] = node->watch(run_, [self, number, at_end, weak = node_, run = run_] {
-      const auto held = weak.lock();
-      if (!held) return;
-      auto info = held->status(run);
-      if (!info) return caf::anon_send(self, answered{number, info.error(), {}});
-      if (!at_end || is_terminal(info->status)) caf::anon_send(self, answered{number, {}, std::move(*info)});
-    });
     return out;
-  }
-
-  void deliver(answered& what) {
-    const auto at = waiting_.find(what.number);
-    if (at == waiting_.end()) return;
-    auto out = at->second;
-    waiting_.erase(at);
-    watches_.erase(what.number);
-    if (!what.done) return out.deliver(to_caf_error(what.done.error()));
-    if (what.info) return out.deliver(std::move(*what.info));
-    out.deliver(command_done{});
   }
 
   void watch(run_seq after) {
     const auto node = node_.lock();
     const auto to = caf::actor_cast<caf::actor>(current_sender());
     if (!node || !to) return;
-    const auto self = caf::actor_cast<caf::actor>(this);
-    auto held = node->subscribe(
+    auto news = node->subscribe(
         run_,
-        [self, to](const run_event& each) {
+        [self = caf::actor_cast<caf::actor>(this), to](const run_event& each) {
           caf::anon_send(self, event_for{to, each});
         },
         after);
-    if (held) subscriptions_.push_back(std::move(*held));
+    if (news) hold(++last_, std::make_shared<subscription>(std::move(*news)));
+  }
+
+  void hold(std::uint64_t number, std::shared_ptr<void> token) {
+    const auto by = caf::actor_cast<caf::actor_addr>(current_sender());
+    if (by) monitor(by);
+    held_.emplace(number, held{by, std::move(token)});
+  }
+
+  void deliver(answered& what) {
+    if (const auto at = held_.find(what.number); at != held_.end()) {
+      if (at->second.by) demonitor(at->second.by);
+      held_.erase(at);
+    }
+    const auto at = waiting_.find(what.number);
+    if (at == waiting_.end()) return;
+    auto out = at->second;
+    waiting_.erase(at);
+    if (!what.done) return out.deliver(to_caf_error(what.done.error()));
+    if (what.info) return out.deliver(std::move(*what.info));
+    out.deliver(command_done{});
+  }
+
+  void forget(const caf::actor_addr& gone) {
+    std::erase_if(held_, [&](const auto& each) { return each.second.by == gone; });
   }
 
   std::weak_ptr<node::impl> node_;
   run_id run_;
   std::uint64_t last_ = 0;
   std::map<std::uint64_t, promise> waiting_;
-  std::map<std::uint64_t, std::shared_ptr<void>> watches_;
-  std::vector<subscription> subscriptions_;
+  std::map<std::uint64_t, held> held_;
 };
 
 }  // namespace
