@@ -41,7 +41,10 @@ class report_decider {
     take_steps();
     take_outputs();
     out_.cancelled = what_.cancelled;
-    for (const auto& each : what_.issued) out_.issued.push_back(issue(each));
+    // An inline body ends in the turn that issues it; then its outcome is all there is to record.
+    for (const auto& each : what_.issued) {
+      if (!has(out_.done, each.ordinal)) out_.issued.push_back(issue(each));
+    }
     out_.finished = what_.finished;
     out_.waits = waits();
     for (auto& each : retrying_) each.waits = out_.waits;
@@ -62,11 +65,16 @@ class report_decider {
   }
 
  private:
+  static bool has(const auto& steps, step_ordinal ordinal) {
+    return std::any_of(steps.begin(), steps.end(), [&](const auto& each) { return each.ordinal == ordinal; });
+  }
+
   void take_steps() {
     failed_ = what_.failed;
     for (const auto& each : what_.done) {
       const auto waits = in_.pending.find(each.ordinal);
-      if (each.recorded && waits == in_.pending.end()) continue;   // timed out or cancelled meanwhile
+      const bool gone = waits == in_.pending.end() && !has(what_.issued, each.ordinal);
+      if (each.recorded && gone) continue;                         // timed out or cancelled meanwhile
       if (each.complete && !each.result.error) {
         out_.done.push_back({each.ordinal, each.kind, each.name, each.result});
         continue;
@@ -110,9 +118,8 @@ class report_decider {
     if (!what_.waits || what_.finished || !out_.done.empty() || what_.fed != in_.history.size()) return false;
     bool something = !out_.issued.empty() || !retrying_.empty();
     for (const auto& [ordinal, step] : in_.pending) {
-      const auto is_this = [ordinal = ordinal](const auto& each) { return each.ordinal == ordinal; };
       if (std::find(what_.cancelled.begin(), what_.cancelled.end(), ordinal) != what_.cancelled.end()) continue;
-      if (std::any_of(retrying_.begin(), retrying_.end(), is_this)) continue;
+      if (has(retrying_, ordinal)) continue;
       if (step.tries > 0 && !step.retry_at) return false;
       something = true;
     }

@@ -128,7 +128,13 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
       const auto waits = in.pending.find(each.ordinal);
       goes_on = goes_on || waits == in.pending.end() || !waits->second.retry_at;
     }
-    if (goes_on) throw broken("a run counts as waiting, and activation " + std::to_string(id) + " of it would go on");
+    if (!goes_on) continue;
+    std::string steps;
+    for (const auto& [ordinal, step] : in.pending) {
+      steps += " " + std::to_string(ordinal) + " of kind " + std::to_string(static_cast<int>(step.kind)) + " after " +
+               std::to_string(step.tries) + " tries";
+    }
+    throw broken("run " + state.id.str() + " counts as waiting, and activation " + std::to_string(id) + " would go on; steps:" + steps);
   }
 }
 
