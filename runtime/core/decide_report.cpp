@@ -116,6 +116,9 @@ class report_decider {
   /// go on, and the run must not count as waiting: nobody would bring it in after a crash.
   bool waits() const {
     if (!what_.waits || what_.finished || !out_.done.empty() || what_.fed != in_.history.size()) return false;
+    // The run itself may answer these before the retry is recorded, and that would say again that nothing is on its way.
+    const auto answered_at_once = [](const auto& each) { return each.kind == step_kind::state || each.kind == step_kind::signal; };
+    if (!retrying_.empty() && std::any_of(out_.issued.begin(), out_.issued.end(), answered_at_once)) return false;
     bool something = !out_.issued.empty() || !retrying_.empty();
     for (const auto& [ordinal, step] : in_.pending) {
       if (std::find(what_.cancelled.begin(), what_.cancelled.end(), ordinal) != what_.cancelled.end()) continue;
