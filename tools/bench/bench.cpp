@@ -109,6 +109,7 @@ class worker : public executor<work> {
       if (!more) break;
     }
     told_->finished.fetch_add(1, std::memory_order_relaxed);
+    told_->places.give();
   }
 
  private:
@@ -138,29 +139,40 @@ workflow make_workflow(const std::shared_ptr<meter>& told) {
       .build();
 }
 
+void free_places::set(std::size_t many) {
+  const std::lock_guard lock{mutex_};
+  free_ = many;
+}
+
+void free_places::give() {
+  {
+    const std::lock_guard lock{mutex_};
+    ++free_;
+  }
+  more_.notify_one();
+}
+
+bool free_places::take(std::chrono::milliseconds limit) {
+  std::unique_lock lock{mutex_};
+  if (!more_.wait_for(lock, limit, [this] { return free_ > 0; })) return false;
+  --free_;
+  return true;
+}
+
 void keep_in_flight(node& on, const bench_options& how, const work& each, meter& told,
                     const std::function<bool(std::uint64_t)>& enough, latencies* start_time) {
+  constexpr std::chrono::milliseconds look_again{10};
   std::atomic<std::uint64_t> started{0};
-  std::atomic<bool> over{false};
-  const auto finished_before = told.finished.load();
+  told.places.set(how.runs);
   const auto start_runs = [&] {
-    while (!over.load(std::memory_order_relaxed)) {
-      const auto number = started.fetch_add(1);
-      if (enough(number)) {
-        over = true;
-        break;
+    for (auto number = started.fetch_add(1); !enough(number); number = started.fetch_add(1)) {
+      while (!told.places.take(look_again)) {
+        if (enough(number)) return;
       }
-      while (number >= told.finished.load(std::memory_order_relaxed) - finished_before + how.runs &&
-             !over.load(std::memory_order_relaxed)) {
-        if (enough(number)) over = true;
-        std::this_thread::sleep_for(std::chrono::microseconds{50});
-      }
-      if (over) break;
       const auto began = std::chrono::steady_clock::now();
-      const auto run = on.start("bench", each);
-      if (!run) {
-        std::this_thread::sleep_for(std::chrono::milliseconds{5});
-        continue;
+      while (!on.start("bench", each)) {
+        if (enough(number)) return;
+        std::this_thread::sleep_for(look_again);
       }
       if (start_time != nullptr) start_time->add(std::chrono::steady_clock::now() - began);
     }

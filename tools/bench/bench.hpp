@@ -5,9 +5,11 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "perdure/perdure.hpp"
@@ -88,6 +90,20 @@ struct work {
 };
 PERDURE_MESSAGE(work, "bench.work/v1", steps, until)
 
+/// Runs that may still be started. Waiting for one costs no processor time, which the engine needs.
+class free_places {
+ public:
+  void set(std::size_t many);
+  void give();
+  /// False when none came free within `limit`.
+  [[nodiscard]] bool take(std::chrono::milliseconds limit);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable more_;
+  std::size_t free_ = 0;
+};
+
 /// What the handlers tell the bench.
 struct meter {
   std::atomic<std::uint64_t> steps{0};
@@ -96,6 +112,7 @@ struct meter {
   std::atomic<bool> wind_up{false};     ///< handlers end after their next step
   latencies step_time;
   latencies lateness;  ///< of sleeps
+  free_places places;  ///< given back by each run that finishes
 };
 /// A cooperative executor: sleeps if asked to, then does so many trivial durable steps.
 [[nodiscard]] workflow make_workflow(const std::shared_ptr<meter>& told);
