@@ -172,6 +172,39 @@ TEST_CASE("of two steps reported at once, one done and one to be tried again, th
   CHECK(has_work(run.state()));
 }
 
+TEST_CASE("a call with a time limit may end in the turn that issues it") {
+  // A cooperative executor's calls do. The outcome was taken for that of a step given up meanwhile; the call hung until its limit.
+  run_fixture run{lone()};
+  auto report = run.done(1, 0, {text_payload("ok"), {}});
+  report.done.front().recorded = true;
+  report.issued = {{.ordinal = 0, .kind = step_kind::call, .name = "s0", .timeout = 1h}};
+  SECTION("with its outcome") {
+    run.tell(report);
+    CHECK(run.activation(1).pending.empty());
+    REQUIRE(run.activation(1).history.size() == 1);
+    CHECK(run.activation(1).history[0].result.value.text() == text_payload("ok").text());
+  }
+  SECTION("with a failure that is to be tried again") {
+    report.done.front().result = {{}, failed_with("e")};
+    report.done.front().retry = retry(3, fixed(1s));
+    run.tell(report);
+    REQUIRE(run.activation(1).pending.contains(0));
+    CHECK(run.activation(1).pending.at(0).tries == 1);
+    CHECK(run.activation(1).pending.at(0).retry_at);
+    CHECK(run.activation(1).pending.at(0).due);
+  }
+}
+
+TEST_CASE("an attempt whose read of the run's state is answered at once does not wait beside a retry") {
+  run_fixture run{lone()};
+  auto report = run.done(1, 0, {{}, failed_with("e")}, retry(3, fixed(1h)));
+  report.issued = {{.ordinal = 1, .kind = step_kind::state, .name = "key"}};
+  report.waits = true;
+  run.tell(report);
+  CHECK(run.activation(1).history.size() == 1);
+  CHECK(has_work(run.state()));
+}
+
 TEST_CASE("a failed step is tried again as its policy says, then its failure is the outcome") {
   run_fixture run{lone()};
   const auto policy = retry(3, exponential(1s, 1min));
