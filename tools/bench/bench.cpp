@@ -98,12 +98,13 @@ class worker : public executor<work> {
   explicit worker(std::shared_ptr<meter> told) : told_(std::move(told)) {}
 
   task<> handle(const work& what, context& ctx) override {
+    auto body = [this] { return step(); };
+    for (std::uint32_t i = 0; i < what.before; ++i) co_await ctx.call("step", body);
     if (what.until) {
       co_await ctx.sleep_until(*what.until);
       const auto late = std::chrono::system_clock::now() - *what.until;
       told_->lateness.add(std::chrono::duration_cast<std::chrono::nanoseconds>(late));
     }
-    auto body = [this] { return step(); };
     for (std::uint32_t i = 0; i < what.steps; ++i) {
       const bool more = co_await ctx.call("step", body);
       if (!more) break;

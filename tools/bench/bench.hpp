@@ -21,6 +21,7 @@ struct bench_options {
   std::size_t steps = 10;
   double seconds = 5;
   std::size_t threads = 64;    ///< that call start()
+  bool sleeping = false;       ///< recovery: runs that slept when the process died, and are due
   std::filesystem::path data;  ///< a fresh directory inside it is used and removed again; empty = the system's temporary one
 };
 
@@ -86,9 +87,10 @@ struct journal_floor {
 /// Input of the workflows that the benches run.
 struct work {
   std::uint32_t steps = 0;
-  std::optional<timestamp> until;  ///< sleeps first
+  std::optional<timestamp> until;  ///< sleeps before them
+  std::uint32_t before = 0;        ///< steps before the sleep
 };
-PERDURE_MESSAGE(work, "bench.work/v1", steps, until)
+PERDURE_MESSAGE(work, "bench.work/v1", steps, until, before)
 
 /// Runs that may still be started. Waiting for one costs no processor time, which the engine needs.
 class free_places {

@@ -19,6 +19,15 @@ namespace {
 /// Runs that go on for ever, as far as a bench is concerned.
 constexpr std::uint32_t endless = 1'000'000;
 
+/// Enough to start all runs on a slow machine.
+std::chrono::seconds filling_time(const bench_options& how) { return std::chrono::seconds{10 + how.runs / 3000}; }
+
+/// What a run does: steps without end, or a few and then a sleep that outlasts the filling.
+work work_of(const bench_options& how) {
+  if (!how.sleeping) return {.steps = endless};
+  return {.steps = 1, .until = std::chrono::time_point_cast<timestamp::duration>(std::chrono::system_clock::now()) + filling_time(how), .before = static_cast<std::uint32_t>(how.steps)};
+}
+
 /// A child that fills the directory, up to its "ready"; then it is killed.
 result<void> fill_and_kill(const std::filesystem::path& data, const bench_options& how) {
   int ends[2] = {-1, -1};
@@ -37,6 +46,7 @@ result<void> fill_and_kill(const std::filesystem::path& data, const bench_option
                                  std::to_string(how.steps),
                                  "--threads",
                                  std::to_string(how.threads)};
+  if (how.sleeping) words.emplace_back("--sleeping");
   std::vector<char*> arguments;
   for (auto& each : words) arguments.push_back(each.data());
   arguments.push_back(nullptr);
@@ -63,7 +73,7 @@ int fill_for_recovery(const bench_options& how) {
   auto opened = node::open({.data_dir = how.data});
   if (!opened || !opened->add(make_workflow(told))) return 1;
   auto all = how;
-  keep_in_flight(*opened, all, {.steps = endless}, *told, [&](std::uint64_t number) { return number >= how.runs; });
+  keep_in_flight(*opened, all, work_of(how), *told, [&](std::uint64_t number) { return number >= how.runs; });
   while (told->begun.load() < how.runs || told->steps.load() < how.runs * how.steps)
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
   std::puts("ready");
@@ -76,7 +86,10 @@ result<bench_result> bench_recovery(const bench_options& how) {
   auto scratch = scratch_directory::make(how.data);
   if (!scratch) return scratch.error();
   const auto data = scratch->path() / "data";
+  const auto filling = std::chrono::steady_clock::now();
   if (auto filled = fill_and_kill(data, how); !filled) return filled.error();
+  // While the node is down every sleep comes due.
+  if (how.sleeping) std::this_thread::sleep_until(filling + filling_time(how) + std::chrono::seconds{1});
 
   const auto told = std::make_shared<meter>();
   const auto memory_before = anonymous_bytes();
@@ -102,7 +115,7 @@ result<bench_result> bench_recovery(const bench_options& how) {
   const auto floor = measure_floor(data, mean_batch, 2);
   if (!floor) return floor.error();
   bench_result out{.name = "recovery"};
-  out.config = {{"runs", how.runs}, {"steps", how.steps}};
+  out.config = {{"runs", how.runs}, {"steps", how.steps}, {"sleeping", how.sleeping}};
   out.figures = {{"open_s", rounded(open_took)},
                  {"all_runs_progressed_s", rounded(took)},
                  {"runs_per_s", rounded(static_cast<double>(how.runs) / took)},
