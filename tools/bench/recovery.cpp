@@ -25,7 +25,8 @@ std::chrono::seconds filling_time(const bench_options& how) { return std::chrono
 /// What a run does: steps without end, or a few and then a sleep that outlasts the filling.
 work work_of(const bench_options& how) {
   if (!how.sleeping) return {.steps = endless};
-  return {.steps = 1, .until = std::chrono::time_point_cast<timestamp::duration>(std::chrono::system_clock::now()) + filling_time(how), .before = static_cast<std::uint32_t>(how.steps)};
+  const auto now = std::chrono::time_point_cast<timestamp::duration>(std::chrono::system_clock::now());
+  return {.steps = 1, .until = now + filling_time(how), .before = static_cast<std::uint32_t>(how.steps)};
 }
 
 /// A child that fills the directory, up to its "ready"; then it is killed.
