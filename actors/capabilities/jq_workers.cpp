@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "actors/capabilities/fd.hpp"
+#include "core/json_text.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::actors {
@@ -26,6 +27,9 @@ using clock = std::chrono::steady_clock;
 
 /// Answers are JSON text of at most the result's limit, and what JSON adds to it.
 constexpr std::size_t answer_bytes = 2 * limits::expression_result_bytes;
+
+/// Levels of a result and of what envelops it.
+constexpr std::size_t most_levels = 512;
 
 /// One process and the socket that is its standard input and output.
 class worker {
@@ -144,13 +148,12 @@ result<json::object> jq_workers::ask(const json::object& request) {
                  clock::now() >= end ? "the expression took longer than " + std::to_string(state_->chosen.time.count()) + " ms"
                                      : "the expression took its process down (too much memory, or an error of jq)"};
   }
-  boost::system::error_code bad;
-  auto answer = json::parse(line, bad, {}, {.max_depth = 512});
-  if (bad || !answer.is_object()) return error{errc::io_error, "a jq worker gave no answer that can be read"};
-  if (const auto* why = answer.as_object().if_contains("error")) {
+  auto answer = core::read_json_text(line, most_levels);
+  if (!answer || !answer->is_object()) return error{errc::io_error, "a jq worker gave no answer that can be read"};
+  if (const auto* why = answer->as_object().if_contains("error")) {
     return error{errc::invalid_argument, std::string{why->is_string() ? std::string_view{why->get_string()} : "it failed"}};
   }
-  return std::move(answer.as_object());
+  return std::move(answer->as_object());
 }
 
 }  // namespace perdure::actors

@@ -44,7 +44,7 @@ constexpr std::array<operator_rule, 16> operators{{
     {"%", jq_op::modulo, 8, operator_rule::side::left},
     {"|", jq_op::pipe, 0, operator_rule::side::right},
 }};
-constexpr int pipe_strength = 0, comma_strength = 1, product_strength = 8;
+constexpr int pipe_strength = 0, product_strength = 8;
 
 constexpr std::array<std::string_view, 8> updates{"=", "|=", "+=", "-=", "*=", "/=", "%=", "//="};
 

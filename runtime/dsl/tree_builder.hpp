@@ -45,7 +45,6 @@ class tree_builder {
   std::vector<open_node> open_;
   std::map<std::size_t, node_ptr> anchors_;
   node_ptr root_;
-  std::size_t nodes_ = 0;
   bool failed_ = false;
 };
 
