@@ -16,7 +16,7 @@ struct named_edges {
   core::edge_group group;
 };
 
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
+std::string in_quotes(const std::string& name) { return "\"" + name + "\""; }
 
 }  // namespace
 
@@ -44,7 +44,7 @@ struct workflow_builder::parts {
     const auto bad = [](const char* what, const std::string& name) -> std::optional<std::string> {
       if (name.empty()) return std::string{what} + " is empty";
       if (name.size() > limits::name_bytes) {
-        return std::string{what} + " " + quoted(name.substr(0, 40) + "...") +
+        return std::string{what} + " " + in_quotes(name.substr(0, 40) + "...") +
                " is longer than name_bytes = " + std::to_string(limits::name_bytes);
       }
       return std::nullopt;
@@ -59,13 +59,14 @@ struct workflow_builder::parts {
 
   std::optional<std::string> resolve(core::plan& out) const {
     for (std::size_t i = 0; i < executors.size(); ++i) {
-      if (!out.by_name.emplace(executors[i].name, i).second) return "executor " + quoted(executors[i].name) + " is added twice";
+      if (!out.by_name.emplace(executors[i].name, i).second)
+        return "executor " + in_quotes(executors[i].name) + " is added twice";
     }
     out.executors = executors;
     if (executors.empty()) return "it has no executors";
     if (!start && executors.size() > 1) return "it has no start: call start_at with one of " + known();
     if (start && !out.by_name.contains(*start))
-      return "start_at names unknown executor " + quoted(*start) + "; known: " + known();
+      return "start_at names unknown executor " + in_quotes(*start) + "; known: " + known();
     out.start = start ? out.by_name.at(*start) : 0;
     out.groups_from.resize(executors.size());
     for (const auto& each : edges) {
@@ -75,7 +76,7 @@ struct workflow_builder::parts {
         for (const auto& name : *names) {
           const auto at = out.by_name.find(name);
           if (at == out.by_name.end())
-            return each.what + std::string{verb} + " unknown executor " + quoted(name) + "; known: " + known();
+            return each.what + std::string{verb} + " unknown executor " + in_quotes(name) + "; known: " + known();
           indices->push_back(at->second);
         }
       }
@@ -95,19 +96,20 @@ workflow_builder::~workflow_builder() = default;
 
 workflow_builder& workflow_builder::add_executor(std::string name, detail::executor_type type, detail::executor_factory make,
                                                  executor_options options) {
-  if (!make) parts_->complain("executor " + quoted(name) + " has no factory");
+  if (!make) parts_->complain("executor " + in_quotes(name) + " has no factory");
   auto times = options.timeouts;
   for (const auto limit :
        {options.timeout, times.schedule_to_start, times.start_to_close, times.schedule_to_close, times.heartbeat}) {
-    if (limit < duration{0}) parts_->complain("executor " + quoted(name) + " has a negative time limit");
+    if (limit < duration{0}) parts_->complain("executor " + in_quotes(name) + " has a negative time limit");
   }
   const auto& backoff = options.retry.backoff;
   if (!std::isfinite(backoff.factor) || backoff.factor <= 0 || backoff.initial < duration{0} || backoff.cap < duration{0}) {
-    parts_->complain("executor " + quoted(name) + " has a retry backoff with a negative time or a factor that is not positive");
+    parts_->complain("executor " + in_quotes(name) +
+                     " has a retry backoff with a negative time or a factor that is not positive");
   }
   if (options.timeout > duration{0}) {
     if (times.start_to_close > duration{0} && times.start_to_close != options.timeout) {
-      parts_->complain("executor " + quoted(name) +
+      parts_->complain("executor " + in_quotes(name) +
                        " has two limits of an attempt: timeout and timeouts.start_to_close are the same thing");
     }
     times.start_to_close = options.timeout;
@@ -124,7 +126,7 @@ workflow_builder& workflow_builder::add_executor(std::string name, detail::execu
 
 workflow_builder& workflow_builder::start_at(std::string executor) {
   if (parts_->start && *parts_->start != executor) {
-    parts_->complain("it has two starts, " + quoted(*parts_->start) + " and " + quoted(executor));
+    parts_->complain("it has two starts, " + in_quotes(*parts_->start) + " and " + in_quotes(executor));
   }
   parts_->start = std::move(executor);
   return *this;
@@ -137,7 +139,7 @@ workflow_builder& workflow_builder::edge(std::string from, std::string to) {
 
 workflow_builder& workflow_builder::edge_if_json(std::string from, std::string to, std::string_view type,
                                                  std::function<bool(std::string_view, const payload&)> condition) {
-  if (!condition) parts_->complain("the conditional edge " + quoted(from) + " -> " + quoted(to) + " has no condition");
+  if (!condition) parts_->complain("the conditional edge " + in_quotes(from) + " -> " + in_quotes(to) + " has no condition");
   parts_->edges.push_back({"conditional edge",
                            {std::move(from)},
                            {std::move(to)},
@@ -146,13 +148,13 @@ workflow_builder& workflow_builder::edge_if_json(std::string from, std::string t
 }
 
 workflow_builder& workflow_builder::fan_out(std::string from, std::vector<std::string> to) {
-  if (to.empty()) parts_->complain("the fan-out from " + quoted(from) + " has no targets");
+  if (to.empty()) parts_->complain("the fan-out from " + in_quotes(from) + " has no targets");
   parts_->edges.push_back({"fan-out", {std::move(from)}, std::move(to), {.kind = core::edge_kind::direct}});
   return *this;
 }
 
 workflow_builder& workflow_builder::fan_in(std::vector<std::string> from, std::string to, fan_in_mode mode) {
-  if (from.size() < 2) parts_->complain("the fan-in to " + quoted(to) + " needs two sources at least");
+  if (from.size() < 2) parts_->complain("the fan-in to " + in_quotes(to) + " needs two sources at least");
   parts_->edges.push_back({"fan-in", std::move(from), {std::move(to)}, {.kind = core::edge_kind::fan_in, .mode = mode}});
   return *this;
 }
@@ -161,7 +163,7 @@ workflow_builder& workflow_builder::select_json(
     std::string from, std::vector<std::string> to, std::string_view type, bool is_switch,
     std::function<std::vector<std::size_t>(std::string_view, const payload&)> choose) {
   const auto* what = is_switch ? "switch" : "multi-selection";
-  const auto where = "the " + std::string{what} + " from " + quoted(from);
+  const auto where = "the " + std::string{what} + " from " + in_quotes(from);
   if (is_switch && to.size() < 2) parts_->complain(where + " needs one case at least, beside its default");
   if (is_switch && to.back().empty()) parts_->complain(where + " has no default");
   if (to.empty()) parts_->complain(where + " has no targets");
@@ -187,7 +189,7 @@ workflow_builder& workflow_builder::with_max_activations(std::uint32_t limit) {
 
 result<workflow> workflow_builder::try_build() {
   const auto refused = [&](const std::string& why) {
-    return error{errc::invalid_argument, "workflow " + quoted(parts_->name) + ": " + why};
+    return error{errc::invalid_argument, "workflow " + in_quotes(parts_->name) + ": " + why};
   };
   if (auto found = parts_->check_names()) return refused(*found);
   if (parts_->wrong) return refused(*parts_->wrong);

@@ -12,7 +12,7 @@ using core::edge_group;
 using core::edge_kind;
 using problem = std::optional<std::string>;
 
-std::string quoted(const std::string& name) { return "\"" + name + "\""; }
+std::string in_quotes(const std::string& name) { return "\"" + name + "\""; }
 
 std::string listed(const std::vector<std::string>& names, const char* none) {
   if (names.empty()) return none;
@@ -34,12 +34,12 @@ class checker {
       const auto& group = plan_.groups[second];
       if (auto name = repeated(group.kind == edge_kind::fan_in ? group.from : group.to);
           name && group.kind != edge_kind::selection) {
-        return core::describe(plan_, group) + " names executor " + quoted(*name) + " twice";
+        return core::describe(plan_, group) + " names executor " + in_quotes(*name) + " twice";
       }
       for (std::size_t first = 0; first < second; ++first) {
         if (const auto target = clash(plan_.groups[first], group)) {
-          return "duplicate edge " + quoted(plan_.executors[group.from.front()].name) + " -> " +
-                 quoted(plan_.executors[*target].name) + ": a message could go along it twice";
+          return "duplicate edge " + in_quotes(plan_.executors[group.from.front()].name) + " -> " +
+                 in_quotes(plan_.executors[*target].name) + ": a message could go along it twice";
         }
       }
     }
@@ -71,10 +71,10 @@ class checker {
     }
     std::vector<std::string> lost;
     for (std::size_t i = 0; i < seen.size(); ++i) {
-      if (!seen[i]) lost.push_back(quoted(plan_.executors[i].name));
+      if (!seen[i]) lost.push_back(in_quotes(plan_.executors[i].name));
     }
     if (lost.empty()) return std::nullopt;
-    return "no edges lead from the start " + quoted(plan_.executors[plan_.start].name) + " to " + listed(lost, "");
+    return "no edges lead from the start " + in_quotes(plan_.executors[plan_.start].name) + " to " + listed(lost, "");
   }
 
   problem cycle() const {
@@ -132,10 +132,10 @@ class checker {
     const auto& takes = plan_.executors[to].takes;
     const auto& sender_name = plan_.executors[from].name;
     const auto& target_name = plan_.executors[to].name;
-    const auto does_take = [&] { return quoted(target_name) + " takes " + listed(takes, "anything"); };
-    if (sender.sends_declared && sender.sends.empty()) return quoted(sender_name) + " sends nothing";
+    const auto does_take = [&] { return in_quotes(target_name) + " takes " + listed(takes, "anything"); };
+    if (sender.sends_declared && sender.sends.empty()) return in_quotes(sender_name) + " sends nothing";
     if (!group.type.empty() && sender.sends_declared && !contains(sender.sends, group.type)) {
-      return "it is for " + group.type + ", but " + quoted(sender_name) + " sends " + listed(sender.sends, "nothing");
+      return "it is for " + group.type + ", but " + in_quotes(sender_name) + " sends " + listed(sender.sends, "nothing");
     }
     if (takes.empty()) return std::nullopt;
     if (group.kind == edge_kind::fan_in) {
@@ -151,7 +151,7 @@ class checker {
     const bool fits =
         std::any_of(sender.sends.begin(), sender.sends.end(), [&](const auto& each) { return contains(takes, each); });
     if (fits) return std::nullopt;
-    return quoted(sender_name) + " sends " + listed(sender.sends, "nothing") + ", but " + does_take();
+    return in_quotes(sender_name) + " sends " + listed(sender.sends, "nothing") + ", but " + does_take();
   }
 
   [[nodiscard]] std::vector<std::size_t> successors(std::size_t from) const {
