@@ -34,6 +34,14 @@ struct run_command {
 };
 struct run_due {                      ///< from the timer
   run_id run;
+  std::shared_ptr<void> token;        ///< held until the run has recorded what came of it
+};
+struct park_asked {                   ///< from a run's actor: it only waits, and would leave memory
+  run_id run;
+};
+struct park_answered {                ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
+  run_id run;
+  bool parked = false;
 };
 struct workflow_added {
   std::string name, version;
@@ -62,6 +70,8 @@ struct appended {
 };
 struct definition_ready {};
 struct farewell {};                   ///< from the router, after run_left: it sends nothing more
+struct park_check {};
+struct park_marker {};                ///< from the router: what comes for the run from now on is kept back until it answers
 struct retry_append {};
 struct drain {                        ///< the node closes: nothing new begins; `leave`: end once nothing is in flight
   bool leave = false;
@@ -104,6 +114,10 @@ struct run_later {                    ///< a callback of the attempt's host, fro
 PERDURE_LOCAL_MESSAGE(perdure::actors::start_run)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_command)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_due)
+PERDURE_LOCAL_MESSAGE(perdure::actors::park_asked)
+PERDURE_LOCAL_MESSAGE(perdure::actors::park_answered)
+PERDURE_LOCAL_MESSAGE(perdure::actors::park_check)
+PERDURE_LOCAL_MESSAGE(perdure::actors::park_marker)
 PERDURE_LOCAL_MESSAGE(perdure::actors::workflow_added)
 PERDURE_LOCAL_MESSAGE(perdure::actors::reopen_active)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_left)

@@ -25,9 +25,11 @@ class router : public caf::event_based_actor {
     return {
         [this](start_run& what) { start(std::move(what)); },
         [this](run_command& what) { pass(std::move(what)); },
-        [this](run_due what) {
-          if (auto run = reach(what.run); run) tell(run, command_for_run{core::wake{}, nullptr});
+        [this](run_due& what) {
+          if (auto* run = reach(what.run)) give(*run, {core::wake{}, [token = std::move(what.token)](const result<void>&) {}});
         },
+        [this](park_asked what) { let_park(what.run); },
+        [this](park_answered what) { parked(what); },
         [this](const workflow_added& what) { workflow_registered(what); },
         [this](reopen_active what) { reopen(what.unclean); },
         [this](run_left what) { forget(what.run); },
@@ -43,6 +45,12 @@ class router : public caf::event_based_actor {
   }
 
  private:
+  struct entry {
+    caf::actor actor;
+    bool parking = false;
+    std::vector<command_for_run> kept;   ///< while it is parking
+  };
+
   run_neighbours neighbours() { return {caf::actor_cast<caf::actor>(this), writer_, timer_}; }
 
   void start(start_run&& what) {
@@ -52,7 +60,7 @@ class router : public caf::event_based_actor {
   }
 
   void pass(run_command&& what) {
-    if (auto run = reach(what.run, true)) return tell(run, command_for_run{std::move(what.what), std::move(what.answer)});
+    if (auto* run = reach(what.run, true)) return give(*run, {std::move(what.what), std::move(what.answer)});
     if (!what.answer) return;
     if (closing_) return what.answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
     if (const auto why = quarantined_.find(what.run); why != quarantined_.end()) {
@@ -65,8 +73,8 @@ class router : public caf::event_based_actor {
 
   /// The run's actor, brought in from the journal when need be. Null for runs that have ended, do not exist, are
   /// quarantined, or whose workflow is not registered (`anyway` brings those in too: they can be cancelled).
-  caf::actor reach(const run_id& id, bool anyway = false) {
-    if (const auto at = runs_.find(id); at != runs_.end()) return at->second.actor;
+  entry* reach(const run_id& id, bool anyway = false) {
+    if (const auto at = runs_.find(id); at != runs_.end()) return &at->second;
     if (closing_ || quarantined_.contains(id)) return nullptr;
     const auto row = shared_->journal->row(id);
     if (!row || is_terminal(row->status)) return nullptr;
@@ -74,18 +82,44 @@ class router : public caf::event_based_actor {
       blocked_[{row->workflow, row->version}].insert(id);
       return nullptr;
     }
-    auto made = spawn_stored_run(this, shared_, neighbours(), id, unclean_.erase(id) > 0);
-    keep(id, made);
-    return made;
+    return &keep(id, spawn_stored_run(this, shared_, neighbours(), id, unclean_.erase(id) > 0));
+  }
+
+  static void give(entry& run, command_for_run what) {
+    if (run.parking) return run.kept.push_back(std::move(what));
+    tell(run.actor, std::move(what));
+  }
+
+  void let_park(const run_id& id) {
+    const auto at = runs_.find(id);
+    if (at == runs_.end() || closing_) return;
+    at->second.parking = true;
+    send(at->second.actor, park_marker{});
+  }
+
+  void parked(const park_answered& what) {
+    const auto at = runs_.find(what.run);
+    if (at == runs_.end()) return;
+    auto kept = std::exchange(at->second.kept, {});
+    at->second.parking = false;
+    if (what.parked) {
+      ids_.erase(at->second.actor.id());
+      runs_.erase(at);
+      deaths_.erase(what.run);
+      if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
+    }
+    for (auto& each : kept) pass({what.run, std::move(each.what), std::move(each.answer)});
   }
 
   bool registered(const persistence::run_row& row) const {
     return shared_->workflows.find(row.workflow, row.version, row.definition_hash) != nullptr;
   }
 
-  void keep(const run_id& id, caf::actor actor) {
+  entry& keep(const run_id& id, caf::actor actor) {
     ids_[actor.id()] = id;
-    runs_[id].actor = std::move(actor);
+    auto& made = runs_[id];
+    made.actor = std::move(actor);
+    return made;
   }
 
   void forget(const run_id& id) {
@@ -145,9 +179,6 @@ class router : public caf::event_based_actor {
     closed_ = std::move(what.done);
   }
 
-  struct entry {
-    caf::actor actor;
-  };
   std::shared_ptr<services> shared_;
   caf::actor writer_, timer_;
   std::unordered_map<run_id, entry> runs_;

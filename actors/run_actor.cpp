@@ -7,6 +7,7 @@
 #include "actors/services.hpp"
 #include "core/assert.hpp"
 #include "core/effects.hpp"
+#include "core/later.hpp"
 #include "core/machine.hpp"
 #include "perdure/limits.hpp"
 
@@ -16,6 +17,9 @@ namespace {
 
 /// An append that found no room is tried again after it.
 constexpr std::chrono::milliseconds space_pause{500};
+/// A run that only waits leaves memory after so long without an event, unless it is about to go on.
+constexpr std::chrono::milliseconds park_pause{20};
+constexpr std::chrono::seconds park_margin{1};
 
 /// What goes with one append, and what is let out when it is durable.
 struct batch {
@@ -77,6 +81,8 @@ class run_actor : public caf::event_based_actor {
         [this](definition_ready) { find_definition(); },
         [this](farewell) { quit(); },
         [this](retry_append) { append(); },
+        [this](park_check) { ask_to_park(); },
+        [this](park_marker) { answer_park(); },
         [this](drain what) {
           draining_ = true;
           leaving_ = leaving_ || what.leave;
@@ -148,6 +154,7 @@ class run_actor : public caf::event_based_actor {
     std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
     pump();
     arm(true);
+    consider_parking();
   }
 
   /// A run that was in flight at two unclean stops without getting on is held back before it is tried again: the others
@@ -176,7 +183,8 @@ class run_actor : public caf::event_based_actor {
           answer(durable ? result<void>{why} : durable);
         });
       }
-      return pump();
+      pump();
+      return consider_parking();
     }
     if (answer) next_.answers.push_back(std::move(answer));
     next_.essential = next_.essential || std::holds_alternative<core::cancel_command>(what);
@@ -184,6 +192,7 @@ class run_actor : public caf::event_based_actor {
     pump();
     // The timer forgot the wake-up that it sent; more may be due already.
     if (std::holds_alternative<core::wake>(what) && definition_ != nullptr) arm(true);
+    consider_parking();
   }
 
   void collect(const std::vector<core::event>& events) {
@@ -276,6 +285,7 @@ class run_actor : public caf::event_based_actor {
     if (over) return leave();
     pump();
     leave_if_drained();
+    consider_parking();
   }
 
   void refused(const persistence::verdict& verdict) {
@@ -320,7 +330,8 @@ class run_actor : public caf::event_based_actor {
   void arm(bool again) {
     const auto wakeup = core::next_wakeup(machine_.state());
     if (wakeup == wakeup_told_ && !(again && wakeup)) return;
-    wakeup_told_ = wakeup;
+    // The timer leaves late ones to the journal; one that is not there yet has to be told again.
+    wakeup_told_ = flying_.records.empty() && next_.records.empty() ? wakeup : std::nullopt;
     tell(with_.timer, arm_wakeup{id_, wakeup});
   }
 
@@ -404,6 +415,32 @@ class run_actor : public caf::event_based_actor {
     }
   }
 
+  // Parking -------------------------------------------------------------------------------------------------------
+
+  [[nodiscard]] bool idle() const {
+    return definition_ != nullptr && flying_.empty() && next_.empty() && !draining_ && !left_ && core::may_park(machine_.state());
+  }
+  void consider_parking() {
+    if (park_check_at_ || !idle()) return;
+    const auto wakeup = core::next_wakeup(machine_.state());
+    if (wakeup && *wakeup < core::later(shared_->clock.now(), park_margin)) return;
+    park_check_at_ = machine_.state().seq;
+    tell_later(this, park_pause, park_check{});
+  }
+  void ask_to_park() {
+    const auto looked_at = std::exchange(park_check_at_, std::nullopt);
+    if (!idle()) return;
+    if (looked_at != machine_.state().seq) return consider_parking();
+    send(with_.router, park_asked{id_});
+  }
+  void answer_park() {
+    const bool parks = idle();
+    send(with_.router, park_answered{id_, parks});
+    if (!parks) return consider_parking();
+    left_ = true;
+    quit();
+  }
+
   // Ending --------------------------------------------------------------------------------------------------------
 
   void leave_if_drained() {
@@ -428,6 +465,7 @@ class run_actor : public caf::event_based_actor {
   batch flying_, next_;
   bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false;
   std::optional<error> append_problem_;
+  std::optional<run_seq> park_check_at_;
   std::optional<timestamp> wakeup_told_;
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;

@@ -10,35 +10,15 @@
 #include "actors/capabilities/capability.hpp"
 #include "actors/definitions.hpp"
 #include "actors/event_hub.hpp"
+#include "actors/node_clock.hpp"
 #include "actors/user_pool.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::actors {
 
-/// Event time of the node: never goes back, starts at the journal's last.
-class node_clock {
- public:
-  explicit node_clock(std::function<timestamp()> source) : source_(std::move(source)) {}
-  void start_at(timestamp floor) { last_.store(floor.time_since_epoch().count()); }
-  timestamp now() {
-    const auto read = source_().time_since_epoch().count();
-    auto last = last_.load(std::memory_order_relaxed);
-    while (read > last && !last_.compare_exchange_weak(last, read, std::memory_order_relaxed)) {
-    }
-    return timestamp{duration{std::max(read, last)}};
-  }
-  /// How far the journal's time is ahead of the system's; 0 when it is not.
-  duration ahead() const {
-    return std::max(duration{last_.load() - source_().time_since_epoch().count()}, duration{0});
-  }
-
- private:
-  std::function<timestamp()> source_;
-  std::atomic<duration::rep> last_{0};
-};
-
 struct counters {
   std::atomic<std::uint64_t> commits{0}, records{0}, live_runs{0}, stale_results{0}, replayed_events{0}, recovered_runs{0};
+  std::atomic<std::uint32_t> waking{0};  ///< runs that the timer woke and that have not recorded it yet
 };
 
 struct services {

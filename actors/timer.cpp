@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::chrono::minutes window{10};           ///< wake-ups due within it are kept in memory
 constexpr std::chrono::seconds clock_check{1};
-constexpr std::chrono::milliseconds admission_pause{5};
-constexpr std::size_t admitted_at_once = 2'000;      ///< due wake-ups sent before the next pause
+constexpr std::chrono::milliseconds admission_check{1};
+constexpr std::uint32_t waking_runs = 1'000;         ///< woken and not yet recorded, before more are sent
+constexpr std::size_t queued_jobs = 10'000;          ///< of the user pool, before more are sent
+constexpr std::size_t kept_wakeups = 50'000;         ///< in memory, before the rest is left to the journal
 constexpr std::size_t page = 1'000;
 constexpr std::chrono::hours strange_jump{1};
 
@@ -25,7 +27,7 @@ class timer : public caf::event_based_actor {
         [this](timer_start& what) {
           router_ = std::move(what.router);
           last_seen_ = shared_->clock.now();
-          refill(last_seen_);
+          refill(last_seen_, false);
           tick();
         },
         [this](const arm_wakeup& what) {
@@ -41,47 +43,66 @@ class timer : public caf::event_based_actor {
   void on_exit() override { router_ = nullptr; }
 
  private:
+  using place = std::pair<timestamp, run_id>;
+
   void arm(const run_id& run, std::optional<timestamp> at) {
     if (const auto known = by_run_.find(run); known != by_run_.end()) {
       due_.erase({known->second, run});
       by_run_.erase(known);
     }
-    if (!at || *at > horizon_) return;               // the journal has it
-    by_run_[run] = *at;
-    due_.insert({*at, run});
+    if (at && (all_read_ ? *at <= read_to_.first : place{*at, run} <= read_to_)) keep({*at, run});  // else the journal has it
   }
 
-  /// Takes the wake-ups up to the next horizon from the journal. Those that live runs told are newer and stay.
-  void refill(timestamp now) {
-    horizon_ = now + window;
-    std::optional<std::pair<timestamp, run_id>> after;
+  void keep(const place& what) {
+    if (by_run_.emplace(what.second, what.first).second) due_.insert(what);
+  }
+
+  /// Takes the next wake-ups from the journal, as many as are kept. Those that live runs told are newer and stay.
+  void refill(timestamp now, bool go_on) {
+    const auto end = now + window;
+    std::optional<place> after;
+    if (go_on) after = read_to_;
+    all_read_ = false;
     while (true) {
-      const auto found = shared_->journal->wakeups(horizon_, after, page);
-      for (const auto& [at, run] : found) {
-        if (by_run_.contains(run)) continue;
-        by_run_[run] = at;
-        due_.insert({at, run});
+      const auto found = shared_->journal->wakeups(end, after, page);
+      for (const auto& each : found) keep(each);
+      if (found.size() < page) {
+        all_read_ = true;
+        read_to_ = {end, {}};
+        return;
       }
-      if (found.size() < page) return;
-      after = found.back();
+      after = read_to_ = found.back();
+      if (due_.size() >= kept_wakeups) return;
     }
+  }
+
+  /// The whole window is read again now and then, so that nothing depends on a message that was lost.
+  void refill_if_low(timestamp now) {
+    if (all_read_ ? now + window / 2 > read_to_.first : due_.size() < kept_wakeups / 2) refill(now, !all_read_);
+  }
+
+  [[nodiscard]] bool admits() const {
+    return shared_->count.waking.load(std::memory_order_relaxed) < waking_runs && shared_->pool.now().queued < queued_jobs;
+  }
+
+  std::shared_ptr<void> waking_token() {
+    shared_->count.waking.fetch_add(1, std::memory_order_relaxed);
+    return {static_cast<void*>(nullptr), [shared = shared_](void*) { shared->count.waking.fetch_sub(1, std::memory_order_relaxed); }};
   }
 
   void tick() {
     const auto now = shared_->clock.now();
     if (now - last_seen_ > strange_jump) shared_->log("warning", "the clock jumped " + to_human(now - last_seen_) + " ahead");
     last_seen_ = now;
-    if (now + window / 2 > horizon_) refill(now);
-    std::size_t sent = 0;
-    while (!due_.empty() && due_.begin()->first <= now && sent < admitted_at_once) {
+    refill_if_low(now);
+    while (!due_.empty() && due_.begin()->first <= now && admits()) {
       const auto [at, run] = *due_.begin();
       due_.erase(due_.begin());
       by_run_.erase(run);
-      tell(router_, run_due{run});
-      ++sent;
+      tell(router_, run_due{run, waking_token()});
     }
     const bool more = !due_.empty() && due_.begin()->first <= now;
-    plan(more ? now + admission_pause : due_.empty() ? now + clock_check : std::min(due_.begin()->first, now + clock_check));
+    plan(more ? now + admission_check : due_.empty() ? now + clock_check : std::min(due_.begin()->first, now + clock_check));
   }
 
   void plan(timestamp at) {
@@ -92,9 +113,11 @@ class timer : public caf::event_based_actor {
 
   std::shared_ptr<services> shared_;
   caf::actor router_;
-  std::set<std::pair<timestamp, run_id>> due_;
+  std::set<place> due_;
   std::unordered_map<run_id, timestamp> by_run_;
-  timestamp horizon_{}, last_seen_{}, next_tick_{};
+  place read_to_;                                    // the journal's wake-ups up to here are in memory, or were sent
+  bool all_read_ = false;                            // those of the window
+  timestamp last_seen_{}, next_tick_{};
   std::uint64_t plan_ = 0;                           // only the newest planned tick counts
 };
 

@@ -1,8 +1,9 @@
 // The timer: keeps the near wake-ups of all runs in memory and sends each its due command through the router.
 //
-// Operation: rehydrated from the journal's wake-ups at the start and again before each window ends; runs in memory tell
-// it their changes. It re-reads the clock at least each second. What came due while the node was down goes first, in
-// due order, a bounded number at a time. A wake-up asks the run to look at its deadlines, so a stale one does nothing.
+// Operation: rehydrated from the journal's wake-ups, a bounded number of them, at the start and whenever it runs low; runs in
+// memory tell it their changes. It re-reads the clock at least each second. What came due while the node was down goes
+// first, in due order; no more are sent while too many woken runs have recorded nothing yet, or user code is far behind. A
+// wake-up asks the run to look at its deadlines, so a stale one does nothing.
 // Concurrency: a detached actor of its own.
 #pragma once
 

@@ -80,7 +80,9 @@ result<void> node::impl::bring_up() {
   shared_->epoch = *epoch;
   shared_->clock.start_at(shared_->journal->last_time());
   if (const auto ahead = shared_->clock.ahead(); ahead > std::chrono::seconds{1}) {
-    shared_->log("warning", "the system's clock is " + to_human(ahead) + " behind the journal; time goes on from the journal's");
+    shared_->log("warning",
+                 "the system's clock is " + to_human(ahead) +
+                     " behind the journal; time goes on from the journal's at half its pace until the clock has caught up");
   }
   shared_->capabilities.add(
       "process", std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{})));

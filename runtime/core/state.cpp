@@ -48,6 +48,15 @@ bool has_work(const run_state& state) {
   return state.status == run_status::running || state.status == run_status::cancelling || unsettled(state);
 }
 
+bool may_park(const run_state& state) {
+  if (is_terminal(state.status) || has_work(state)) return false;
+  for (const auto& [id, in] : state.activations) {
+    const bool waits = in.status == activation_status::retrying || in.waiting || (state.paused && in.status == activation_status::pending);
+    if (!waits) return false;   // paused while a body runs
+  }
+  return true;
+}
+
 bool unsettled(const run_state& state) {
   if (is_terminal(state.status)) return false;
   if (!state.state_readers.empty() || state.activations.empty() || (state.error && !state.ending_as)) return true;

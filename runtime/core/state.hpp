@@ -135,6 +135,8 @@ result<void> apply(run_state& state, const event& what, timestamp at);
 [[nodiscard]] run_status status_of(const run_state& state);
 /// An attempt is in flight or due, and the run is not paused, or settle() has something to say: it has to be in memory.
 [[nodiscard]] bool has_work(const run_state& state);
+/// It only waits: nothing would be lost if it were not in memory.
+[[nodiscard]] bool may_park(const run_state& state);
 /// Whether settle() gives something.
 [[nodiscard]] bool unsettled(const run_state& state);
 [[nodiscard]] std::optional<timestamp> next_wakeup(const run_state& state);

@@ -40,7 +40,7 @@ const data_ptr& interpreter::describe_workflow() {
 
 bindings interpreter::bind(const std::vector<std::string>& names, const running* now, const variables_ptr& variables) {
   static const data_ptr runtime =
-      make_data(json::object{{"name", "perdure"}, {"version", "0.1.0"}, {"metadata", json::object{}}});
+      make_data(json::object{{"name", "perdure"}, {"version", PERDURE_VERSION}, {"metadata", json::object{}}});
   static const data_ptr none = make_data(nullptr);
   bindings out;
   for (const auto& name : names) {
@@ -68,6 +68,8 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
   }
   std::vector<std::string> names;
   what->add_variables(names);
+  // A newer build says something else there, and a run that goes on under it must not: what was said is recorded.
+  recorded = recorded || std::find(names.begin(), names.end(), "runtime") != names.end();
   auto values = bind(names, now, variables);
   const auto reference = reference_of(now);
   if (!recorded && what->is_native()) {

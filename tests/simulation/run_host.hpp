@@ -158,7 +158,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
   }
   /// Nothing goes on in it but waiting: it may leave memory.
   [[nodiscard]] bool may_park() const {
-    if (!flying_.empty() || !next_.empty() || !inbox_.empty() || definition_ == nullptr || core::has_work(state())) return false;
+    if (!flying_.empty() || !next_.empty() || !inbox_.empty() || definition_ == nullptr || !core::may_park(state())) return false;
     for (const auto& [id, each] : attempts_) {
       if (each->has_job() || !each->running().empty()) return false;
     }
