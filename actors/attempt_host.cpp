@@ -99,6 +99,7 @@ void attempt_host::begin() {
                                                                 .began = what_->began_at,
                                                                 .outputs_recorded = what_->outputs_recorded,
                                                                 .messages_emitted = what_->messages_emitted,
+                                                                .versions = what_->versions,
                                                                 .log = [this](std::string_view level, std::string_view text) {
                                                                   shared_->log(level, text, run_.str(), what_->executor);
                                                                 }});

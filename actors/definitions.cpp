@@ -2,6 +2,8 @@
 
 #include <mutex>
 
+#include "flow/plan_difference.hpp"
+
 namespace perdure::actors {
 
 result<void> definitions::add(definition_ptr what) {
@@ -9,8 +11,8 @@ result<void> definitions::add(definition_ptr what) {
   auto& slot = by_version_[{what->plan.name, what->plan.version}];
   if (slot && slot->plan.hash != what->plan.hash) {
     return error{errc::already_exists, "workflow \"" + what->plan.name + "\" " + what->plan.version +
-                                           " is registered with another graph (hash " + slot->plan.hash.substr(0, 12) + ", now " +
-                                           what->plan.hash.substr(0, 12) + "); give the changed one a new version"};
+                                           " is registered with another graph; give the changed one a new version (" +
+                                           flow::difference(slot->plan, what->plan) + ")"};
   }
   if (!slot) slot = what;
   newest_[what->plan.name] = slot;

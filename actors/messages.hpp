@@ -25,7 +25,7 @@ struct start_run {
   core::start_command how;
   definition_ptr definition;
   std::optional<core::event> first;   ///< a run that takes over another's state begins with this instead
-  start_reply answer;
+  start_reply answer;                 ///< already_exists with the id itself as holder: the run is there
 };
 struct run_command {
   run_id run;
@@ -73,6 +73,9 @@ struct farewell {};                   ///< from the router, after run_left: it s
 struct park_check {};
 struct park_marker {};                ///< from the router: what comes for the run from now on is kept back until it answers
 struct retry_append {};
+struct redeliver {                    ///< a message of the outbox that could not be handed over is tried again
+  std::uint64_t number = 0;
+};
 struct drain {                        ///< the node closes: nothing new begins; `leave`: end once nothing is in flight
   bool leave = false;
 };
@@ -128,6 +131,7 @@ PERDURE_LOCAL_MESSAGE(perdure::actors::appended)
 PERDURE_LOCAL_MESSAGE(perdure::actors::definition_ready)
 PERDURE_LOCAL_MESSAGE(perdure::actors::farewell)
 PERDURE_LOCAL_MESSAGE(perdure::actors::retry_append)
+PERDURE_LOCAL_MESSAGE(perdure::actors::redeliver)
 PERDURE_LOCAL_MESSAGE(perdure::actors::drain)
 PERDURE_LOCAL_MESSAGE(perdure::actors::append_request)
 PERDURE_LOCAL_MESSAGE(perdure::actors::commit_now)

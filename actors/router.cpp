@@ -56,6 +56,8 @@ class router : public caf::event_based_actor {
   void start(start_run&& what) {
     if (closing_) return what.answer(error{errc::shutting_down, "the node is closing"}, std::nullopt);
     const auto id = what.how.id;
+    // Another run may say it again: it has not heard yet that the run is there.
+    if (runs_.contains(id)) return what.answer(error{errc::already_exists, "run " + id.str() + " exists"}, id);
     keep(id, spawn_new_run(this, shared_, neighbours(), std::move(what)));
   }
 
@@ -68,7 +70,20 @@ class router : public caf::event_based_actor {
     }
     const auto row = shared_->journal->row(what.run);
     if (!row) return what.answer(error{errc::not_found, "no run " + what.run.str()});
+    if (row->status == run_status::continued_as_new) return pass_on(std::move(what));
     what.answer(error{errc::conflict, "run " + what.run.str() + " has ended: " + std::string{to_string(row->status)}});
+  }
+
+  /// The run goes on under another id: so does what is meant for it.
+  void pass_on(run_command&& what) {
+    const auto state = load_run(*shared_->journal, &shared_->journal->blobs(), what.run);
+    if (!state || !state->successor) {
+      if (what.answer) what.answer(state ? error{errc::internal, "run " + what.run.str() + " continued as no run"} : state.error());
+      return;
+    }
+    core::address_to_successor(what.what, what.run);
+    what.run = *state->successor;
+    pass(std::move(what));
   }
 
   /// The run's actor, brought in from the journal when need be. Null for runs that have ended, do not exist, are
@@ -77,8 +92,9 @@ class router : public caf::event_based_actor {
     if (const auto at = runs_.find(id); at != runs_.end()) return &at->second;
     if (closing_ || quarantined_.contains(id)) return nullptr;
     const auto row = shared_->journal->row(id);
-    if (!row || is_terminal(row->status)) return nullptr;
-    if (!anyway && !registered(*row)) {
+    // One that has ended may still owe messages to others.
+    if (!row || (is_terminal(row->status) && !row->active)) return nullptr;
+    if (!anyway && !is_terminal(row->status) && !registered(*row)) {
       blocked_[{row->workflow, row->version}].insert(id);
       return nullptr;
     }
@@ -163,7 +179,7 @@ class router : public caf::event_based_actor {
       if (runs_.contains(row.id)) continue;
       if (unclean) unclean_.insert(row.id);
       shared_->count.recovered_runs.fetch_add(1, std::memory_order_relaxed);
-      if (registered(row)) {
+      if (registered(row) || is_terminal(row.status)) {
         (void)reach(row.id);
       } else {
         blocked_[{row.workflow, row.version}].insert(row.id);

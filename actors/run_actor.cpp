@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "actors/attempt_host.hpp"
+#include "actors/delivery.hpp"
 #include "actors/executor_actor.hpp"
 #include "actors/services.hpp"
 #include "core/assert.hpp"
@@ -81,6 +82,9 @@ class run_actor : public caf::event_based_actor {
         [this](definition_ready) { find_definition(); },
         [this](farewell) { quit(); },
         [this](retry_append) { append(); },
+        [this](redeliver what) {
+          if (!draining_) deliver(what.number);
+        },
         [this](park_check) { ask_to_park(); },
         [this](park_marker) { answer_park(); },
         [this](drain what) {
@@ -136,6 +140,12 @@ class run_actor : public caf::event_based_actor {
     machine_ = core::machine{std::move(*state), nullptr};
     machine_.observe([this](const core::event& what, const core::run_state& now) { record(what, now); });
     find_definition();
+    if (definition_ == nullptr || is_terminal(machine_.state().status)) {
+      // What it owes to others needs no workflow.
+      ledger_.update_deliveries(machine_.state(), next_.changes);
+      pump();
+      leave_if_over();
+    }
     return true;
   }
 
@@ -174,6 +184,7 @@ class run_actor : public caf::event_based_actor {
 
   void take(core::command what, reply answer) {
     if (draining_ && answer) return answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
+    if (machine_.state().successor && goes_to_successor(what)) return keep_for_successor(std::move(what), std::move(answer));
     auto events = machine_.execute(what, shared_->clock.now());
     if (!events) {
       if (events.error().code == errc::fenced) shared_->count.stale_results.fetch_add(1, std::memory_order_relaxed);
@@ -195,8 +206,30 @@ class run_actor : public caf::event_based_actor {
     consider_parking();
   }
 
+  /// The run has ended as continued_as_new, maybe only on the tentative state. What comes for it is kept until the run that
+  /// goes on is there.
+  static bool goes_to_successor(const core::command& what) {
+    return std::holds_alternative<core::signal_command>(what) || std::holds_alternative<core::respond_command>(what) ||
+           std::holds_alternative<core::cancel_command>(what) || std::holds_alternative<core::pause_command>(what) ||
+           std::holds_alternative<core::resume_command>(what) || std::holds_alternative<core::child_ended_command>(what);
+  }
+  void keep_for_successor(core::command what, reply answer) {
+    core::address_to_successor(what, id_);
+    for_successor_.push_back({*machine_.state().successor, std::move(what), std::move(answer)});
+    pass_to_successor();
+  }
+  void pass_to_successor() {
+    if (!over()) return;
+    for (auto& each : std::exchange(for_successor_, {})) tell(with_.router, std::move(each));
+  }
+
   void collect(const std::vector<core::event>& events) {
-    if (definition_ == nullptr) return;
+    if (definition_ == nullptr) {
+      for (const auto& each : events) {
+        if (const auto* gone = std::get_if<core::message_delivered>(&each)) ledger_.delivered(machine_.state(), *gone, next_.changes);
+      }
+      return ledger_.update_deliveries(machine_.state(), next_.changes);
+    }
     for (const auto& each : events) ledger_.update(machine_.state(), each, next_.changes);
   }
 
@@ -278,12 +311,11 @@ class run_actor : public caf::event_based_actor {
       start_.reset();
     }
     shared_->hub.notify(id_);
-    const bool over = is_terminal(done.records.back().status);
     pumping_ = true;  // what the effects bring about joins one append
     release(done);
     pumping_ = false;
-    if (over) return leave();
     pump();
+    if (leave_if_over()) return;
     leave_if_drained();
     consider_parking();
   }
@@ -356,7 +388,23 @@ class run_actor : public caf::event_based_actor {
         }
         return;
       case what::stop: return stop_attempt_of(change.activation);
+      case what::deliver: return deliver(change.number);
     }
+  }
+
+  /// A message to another run. The answer comes back as a command; one that can be tried again is.
+  void deliver(std::uint64_t number) {
+    const auto at = machine_.state().outbox.find(number);
+    if (at == machine_.state().outbox.end()) return;
+    const auto self = caf::actor_cast<caf::actor>(this);
+    const auto tries = ++tries_of_[number];
+    deliver_message(*shared_, with_.router, machine_.state(), at->second, [self, number, tries](delivery_result how) {
+      if (how.again) {
+        caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(pause_before_redelivery(tries)), redeliver{number});
+      } else {
+        tell(self, command_for_run{core::delivered_command{number, std::move(how.refused)}, nullptr});
+      }
+    });
   }
 
   void begin_attempt_of(std::shared_ptr<const core::activation> of) {
@@ -443,6 +491,16 @@ class run_actor : public caf::event_based_actor {
 
   // Ending --------------------------------------------------------------------------------------------------------
 
+  /// Ended, all of it durable, and nothing owed to anybody.
+  [[nodiscard]] bool over() const {
+    return is_terminal(machine_.state().status) && flying_.empty() && next_.empty() && machine_.state().outbox.empty();
+  }
+  bool leave_if_over() {
+    if (!over()) return false;
+    pass_to_successor();
+    leave();
+    return true;
+  }
   void leave_if_drained() {
     if (leaving_ && flying_.empty() && next_.records.empty()) leave();
   }
@@ -470,6 +528,8 @@ class run_actor : public caf::event_based_actor {
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;
   std::vector<std::shared_ptr<attempt_host>> stopped_;
+  std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;   ///< of messages of the outbox
+  std::vector<run_command> for_successor_;
 };
 
 }  // namespace

@@ -55,6 +55,7 @@ json::object to_wire(const run_info& run) {
   out.emplace("output", run.output.value());
   out.emplace("error", run.error ? json::value(core::failure_to_json(*run.error)) : json::value(nullptr));
   out.emplace("handled_errors", run.handled_errors);
+  if (run.successor) out.emplace("successor", run.successor->str());
   return out;
 }
 
@@ -87,6 +88,7 @@ json::object to_wire(const run_command& command) {
   if (command.what == "signal" || command.what == "respond") out.emplace("value", command.value);
   if (!command.reason.empty()) out.emplace("reason", command.reason);
   if (!command.command_id.empty()) out.emplace("command_id", command.command_id);
+  if (command.what == "fork") out.emplace("from", command.from);
   return out;
 }
 
@@ -189,6 +191,7 @@ result<run_command> command_from_wire(const json::object& in) {
   if (const auto* value = in.if_contains("value")) out.value = *value;
   out.reason = text(in, "reason");
   out.command_id = text(in, "command_id");
+  out.from = number(in, "from");
   if (out.what == "signal" && out.name.empty()) return unfit("name", "the signal's name");
   if (out.what == "respond" && out.request_id.empty()) return unfit("request_id", "the request's id");
   return out;
@@ -198,8 +201,8 @@ result<json::object> carry_out(const control_target& node, const run_command& co
   const auto found = node.get(command.run);
   if (!found) return found.error();
   const auto& run = *found;
-  if (command.what == "retry") {
-    const auto linked = run.retry();
+  if (command.what == "retry" || command.what == "fork") {
+    const auto linked = command.what == "retry" ? run.retry() : run.fork(command.from);
     if (!linked) return linked.error();
     return json::object{{"run_id", linked->id().str()}};
   }

@@ -8,7 +8,7 @@
 //   stored {after?}                                              all stored events, as follow sends them
 //   follow {after?}                                              stored and coming events, until the run ends
 //   wait                                                         as show, once the run has ended
-//   cancel {reason?} pause resume retry signal {name, value} respond {request_id, value}; all with command_id?
+//   cancel {reason?} pause resume retry fork {from} signal {name, value} respond {request_id, value}; all with command_id?
 //   stats                                                        figures of the node
 #pragma once
 
@@ -22,13 +22,14 @@ namespace perdure::cluster {
 
 /// What a caller wants done to one run. Also the form of an inbox entry.
 struct run_command {
-  std::string what;  ///< cancel, pause, resume, retry, signal, respond
+  std::string what;  ///< cancel, pause, resume, retry, fork, signal, respond
   run_id run;
   std::string name;        ///< of the signal
   std::string request_id;  ///< respond
   json::value value;       ///< signal, respond
   std::string reason;      ///< cancel
   std::string command_id;  ///< makes signal and respond idempotent
+  run_seq from = 0;        ///< fork
 };
 
 /// The part of a node that the control socket serves. Every function may be called from any thread.
@@ -56,7 +57,7 @@ struct control_target {
 [[nodiscard]] result<run_command> command_from_wire(const json::object& in);
 [[nodiscard]] std::optional<run_status> status_from_name(std::string_view name);
 
-/// Does it through the run's reference. {"run_id"}: the run, or for retry the new one.
+/// Does it through the run's reference. {"run_id"}: the run, or for retry and fork the new one.
 [[nodiscard]] result<json::object> carry_out(const control_target& node, const run_command& command);
 /// The same for an inbox entry's text; for the node that takes the inbox in.
 [[nodiscard]] result<json::object> carry_out_inbox(const control_target& node, std::string_view entry);

@@ -197,6 +197,25 @@ result<run_info> node::impl::info_of(const persistence::run_row& row) {
       out.requests.push_back({std::to_string(id) + "." + std::to_string(ordinal), in.executor, step.args, step.since, step.due});
     }
   }
+  for (const auto& each : state->carried) {
+    if (each.activation != 0 || each.answer) continue;
+    out.requests.push_back({each.asked_by.str() + "/" + each.id, each.executor, each.question, each.asked_at, std::nullopt});
+  }
+  if (state->parent) out.parent = state->parent->run;
+  out.source = state->source;
+  if (state->source) out.link = boost::describe::enum_to_string(state->link, "");
+  out.successor = state->successor;
+  for (const auto& [id, each] : state->children) {
+    out.children.push_back({.id = id,
+                            .run = each.run,
+                            .workflow = each.workflow,
+                            .executor = each.start,
+                            .close = each.close,
+                            .background = each.background,
+                            .ended = !each.live(),
+                            .status = each.status,
+                            .error = each.error});
+  }
   return out;
 }
 
@@ -208,7 +227,22 @@ result<run_info> node::impl::status(const run_id& run) {
   return info_of(*row);
 }
 
-result<run_info> node::impl::wait(const run_id& run, duration limit) {
+result<run_info> node::impl::wait(const run_id& first, duration limit) {
+  const auto began = std::chrono::steady_clock::now();
+  auto run = first;
+  while (true) {
+    auto left = limit;
+    if (limit > duration{0}) {
+      left -= std::chrono::duration_cast<duration>(std::chrono::steady_clock::now() - began);
+      left = std::max(left, duration{1});
+    }
+    auto info = wait_for_one(run, left, run != first);
+    if (!info || !info->successor) return info;
+    run = *info->successor;
+  }
+}
+
+result<run_info> node::impl::wait_for_one(const run_id& run, duration limit, bool began_elsewhere) {
   if (closed_) return closing;
   struct signal {
     std::mutex mutex;
@@ -233,9 +267,10 @@ result<run_info> node::impl::wait(const run_id& run, duration limit) {
       const auto held = enter();
       if (!held) return closing;
       const auto row = shared_->journal->row(run);
-      if (!row) return error{errc::not_found, "no run " + run.str()};
-      if (is_terminal(row->status)) return info_of(*row);
-      status = row->status;
+      // The run that goes on from another begins right after that one's end.
+      if (!row && !began_elsewhere) return error{errc::not_found, "no run " + run.str()};
+      if (row && is_terminal(row->status)) return info_of(*row);
+      status = row ? row->status : run_status::scheduled;
     }
     std::unique_lock lock{news->mutex};
     if (limit > duration{0} && std::chrono::steady_clock::now() >= end) {
@@ -270,6 +305,18 @@ result<void> node::impl::command(const run_id& run, core::command what) {
 }
 
 result<run_ref> node::impl::retry(const run_id& run) {
+  return begin_linked(run, core::restore_link::retried, [this](const auto& history, run_id id, const core::plan* of) {
+    return core::state_for_retry(history, id, of, shared_->clock.now());
+  });
+}
+
+result<run_ref> node::impl::fork(const run_id& run, run_seq from) {
+  return begin_linked(run, core::restore_link::forked, [this, from](const auto& history, run_id id, const core::plan* of) {
+    return core::state_for_fork(history, id, from, of, shared_->clock.now());
+  });
+}
+
+result<run_ref> node::impl::begin_linked(const run_id& run, core::restore_link link, const make_state& make) {
   if (closed_ || failed_) return closing;
   auto held = enter();
   if (!held) return closing;
@@ -290,14 +337,15 @@ result<run_ref> node::impl::retry(const run_id& run) {
     }
     if (records->size() < limits::reader_records) break;
   }
-  auto state = core::state_for_retry(history, run, &definition->plan, shared_->clock.now());
+  const auto id = run_id::make();
+  auto state = make(history, id, &definition->plan);
   if (!state) return state.error();
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   held.unlock();
-  return begin({.how = {.id = run_id::make()},
+  return begin({.how = {.id = id},
                 .definition = std::move(definition),
-                .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes)}});
+                .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes), .link = link}});
 }
 
 result<std::vector<run_event>> node::impl::events(const run_id& run, run_seq after, std::size_t limit) {
@@ -326,38 +374,68 @@ result<std::vector<run_event>> node::impl::events(const run_id& run, run_seq aft
   return out;
 }
 
+namespace {
+
+/// A subscription's place in the journal: a run and, when that continues as new, the one that goes on.
+struct followed_chain : std::enable_shared_from_this<followed_chain> {
+  std::shared_ptr<actors::services> shared;
+  std::function<void(const run_event&)> take;
+  std::mutex mutex;
+  std::vector<std::shared_ptr<void>> tokens;  // of the hub, which outlives them
+
+  ~followed_chain() { tokens.clear(); }
+
+  void follow(const run_id& run, run_seq after) {
+    struct reader {
+      std::weak_ptr<followed_chain> chain;
+      run_id run;
+      run_seq after;
+      run_seq read = 0;
+      core::executor_names names;
+    };
+    auto reading = std::make_shared<reader>(reader{weak_from_this(), run, after});
+    auto token = shared->hub.subscribe(run, [reading] {
+      if (const auto chain = reading->chain.lock()) chain->read_on(*reading);
+    });
+    const std::lock_guard lock{mutex};
+    tokens.push_back(std::move(token));
+  }
+
+  template <class Reader>
+  void read_on(Reader& at) {
+    while (!shared->closing) {
+      const auto records = shared->journal->read_run(at.run, at.read, limits::reader_records);
+      if (!records) {
+        // The run that goes on is not there yet: its first commit tells.
+        if (records.error().code != errc::not_found)
+          shared->log("error", "a subscription cannot read on: " + records.error().message, at.run.str());
+        return;
+      }
+      for (const auto& record : *records) {
+        const auto event = core::decode(record.kind, record.schema, record.bytes, &shared->journal->blobs());
+        if (!event) return shared->log("error", "a subscription cannot read on: " + event.error().message, at.run.str());
+        at.read = record.seq;
+        const auto shown = core::to_run_event(record, *event, at.names);
+        if (record.seq > at.after) take(shown);
+        const auto* end = std::get_if<core::run_ended>(&*event);
+        if (end != nullptr && end->successor) follow(*end->successor, 0);
+      }
+      if (records->size() < limits::reader_records) return;
+    }
+  }
+};
+
+}  // namespace
+
 result<subscription> node::impl::subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) {
   const auto held = enter();
   if (!held) return closing;
   if (!shared_->journal->row(run)) return error{errc::not_found, "no run " + run.str()};
-  struct pump {
-    std::shared_ptr<actors::services> shared;
-    run_id run;
-    std::function<void(const run_event&)> take;
-    run_seq after;
-    run_seq read = 0;
-    core::executor_names names;
-
-    void operator()() {
-      while (!shared->closing) {
-        const auto records = shared->journal->read_run(run, read, limits::reader_records);
-        if (!records) return shared->log("error", "a subscription cannot read on: " + records.error().message, run.str());
-        for (const auto& record : *records) {
-          const auto event = core::decode(record.kind, record.schema, record.bytes, &shared->journal->blobs());
-          if (!event) return shared->log("error", "a subscription cannot read on: " + event.error().message, run.str());
-          read = record.seq;
-          const auto shown = core::to_run_event(record, *event, names);
-          if (record.seq > after) take(shown);
-        }
-        if (records->size() < limits::reader_records) return;
-      }
-    }
-  };
-  auto reading = std::make_shared<pump>(pump{shared_, run, std::move(on_event), after});
-  auto token = shared_->hub.subscribe(run, [reading] { (*reading)(); });
-  // Members end in reverse order: the token before the hub it belongs to.
-  return subscription{
-      std::make_shared<std::pair<std::shared_ptr<actors::services>, std::shared_ptr<void>>>(shared_, std::move(token))};
+  auto chain = std::make_shared<followed_chain>();
+  chain->shared = shared_;
+  chain->take = std::move(on_event);
+  chain->follow(run, after);
+  return subscription{std::move(chain)};
 }
 
 }  // namespace perdure

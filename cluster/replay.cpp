@@ -1,5 +1,6 @@
 #include "cluster/replay.hpp"
 
+#include <limits>
 #include <map>
 
 #include "flow/driver.hpp"
@@ -67,7 +68,9 @@ class replayer {
         in.waiting.clear();
         in.history.push_back({{.what = core::history_kind::cancel, .time = at}, seq});
       }
-    } else if (std::holds_alternative<core::run_ended>(what)) {
+    } else if (const auto* each = std::get_if<core::compensation_started>(&what)) {
+      open(each->what.id, {.executor = each->what.executor, .message = each->what.message, .value = each->what.value, .began = at});
+    } else if (std::holds_alternative<core::run_ended>(what) || std::holds_alternative<core::grace_passed>(what)) {
       finish();
     }
   }
@@ -178,6 +181,10 @@ class replayer {
     }
     ++report_.attempts;
     const auto index = definition->plan.by_name.at(in.executor);
+    std::map<std::string, std::uint32_t> versions;
+    for (const auto& [said, seq] : in.outputs) {
+      if (said.kind == core::output_kind::version) versions[said.name] = said.number;
+    }
     flow::driver driver{definition->factories[index],
                         {.run = report_.state.id,
                          .workflow = report_.state.workflow,
@@ -187,6 +194,8 @@ class replayer {
                          .message = in.message,
                          .value = in.value,
                          .began = in.began,
+                         .versions = std::move(versions),
+                         .recorded_steps = recorded_steps(in, how),
                          .log = [](std::string_view, std::string_view) {}}};
     std::map<step_ordinal, std::pair<detail::step_kind, std::string>> issued;
     std::vector<output> said;
@@ -215,6 +224,16 @@ class replayer {
     }
     compare_end(id, in, how, last, issued);
     if (!in.took_over) compare_outputs(id, in, said);
+  }
+
+  /// How far the record goes: what the code asks of it up to there was asked before.
+  static step_ordinal recorded_steps(const recorded_activation& in, const std::optional<recorded_end>& how) {
+    if (how && how->finished) return std::numeric_limits<step_ordinal>::max();
+    step_ordinal out = 0;
+    for (const auto& [item, seq] : in.history) {
+      if (item.what == core::history_kind::outcome) out = std::max(out, item.ordinal + 1);
+    }
+    return in.waiting.empty() ? out : std::max(out, in.waiting.rbegin()->first + 1);
   }
 
   static std::string end_text(const flow::progress_report& last) {

@@ -13,6 +13,7 @@ class run_access {
   virtual result<run_info> wait(const run_id& run, duration limit) = 0;
   virtual result<void> command(const run_id& run, core::command what) = 0;
   virtual result<run_ref> retry(const run_id& run) = 0;
+  virtual result<run_ref> fork(const run_id& run, run_seq from) = 0;
   virtual result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) = 0;
   virtual result<std::vector<run_event>> events(const run_id& run, run_seq after, std::size_t limit) = 0;
 };

@@ -46,6 +46,11 @@ result<run_ref> run_ref::retry() const {
   return access_->retry(id_);
 }
 
+result<run_ref> run_ref::fork(run_seq from) const {
+  if (!access_) return no_run;
+  return access_->fork(id_, from);
+}
+
 result<subscription> run_ref::subscribe(std::function<void(const run_event&)> on_event, run_seq after) const {
   if (!access_) return no_run;
   return access_->subscribe(id_, std::move(on_event), after);

@@ -3,6 +3,7 @@
 
 #include "core/codec.hpp"
 #include "core/later.hpp"
+#include "core/links.hpp"
 #include "core/state.hpp"
 #include "perdure/limits.hpp"
 
@@ -25,10 +26,16 @@ class applier {
     state_.input = what.input;
     state_.key = what.key;
     state_.tenant = what.tenant;
+    state_.start = what.start;
+    state_.parent = what.parent;
     state_.created_at = at_;
     arm(state_.deadline_at, what.deadline, {.kind = deadline_kind::run});
-    add_activation({.id = 1, .executor = what.start, .message = what.message, .explicit_start = what.explicit_start,
-                    .start_by = what.start_by, .close_by = what.close_by},
+    add_activation({.id = 1,
+                    .executor = what.start,
+                    .message = what.message,
+                    .explicit_start = what.explicit_start,
+                    .start_by = what.start_by,
+                    .close_by = what.close_by},
                    what.input);
     return {};
   }
@@ -44,7 +51,10 @@ class applier {
     }
     for (const auto& step : what.issued) {
       if (from->pending.contains(step.ordinal)) return "a step that is issued twice";
-      add_pending(*from, {.ordinal = step.ordinal, .kind = step.kind, .name = step.name, .args = step.args, .since = at_, .due = step.due});
+      if (auto wrong = begin_link(state_, from->id, step)) return wrong;
+      add_pending(
+          *from,
+          {.ordinal = step.ordinal, .kind = step.kind, .name = step.name, .args = step.args, .since = at_, .due = step.due});
     }
     for (const auto ordinal : what.cancelled) forget(*from, ordinal);
     from->waiting = what.waits && what.done.empty();
@@ -80,6 +90,10 @@ class applier {
     remember(what.command_id);
     if (what.signal && std::erase_if(state_.signals, [&](const auto& each) { return each.number == *what.signal; }) == 0) {
       return "an outcome by a signal that is not there";
+    }
+    if (waits->second.kind == step_kind::request) {
+      std::erase_if(state_.carried,
+                    [&](const auto& each) { return each.activation == what.activation && each.ordinal == what.ordinal; });
     }
     history_item item{.ordinal = what.ordinal, .kind = waits->second.kind, .name = waits->second.name, .result = what.result};
     forget(*in, what.ordinal);
@@ -118,7 +132,8 @@ class applier {
 
   problem operator()(const attempt_started& what) {
     auto* in = find(what.activation);
-    if (in == nullptr || in->status == activation_status::running || what.attempt != std::max(in->attempt, 1U)) return "an attempt out of order";
+    if (in == nullptr || in->status == activation_status::running || what.attempt != std::max(in->attempt, 1U))
+      return "an attempt out of order";
     if (what.keep > in->history.size()) return "an attempt that keeps more than there is";
     if (what.keep < in->history.size()) in->outputs_recorded = in->history[what.keep].outputs_before;
     give_back_signals(*in, what.keep);
@@ -139,7 +154,11 @@ class applier {
     auto* in = find(what.activation);
     if (in == nullptr || what.attempt != in->attempt) return "a failure of an attempt that does not run";
     if (!what.retry_at) {
-      if (!state_.error && !state_.ending_as) state_.error = what.error;
+      if (state_.compensating == what.activation) {
+        state_.compensation_errors.push_back(what.error);
+      } else if (!state_.error && !state_.ending_as) {
+        state_.error = what.error;
+      }
       end_activation(what.activation);
       return {};
     }
@@ -168,7 +187,7 @@ class applier {
     state_.cancel_reason = what.reason;
     if (what.error) state_.error = what.error;
     arm(state_.deadline_at, std::nullopt, {.kind = deadline_kind::run});
-    arm(state_.grace_until, what.grace_until, {.kind = deadline_kind::grace});
+    cancel_children(state_, what.reason, true);
     for (auto each = state_.activations.begin(); each != state_.activations.end();) {
       auto& in = (each++)->second;
       if (in.status != activation_status::running || in.attempt == 0) {
@@ -181,6 +200,7 @@ class applier {
       drop_limits(in);
       push_history(in, {.what = history_kind::cancel});
     }
+    if (!state_.activations.empty()) arm(state_.grace_until, what.grace_until, {.kind = deadline_kind::grace});
     return {};
   }
 
@@ -194,17 +214,27 @@ class applier {
     if (!state_.paused) return "a resume of a run that is not paused";
     remember(what.command_id);
     state_.paused = false;
-    for (auto& [id, in] : state_.activations) beat(in);   // what it was fed meanwhile did not reach it
+    for (auto& [id, in] : state_.activations) beat(in);  // what it was fed meanwhile did not reach it
     return {};
   }
 
   problem operator()(const run_ended& what) {
     if (!is_terminal(what.status)) return "an end that is none";
+    if (what.status == run_status::continued_as_new && !what.successor) return "a run that continues in none";
+    settle_links(state_, what, at_);
     state_.status = what.status;
     state_.error = what.error;
     state_.ended_at = at_;
     state_.paused = false;
     state_.activations.clear();
+    state_.compensations.clear();
+    state_.compensating.reset();
+    state_.continuation.reset();
+    state_.carried.clear();
+    state_.versions.clear();
+    state_.child_waiters.clear();
+    state_.ready_waiters.clear();
+    state_.awaited_children = 0;
     state_.fan_ins.clear();
     state_.rounds.clear();
     state_.signals.clear();
@@ -236,8 +266,43 @@ class applier {
     state_.id = id;
     state_.seq = 0;
     state_.source = what.source;
+    state_.link = what.link;
     state_.created_at = at_;
     return {};
+  }
+
+  problem operator()(const message_delivered& what) {
+    take_delivered(state_, what);
+    return {};
+  }
+  problem operator()(const child_ended& what) {
+    if (!is_terminal(what.status)) return "a child that has not ended";
+    if (!end_child(state_, what)) return "the end of a child that does not run";
+    return {};
+  }
+  problem operator()(const compensation_started& what) {
+    if (state_.compensations.empty() || state_.compensating || !state_.activations.empty()) return "a compensation out of order";
+    if (what.what.id != state_.next_activation) return "an activation out of order";
+    state_.compensations.pop_back();
+    state_.compensating = what.what.id;
+    add_activation(what.what, what.what.value);
+    return {};
+  }
+  problem operator()(const grace_passed&) {
+    if (!state_.ending_as) return "a grace of a run that is not cancelled";
+    arm(state_.grace_until, std::nullopt, {.kind = deadline_kind::grace});
+    while (!state_.activations.empty()) end_activation(state_.activations.begin()->first);
+    return {};
+  }
+  problem operator()(const request_answered& what) {
+    remember(what.command_id);
+    for (auto& each : state_.carried) {
+      if (each.asked_by == what.asked_by && each.id == what.id) {
+        each.answer = what.answer;
+        return {};
+      }
+    }
+    return "an answer to a request that is not open";
   }
 
  private:
@@ -278,6 +343,9 @@ class applier {
     auto& in = state_.activations.at(id);
     drop_pending(in);
     drop_limits(in);
+    if (state_.compensating == id) state_.compensating.reset();
+    if (state_.ending_as && state_.activations.size() == 1) arm(state_.grace_until, std::nullopt, {.kind = deadline_kind::grace});
+    state_.versions.erase(id);
     state_.activations.erase(id);
   }
 
@@ -294,8 +362,7 @@ class applier {
     const auto due = std::exchange(step.due, std::nullopt);
     auto& kept = in.pending[ordinal] = std::move(step);
     arm(kept.due, due, {.activation = in.id, .ordinal = ordinal, .kind = deadline_kind::step_due});
-    if (kept.kind == step_kind::signal) state_.signal_waiters[kept.name].insert({kept.since, {in.id, ordinal}});
-    if (kept.kind == step_kind::state) state_.state_readers.insert({in.id, ordinal});
+    watch_step(state_, in.id, kept);
   }
 
   void forget(activation& in, step_ordinal ordinal) {
@@ -304,12 +371,7 @@ class applier {
     auto& step = at->second;
     arm(step.due, std::nullopt, {.activation = in.id, .ordinal = ordinal, .kind = deadline_kind::step_due});
     arm(step.retry_at, std::nullopt, {.activation = in.id, .ordinal = ordinal, .kind = deadline_kind::step_retry});
-    if (step.kind == step_kind::signal) {
-      const auto waiters = state_.signal_waiters.find(step.name);
-      waiters->second.erase({step.since, {in.id, ordinal}});
-      if (waiters->second.empty()) state_.signal_waiters.erase(waiters);
-    }
-    if (step.kind == step_kind::state) state_.state_readers.erase({in.id, ordinal});
+    unwatch_step(state_, in.id, step);
     in.pending.erase(at);
   }
 
@@ -328,12 +390,22 @@ class applier {
   void record_outputs(activation& from, const turn& what) {
     for (const auto& each : what.outputs) {
       switch (each.kind) {
-        case output_kind::message:
-          ++from.messages_emitted;
-          break;
+        case output_kind::message: ++from.messages_emitted; break;
         case output_kind::output:
           ++from.messages_emitted;
           state_.outputs.push_back(each.value);
+          break;
+        case output_kind::continuation:
+          ++from.messages_emitted;
+          state_.continuation = {from.id, each.name, each.value, each.number == 1};
+          break;
+        case output_kind::compensation:
+          ++from.messages_emitted;
+          state_.compensations.push_back({each.target, each.name, each.value});
+          break;
+        case output_kind::version:
+          ++from.outputs_recorded;
+          state_.versions[from.id][each.name] = from.versions[each.name] = each.number;
           break;
         case output_kind::state:
           state_.values[each.name] = each.value;
@@ -341,9 +413,7 @@ class applier {
           break;
         case output_kind::progress:
         case output_kind::scope_start:
-        case output_kind::scope_end:
-          ++from.outputs_recorded;
-          break;
+        case output_kind::scope_end: ++from.outputs_recorded; break;
       }
     }
   }
@@ -352,7 +422,8 @@ class applier {
   void beat(activation& in) {
     if (!in.heartbeat) return;
     const bool watched = in.status == activation_status::running && !in.waiting;
-    arm(in.beat_by, watched ? std::optional{later(at_, *in.heartbeat)} : std::nullopt, {.activation = in.id, .kind = deadline_kind::heartbeat});
+    arm(in.beat_by, watched ? std::optional{later(at_, *in.heartbeat)} : std::nullopt,
+        {.activation = in.id, .kind = deadline_kind::heartbeat});
   }
 
   /// Signals that the forgotten part of the history took: the next attempt waits for them again, and their senders were
@@ -384,7 +455,9 @@ class applier {
 }  // namespace
 
 result<void> apply(run_state& state, const event& what, timestamp at) {
-  if (is_terminal(state.status)) return error{errc::corrupt, "an event after the end of the run"};
+  if (is_terminal(state.status) && !std::holds_alternative<message_delivered>(what)) {
+    return error{errc::corrupt, "an event after the end of the run"};
+  }
   if (state.seq == 0 && !std::holds_alternative<run_started>(what) && !std::holds_alternative<run_restored>(what)) {
     return error{errc::corrupt, "event 1: an event before the start of the run"};
   }

@@ -29,10 +29,8 @@ void writer::put_payload(const payload& value) {
 
 payload reader::get_payload() {
   switch (byte()) {
-    case null_payload:
-      return {};
-    case inline_payload:
-      return payload::trusted(text());
+    case null_payload: return {};
+    case inline_payload: return payload::trusted(text());
     case blob_payload: {
       std::array<std::uint8_t, 32> hash{};
       const auto raw = take(hash.size());
@@ -48,9 +46,7 @@ payload reader::get_payload() {
       }
       return std::move(*found);
     }
-    default:
-      fail();
-      return {};
+    default: fail(); return {};
   }
 }
 

@@ -147,6 +147,17 @@ class reader {
     }
   }
 
+  /// The first so many members of a struct: how an older version wrote it. The others keep their defaults.
+  template <class T>
+  void get_first(T& value, std::size_t members) {
+    boost::mp11::mp_for_each<detail::members_of<T>>([&](auto member) {
+      if (members > 0) {
+        --members;
+        get(value.*member.pointer);
+      }
+    });
+  }
+
   [[nodiscard]] bool ok() const { return ok_; }
   [[nodiscard]] bool at_end() const { return at_ == end_; }
   [[nodiscard]] const std::optional<error>& blob_error() const { return blob_error_; }

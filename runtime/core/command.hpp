@@ -1,6 +1,7 @@
 // Commands: what may be put to a run. Requests of callers, reports of attempts, facts from outside.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -72,9 +73,10 @@ struct signal_command {
   std::string command_id;
 };
 struct respond_command {
-  std::string request_id;
+  std::string request_id;            ///< "<activation>.<step>", or "<run>/<activation>.<step>" of a predecessor
   payload answer;
   std::string command_id;
+  std::optional<run_id> asked_by;    ///< set when it was sent to a predecessor that continued as this run
 };
 struct cancel_command {
   std::string reason;
@@ -86,9 +88,26 @@ struct pause_command {
 struct resume_command {
   std::string command_id;
 };
+/// The receiver of a message of the outbox has it durably, or will never take it.
+struct delivered_command {
+  std::uint64_t number = 0;
+  std::optional<failure> error;
+};
+/// From a child's outbox.
+struct child_ended_command {
+  run_id child;
+  run_status status = run_status::succeeded;
+  payload output;
+  std::optional<failure> error;
+};
 
 using command = std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command,
-                             respond_command, cancel_command, pause_command, resume_command>;
+                             respond_command, cancel_command, pause_command, resume_command, delivered_command, child_ended_command>;
+
+/// The command as the run that goes on from `first_asked` is to take it.
+inline void address_to_successor(command& what, const run_id& first_asked) {
+  if (auto* respond = std::get_if<respond_command>(&what); respond != nullptr && !respond->asked_by) respond->asked_by = first_asked;
+}
 
 /// How a run begins.
 struct start_command {
@@ -97,6 +116,8 @@ struct start_command {
   payload input;
   std::string key, tenant;
   duration timeout{0};
+  std::string start;                   ///< executor that takes the input; empty = the workflow's own
+  std::optional<parent_link> parent;
 };
 
 }  // namespace perdure::core

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <charconv>
 
+#include "core/assert.hpp"
 #include "core/backoff.hpp"
 #include "core/counter_random.hpp"
 #include "core/decide_parts.hpp"
 #include "core/later.hpp"
+#include "core/links.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::core {
 
 namespace {
-
-std::optional<timestamp> after(timestamp now, duration length) {
-  return length > duration{0} ? std::optional{later(now, length)} : std::nullopt;
-}
 
 error ended(const run_state& state) {
   return {errc::conflict, "run " + state.id.str() + " has ended: " + std::string{to_string(state.status)}};
@@ -69,7 +67,7 @@ attempt_failed decide_failure(const plan* of, const run_state& state, const acti
   why.attempt = std::max(in.attempt, 1U);
   attempt_failed out{.activation = in.id, .attempt = in.attempt, .error = bounded(std::move(why))};
   const auto* policy = of == nullptr ? nullptr : of->find(in.executor);
-  if (final || policy == nullptr || state.ending_as) return out;
+  if (final || policy == nullptr || (state.ending_as && state.compensating != in.id)) return out;
   if (!may_retry(policy->retry, in.attempt, out.error.code, now - in.scheduled_at)) return out;
   const auto wait = std::max(delay_before(policy->retry.backoff, in.attempt + 1, duration{0}, jitter_bits(state, in, in.attempt)),
                              out.error.retry_after.value_or(duration{0}));
@@ -80,7 +78,11 @@ attempt_failed decide_failure(const plan* of, const run_state& state, const acti
 }
 
 result<event> decide_start(const plan& of, const start_command& how, timestamp now) {
-  const auto& first = of.executors[of.start];
+  const auto* chosen = how.start.empty() ? &of.executors[of.start] : of.find(how.start);
+  if (chosen == nullptr) {
+    return error{errc::invalid_argument, "workflow \"" + of.name + "\" has no executor \"" + how.start + "\""};
+  }
+  const auto& first = *chosen;
   if (!first.takes.empty() && std::find(first.takes.begin(), first.takes.end(), how.message) == first.takes.end()) {
     std::string wanted;
     for (const auto& each : first.takes) wanted += (wanted.empty() ? "" : ", ") + each;
@@ -100,7 +102,8 @@ result<event> decide_start(const plan& of, const start_command& how, timestamp n
                            .deadline = after(now, limit),
                            .start_by = after(now, first.timeouts.schedule_to_start),
                            .close_by = after(now, first.timeouts.schedule_to_close),
-                           .explicit_start = first.timeouts.any()}};
+                           .explicit_start = first.timeouts.any(),
+                           .parent = how.parent}};
 }
 
 namespace {
@@ -173,6 +176,15 @@ class decider {
     if (known(state_, what.command_id)) return none();
     if (is_terminal(state_.status)) return ended(state_);
     const auto unknown = error{errc::not_found, "run " + state_.id.str() + " has no open request \"" + what.request_id + "\""};
+    if (const auto* carried = carried_of(what)) {
+      if (carried->answer) return unknown;
+      if (carried->activation == 0) return one(request_answered{carried->asked_by, carried->id, what.answer, what.command_id});
+      return one(step_completed{.activation = carried->activation,
+                                .ordinal = carried->ordinal,
+                                .result = {what.answer, std::nullopt},
+                                .command_id = what.command_id});
+    }
+    if (what.asked_by) return unknown;
     activation_id activation = 0;
     step_ordinal ordinal = 0;
     const auto* end = what.request_id.data() + what.request_id.size();
@@ -211,7 +223,56 @@ class decider {
     return state_.paused ? one(run_resumed{what.command_id}) : none();
   }
 
+  decided operator()(const delivered_command& what) {
+    const auto at = state_.outbox.find(what.number);
+    if (at == state_.outbox.end()) return none();
+    const auto& message = at->second;
+    auto error = what.error;
+    if (error) error = bounded(std::move(*error));
+    auto out = *one(message_delivered{what.number, message.to, error});
+    if (message.activation == 0 || is_terminal(state_.status)) return out;
+    const auto in = state_.activations.find(message.activation);
+    if (in == state_.activations.end()) return out;
+    const auto step = in->second.pending.find(message.ordinal);
+    if (step == in->second.pending.end() || step->second.kind != step_kind::tell) return out;
+    out.emplace_back(step_completed{.activation = message.activation, .ordinal = message.ordinal, .result = {{}, error}});
+    return out;
+  }
+
+  decided operator()(const child_ended_command& what) {
+    if (is_terminal(state_.status)) return ended(state_);
+    const auto at = state_.children.find(what.child);
+    if (at == state_.children.end()) {
+      return error{errc::not_found, "run " + state_.id.str() + " has no child " + what.child.str()};
+    }
+    const auto& child = at->second;
+    if (!child.live()) return none();
+    auto out = *one(child_ended{what.child, what.status, what.output, what.error});
+    if (child.background && !child.fails_run && what.status != run_status::succeeded && what.status != run_status::cancelled) {
+      out.emplace_back(warning{"background_failed",
+                               "background work " + child.run.str() + " at executor \"" + child.start + "\" ended as " +
+                                   std::string{to_string(what.status)} +
+                                   (what.error ? ": " + what.error->message : std::string{}),
+                               child.start});
+    }
+    return out;
+  }
+
  private:
+  /// The request of a predecessor that an answer is for.
+  const carried_request* carried_of(const respond_command& what) const {
+    auto asked_by = what.asked_by;
+    std::string_view id = what.request_id;
+    if (const auto slash = id.find('/'); slash != std::string_view::npos) {
+      asked_by = run_id::parse(id.substr(0, slash));
+      id = id.substr(slash + 1);
+    }
+    if (!asked_by) return nullptr;
+    for (const auto& each : state_.carried) {
+      if (each.asked_by == *asked_by && each.id == id) return &each;
+    }
+    return nullptr;
+  }
   static decided none() { return std::vector<event>{}; }
   static decided one(event what) {
     std::vector<event> out;
@@ -241,8 +302,16 @@ decided decide(const plan* of, const run_state& state, const command& what, time
   return std::visit(decider{of, state, now}, what);
 }
 
-std::optional<event> settle(const run_state& state, timestamp now) {
+std::optional<event> settle(const plan* of, const run_state& state, timestamp now) {
   if (is_terminal(state.status)) return std::nullopt;
+  if (!state.ready_waiters.empty()) {
+    const auto [activation, ordinal] = *state.ready_waiters.begin();
+    auto answer = answer_of(state, activation, state.activations.at(activation).pending.at(ordinal));
+    PERDURE_ASSERT(answer.has_value());
+    if (answer->error && answer->error->executor.empty()) answer->error->executor = state.activations.at(activation).executor;
+    if (answer->error) answer->error = bounded(std::move(*answer->error));
+    return event{step_completed{.activation = activation, .ordinal = ordinal, .result = std::move(*answer)}};
+  }
   if (!state.state_readers.empty()) {
     const auto [activation, ordinal] = *state.state_readers.begin();
     const auto& key = state.activations.at(activation).pending.at(ordinal).name;
@@ -260,25 +329,7 @@ std::optional<event> settle(const run_state& state, timestamp now) {
           .activation = activation, .ordinal = ordinal, .result = {signal.value, std::nullopt}, .signal = signal.number}};
     }
   }
-  const auto output = state.outputs.empty() ? payload{} : state.outputs.back();
-  if (state.error && !state.ending_as && !state.activations.empty()) {
-    return event{cancel_requested{.reason = "another executor failed",
-                                  .grace_until = now + limits::cancel_grace,
-                                  .as = run_status::failed,
-                                  .error = state.error}};
-  }
-  if (!state.activations.empty()) return std::nullopt;
-  if (state.ending_as) return event{run_ended{*state.ending_as, output, state.error}};
-  if (state.error) return event{run_ended{run_status::failed, output, state.error}};
-  if (!state.fan_ins.empty()) {
-    std::string groups;
-    for (const auto& [group, sources] : state.fan_ins) {
-      for (const auto& [source, messages] : sources)
-        groups += (groups.empty() ? "" : ", ") + std::to_string(messages.size()) + " from " + source;
-    }
-    return event{warning{"fan_in_unfilled", "the run ends while a fan-in still waits for other sources; it has " + groups, {}}};
-  }
-  return event{run_ended{run_status::succeeded, output, std::nullopt}};
+  return settle_end(of, state, now);
 }
 
 std::optional<event> expire(const plan* of, const run_state& state, timestamp now) {
@@ -298,6 +349,8 @@ std::optional<event> expire(const plan* of, const run_state& state, timestamp no
                                   .error = timed_out("the run's time limit passed")}};
   }
   if (next.kind == deadline_kind::grace) {
+    if (!state.compensations.empty() || state.awaited_children > 0)
+      return event{grace_passed{static_cast<std::uint32_t>(state.activations.size())}};
     return event{run_ended{*state.ending_as, state.outputs.empty() ? payload{} : state.outputs.back(), state.error}};
   }
   const auto& in = state.activations.at(next.activation);

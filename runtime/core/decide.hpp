@@ -21,7 +21,7 @@ namespace perdure::core {
 
 /// What the state itself calls for after an event: a buffered signal meets its waiter, the last activation has
 /// ended. Called until it gives nothing.
-[[nodiscard]] std::optional<event> settle(const run_state& state, timestamp now);
+[[nodiscard]] std::optional<event> settle(const plan* of, const run_state& state, timestamp now);
 
 /// The event of the earliest deadline that is due; called until it gives nothing. While `of` is null, limits and backoffs
 /// of attempts wait for it: they depend on the executor's policy.

@@ -5,6 +5,7 @@
 #include "core/counter_random.hpp"
 #include "core/decide_parts.hpp"
 #include "core/later.hpp"
+#include "core/links.hpp"
 #include "core/routing.hpp"
 #include "perdure/limits.hpp"
 
@@ -15,17 +16,21 @@ namespace {
 /// More than the codec adds to an item's own bytes.
 constexpr std::size_t stored_overhead_bytes = 64;
 
-std::size_t stored_bytes(const payload& value) { return std::min(value.size(), limits::inline_payload_bytes) + stored_overhead_bytes; }
+std::size_t stored_bytes(const payload& value) {
+  return std::min(value.size(), limits::inline_payload_bytes) + stored_overhead_bytes;
+}
 std::size_t stored_bytes(const std::optional<failure>& what) {
   if (!what) return 0;
   std::size_t out = stored_overhead_bytes;
-  for (const auto* text : {&what->code, &what->message, &what->type, &what->title, &what->instance, &what->executor}) out += text->size();
+  for (const auto* text : {&what->code, &what->message, &what->type, &what->title, &what->instance, &what->executor})
+    out += text->size();
   for (const auto& each : what->causes) out += stored_bytes(each);
   return out;
 }
 std::size_t stored_bytes(const turn& what) {
   std::size_t out = 0;
-  for (const auto& each : what.outputs) out += stored_bytes(each.value) + stored_bytes(each.error) + each.name.size() + each.reference.size();
+  for (const auto& each : what.outputs)
+    out += stored_bytes(each.value) + stored_bytes(each.error) + each.name.size() + each.reference.size();
   for (const auto& each : what.done) out += stored_bytes(each.result.value) + stored_bytes(each.result.error) + each.name.size();
   for (const auto& each : what.issued) out += stored_bytes(each.args) + each.name.size();
   for (const auto& each : what.activations) out += stored_bytes(each.value) + each.executor.size() + each.message.size();
@@ -43,18 +48,20 @@ class report_decider {
     out_.cancelled = what_.cancelled;
     // An inline body ends in the turn that issues it; then its outcome is all there is to record.
     for (const auto& each : what_.issued) {
-      if (!has(out_.done, each.ordinal)) out_.issued.push_back(issue(each));
+      if (!has(out_.done, each.ordinal)) issue(each);
     }
     out_.finished = what_.finished;
     out_.waits = waits();
     for (auto& each : retrying_) each.waits = out_.waits;
+    check_wishes();
     if (!state_.ending_as) route_messages();
     check_size();
     if (failed_) out_.finished = false;
 
     std::vector<event> events;
     for (auto& each : warnings_) events.emplace_back(std::move(each));
-    const bool turned = !out_.done.empty() || !out_.issued.empty() || !out_.cancelled.empty() || !out_.outputs.empty() || out_.finished;
+    const bool turned =
+        !out_.done.empty() || !out_.issued.empty() || !out_.cancelled.empty() || !out_.outputs.empty() || out_.finished;
     if (turned || (retrying_.empty() && !failed_ && out_.waits != in_.waiting)) events.emplace_back(std::move(out_));
     if (failed_) {
       events.emplace_back(decide_failure(&plan_, state_, in_, std::move(*failed_), now_, final_));
@@ -74,26 +81,34 @@ class report_decider {
     for (const auto& each : what_.done) {
       const auto waits = in_.pending.find(each.ordinal);
       const bool gone = waits == in_.pending.end() && !has(what_.issued, each.ordinal);
-      if (each.recorded && gone) continue;                         // timed out or cancelled meanwhile
+      if (each.recorded && gone) continue;  // timed out or cancelled meanwhile
       if (each.complete && !each.result.error) {
         out_.done.push_back({each.ordinal, each.kind, each.name, each.result});
         continue;
       }
-      if (state_.ending_as && !each.result.error) continue;        // a poll: its step is cancelled
+      if (fenced_end() && !each.result.error) continue;  // a poll: its step is cancelled
       const auto* before = waits == in_.pending.end() ? nullptr : &waits->second;
       const auto tries = (before == nullptr ? 0 : before->tries) + 1;
       const auto first_at = before != nullptr && before->first_at ? *before->first_at : now_;
       const bool again = each.kind == step_kind::poll ? !each.result.error
                                                       : may_retry(each.retry, tries, each.result.error->code, now_ - first_at);
-      if (!again || state_.ending_as) {
+      if (!again || fenced_end()) {
         out_.done.push_back({each.ordinal, each.kind, each.name, named(each)});
         continue;
       }
-      auto wait = delay_before(each.retry.backoff, tries + 1, duration{0},
-                               counter_random(state_.id, in_.id, std::uint64_t{3} << 62 | state_.seq << 16 | (each.ordinal & 0xffff)));
+      auto wait =
+          delay_before(each.retry.backoff, tries + 1, duration{0},
+                       counter_random(state_.id, in_.id, std::uint64_t{3} << 62 | state_.seq << 16 | (each.ordinal & 0xffff)));
       if (each.result.error && each.result.error->retry_after) wait = std::max(wait, *each.result.error->retry_after);
-      retrying_.push_back({.activation = in_.id, .attempt = in_.attempt, .ordinal = each.ordinal, .step = each.kind, .name = each.name,
-                           .tries = tries, .error = named(each).error, .retry_at = later(now_, wait), .first_at = first_at});
+      retrying_.push_back({.activation = in_.id,
+                           .attempt = in_.attempt,
+                           .ordinal = each.ordinal,
+                           .step = each.kind,
+                           .name = each.name,
+                           .tries = tries,
+                           .error = named(each).error,
+                           .retry_at = later(now_, wait),
+                           .first_at = first_at});
     }
   }
 
@@ -117,7 +132,10 @@ class report_decider {
   bool waits() const {
     if (!what_.waits || what_.finished || !out_.done.empty() || what_.fed != in_.history.size()) return false;
     // The run itself may answer these before the retry is recorded, and that would say again that nothing is on its way.
-    const auto answered_at_once = [](const auto& each) { return each.kind == step_kind::state || each.kind == step_kind::signal; };
+    const auto answered_at_once = [&](const auto& each) {
+      return each.kind == step_kind::state || each.kind == step_kind::signal || each.kind == step_kind::child ||
+             each.kind == step_kind::child_result || (each.kind == step_kind::request && !state_.carried.empty());
+    };
     if (!retrying_.empty() && std::any_of(out_.issued.begin(), out_.issued.end(), answered_at_once)) return false;
     bool something = !out_.issued.empty() || !retrying_.empty();
     for (const auto& [ordinal, step] : in_.pending) {
@@ -129,7 +147,10 @@ class report_decider {
     return something;
   }
 
-  step_issued issue(const wait_request& what) const {
+  /// The run is ending, and this is not work that undoes what it did.
+  bool fenced_end() const { return state_.ending_as && state_.compensating != in_.id; }
+
+  void issue(const wait_request& what) {
     step_issued out{.ordinal = what.ordinal, .kind = what.kind, .name = what.name, .args = what.args};
     if (what.until) {
       out.due = *what.until;
@@ -138,13 +159,48 @@ class report_decider {
     } else if (what.timeout > duration{0}) {
       out.due = later(now_, what.timeout);
     }
-    return out;
+    if (what.kind == step_kind::child) {
+      auto placed = place_child(state_, in_.id, what.ordinal, what.args, now_);
+      if (!placed) {
+        out_.done.push_back({what.ordinal, what.kind, what.name, outcome{{}, placed.error()}});
+        return;
+      }
+      out.args = std::move(*placed);
+    }
+    out_.issued.push_back(std::move(out));
+  }
+
+  /// What the handler asked for beyond messages has to be possible; else the attempt fails at that point.
+  void check_wishes() {
+    for (std::size_t i = 0; i < what_.outputs.size() && !failed_; ++i) {
+      const auto& each = what_.outputs[i];
+      const bool continues = each.kind == output_kind::continuation;
+      if (!continues && each.kind != output_kind::compensation) continue;
+      const auto& name = continues ? state_.start : each.target;
+      const auto* to = plan_.find(name);
+      const auto* what = continues ? "continue_as_new: " : "on_compensate: ";
+      if (to == nullptr) {
+        failed_ = failure{.code = std::string{failure_code::bad_message},
+                          .message = what + std::string{"the workflow has no executor \""} + name + "\""};
+      } else if (!to->takes.empty() && std::find(to->takes.begin(), to->takes.end(), each.name) == to->takes.end()) {
+        failed_ = failure{.code = std::string{failure_code::bad_message},
+                          .message = what + std::string{"executor \""} + name + "\" takes no message \"" + each.name + "\""};
+      } else if (!continues && state_.compensations.size() + i >= limits::run_compensations) {
+        failed_ = failure{.code = std::string{failure_code::limit},
+                          .message = "the run keeps " + std::to_string(limits::run_compensations) +
+                                     " compensations (limit run_compensations): continue_as_new, or use children"};
+      } else {
+        continue;
+      }
+      final_ = true;
+      out_.outputs.resize(i);
+    }
   }
 
   void route_messages() {
     const auto from = plan_.by_name.find(in_.executor);
     if (from == plan_.by_name.end()) return;
-    for (std::uint32_t i = 0; i < what_.outputs.size(); ++i) {
+    for (std::uint32_t i = 0; i < out_.outputs.size(); ++i) {
       const auto& each = what_.outputs[i];
       if (each.kind != output_kind::message) continue;
       auto routes = routes_of(plan_, from->second, each);
@@ -155,7 +211,8 @@ class report_decider {
         return;
       }
       if (routes->empty()) {
-        warnings_.push_back({"undeliverable", "no edge of \"" + in_.executor + "\" takes a message \"" + each.name + "\"", in_.executor});
+        warnings_.push_back(
+            {"undeliverable", "no edge of \"" + in_.executor + "\" takes a message \"" + each.name + "\"", in_.executor});
       }
       for (const auto& to : *routes) {
         if (plan_.groups[to.group].kind == edge_kind::fan_in) {
@@ -169,14 +226,15 @@ class report_decider {
   }
 
   void schedule(std::size_t target, scheduled next) {
-    const auto& to = plan_.executors[target];
-    next.id = state_.next_activation + static_cast<std::uint32_t>(out_.activations.size());
-    next.executor = to.name;
-    next.explicit_start = to.timeouts.any();
-    if (to.timeouts.schedule_to_start > duration{0}) next.start_by = later(now_, to.timeouts.schedule_to_start);
-    if (to.timeouts.schedule_to_close > duration{0}) next.close_by = later(now_, to.timeouts.schedule_to_close);
+    auto made =
+        schedule_at(plan_.executors[target], state_.next_activation + static_cast<std::uint32_t>(out_.activations.size()), now_);
+    made.message = std::move(next.message);
+    made.output = next.output;
+    made.value = std::move(next.value);
+    next = std::move(made);
     if (next.id > plan_.max_activations) {
-      limit("the run needs more than " + std::to_string(plan_.max_activations) + " activations (with_max_activations): it did not converge");
+      limit("the run needs more than " + std::to_string(plan_.max_activations) +
+            " activations (with_max_activations): it did not converge");
     } else if (state_.activations.size() + out_.activations.size() >= limits::live_activations) {
       limit("more than " + std::to_string(limits::live_activations) + " activations at once (limit live_activations)");
     } else {
@@ -204,7 +262,8 @@ class report_decider {
                                   [&](auto source) { return buffer.contains(plan_.executors[source].name); });
     out_.joins.push_back({static_cast<std::uint32_t>(to.group), output, group.mode == fan_in_mode::any, full});
     if (group.mode == fan_in_mode::all ? full : first_of_round) {
-      if (auto all = join_all(group, buffer)) schedule(to.target, {.message = std::string{message_name<joined>}, .value = std::move(*all)});
+      if (auto all = join_all(group, buffer))
+        schedule(to.target, {.message = std::string{message_name<joined>}, .value = std::move(*all)});
     }
     if (full) buffer.clear();
   }
@@ -223,8 +282,8 @@ class report_decider {
       }
       payload out{to_json(all)};
       if (out.size() <= limits::payload_bytes) return out;
-      limit(describe(plan_, group) + ": the joined messages are " + std::to_string(out.size()) + " bytes; the limit payload_bytes is " +
-            std::to_string(limits::payload_bytes));
+      limit(describe(plan_, group) + ": the joined messages are " + std::to_string(out.size()) +
+            " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes));
     } catch (const step_error& thrown) {
       limit(describe(plan_, group) + ": the joined messages are " + thrown.what());
     }

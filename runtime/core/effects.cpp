@@ -13,6 +13,7 @@ bool wants_attempt(const run_state& state, const activation& in) {
 effects outstanding(const run_state& state) {
   effects out;
   out.wakeup = next_wakeup(state);
+  for (const auto& [to, numbers] : state.outbox_to) out.deliveries.insert(*numbers.begin());
   if (state.paused) return out;
   for (const auto& [id, in] : state.activations) {
     if (!wants_attempt(state, in)) continue;
@@ -31,6 +32,10 @@ void effect_ledger::update(const run_state& state, const event& what, std::vecto
         if constexpr (std::is_same_v<type, turn>) {
           update_one(state, each.activation, out);
           for (const auto& next : each.activations) update_one(state, next.id, out);
+        } else if constexpr (std::is_same_v<type, message_delivered>) {
+          delivered(state, each, out);
+        } else if constexpr (std::is_same_v<type, compensation_started>) {
+          update_one(state, each.what.id, out);
         } else if constexpr (requires { each.activation; }) {
           update_one(state, each.activation, out);
         } else if constexpr (!std::is_same_v<type, signal_received> && !std::is_same_v<type, warning>) {
@@ -38,9 +43,31 @@ void effect_ledger::update(const run_state& state, const event& what, std::vecto
         }
       },
       what);
+  for (; seen_ + 1 < state.next_outgoing; ++seen_) {
+    // What was delivered meanwhile, or was left to a successor, is not there any more.
+    if (const auto sent = state.outbox.find(seen_ + 1); sent != state.outbox.end()) deliver_next(state, sent->second.to, out);
+  }
+}
+
+void effect_ledger::deliver_next(const run_state& state, const run_id& to, std::vector<effect_change>& out) {
+  const auto waiting = state.outbox_to.find(to);
+  if (waiting == state.outbox_to.end()) return;
+  const auto number = *waiting->second.begin();
+  if (on_their_way_.insert(number).second) out.push_back({.kind = effect_change::what::deliver, .number = number});
+}
+
+void effect_ledger::delivered(const run_state& state, const message_delivered& what, std::vector<effect_change>& out) {
+  on_their_way_.erase(what.number);
+  deliver_next(state, what.to, out);
+}
+
+void effect_ledger::update_deliveries(const run_state& state, std::vector<effect_change>& out) {
+  seen_ = state.next_outgoing - 1;
+  for (const auto& [to, numbers] : state.outbox_to) deliver_next(state, to, out);
 }
 
 void effect_ledger::update_all(const run_state& state, std::vector<effect_change>& out) {
+  update_deliveries(state, out);
   std::vector<activation_id> ids;
   for (const auto& [id, known] : issued_) {
     if (!state.activations.contains(id)) ids.push_back(id);
@@ -55,7 +82,10 @@ effect_ledger::issued effect_ledger::begun(const activation& in, std::vector<eff
   for (const auto& [ordinal, step] : in.pending) {
     if (body_runs_again(step)) fresh.bodies[ordinal] = step.tries;
   }
-  out.push_back({.kind = effect_change::what::start, .activation = in.id, .attempt = in.attempt, .begin = std::make_shared<const activation>(in)});
+  out.push_back({.kind = effect_change::what::start,
+                 .activation = in.id,
+                 .attempt = in.attempt,
+                 .begin = std::make_shared<const activation>(in)});
   return fresh;
 }
 

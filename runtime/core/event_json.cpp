@@ -94,6 +94,7 @@ json::object members(const run_started& e) {
   put(out, "start_by", e.start_by);
   put(out, "close_by", e.close_by);
   if (e.explicit_start) out.emplace("explicit_start", true);
+  if (e.parent) out.emplace("parent", e.parent->run.str());
   return out;
 }
 
@@ -171,6 +172,11 @@ json::object members(const run_resumed& e) { return with_command(e.command_id); 
 json::object members(const run_ended& e) {
   json::object out{{"status", enum_name(e.status)}, {"output", e.output.value()}};
   put(out, "error", e.error);
+  if (e.successor) {
+    out.emplace("successor", e.successor->str());
+    out.emplace("message", e.message);
+    out.emplace("input", e.input.value());
+  }
   return out;
 }
 
@@ -188,7 +194,7 @@ json::object members(const progress_noted& e) {
 
 /// The taken-over state is told in short; what it holds is seen in the source run's own events.
 json::object members(const run_restored& e) {
-  json::object out{{"source", e.source.str()}, {"source_seq", e.source_seq}};
+  json::object out{{"source", e.source.str()}, {"source_seq", e.source_seq}, {"link", enum_name(e.link)}};
   const auto state = decode_state(e.state, nullptr);
   if (!state) return out;
   out.emplace("workflow", state->workflow);
@@ -201,6 +207,33 @@ json::object members(const run_restored& e) {
         json::object{{"activation", id}, {"executor", each.executor}, {"message", each.message}, {"input", each.value.value()}});
   }
   out.emplace("activations", std::move(live));
+  return out;
+}
+
+json::object members(const message_delivered& e) {
+  json::object out{{"number", e.number}, {"to", e.to.str()}};
+  put(out, "error", e.error);
+  return out;
+}
+
+json::object members(const child_ended& e) {
+  json::object out{{"child", e.child.str()}, {"status", enum_name(e.status)}, {"output", e.output.value()}};
+  put(out, "error", e.error);
+  return out;
+}
+
+json::object members(const compensation_started& e) {
+  return {{"activation", e.what.id},
+          {"compensates_with", e.what.executor},
+          {"message", e.what.message},
+          {"input", e.what.value.value()}};
+}
+
+json::object members(const grace_passed& e) { return {{"fenced", e.fenced}}; }
+
+json::object members(const request_answered& e) {
+  json::object out{{"asked_by", e.asked_by.str()}, {"request", e.id}, {"answer", e.answer.value()}};
+  put(out, "command_id", e.command_id);
   return out;
 }
 
@@ -231,6 +264,8 @@ activation_id activation_of(const event& what) noexcept {
       [](const auto& each) -> activation_id {
         if constexpr (requires { each.activation; }) {
           return each.activation;
+        } else if constexpr (std::is_same_v<std::remove_cvref_t<decltype(each)>, compensation_started>) {
+          return each.what.id;
         } else {
           return 0;
         }
@@ -243,6 +278,8 @@ void executor_names::learn(const event& what) {
     names_[1] = first->start;
   } else if (const auto* step = std::get_if<turn>(&what)) {
     for (const auto& next : step->activations) names_[next.id] = next.executor;
+  } else if (const auto* undoing = std::get_if<compensation_started>(&what)) {
+    names_[undoing->what.id] = undoing->what.executor;
   } else if (const auto* restored = std::get_if<run_restored>(&what)) {
     if (const auto state = decode_state(restored->state, nullptr)) learn(*state);
   }

@@ -7,11 +7,18 @@ namespace perdure::core {
 namespace {
 
 template <std::size_t I = 0>
-bool decode_as(event_kind kind, reader& in, event& out) {
+bool decode_as(event_kind kind, std::uint8_t schema, reader& in, event& out) {
   if constexpr (I < std::variant_size_v<event>) {
     using type = std::variant_alternative_t<I, event>;
-    if (type::kind != kind) return decode_as<I + 1>(kind, in, out);
-    in.get(out.emplace<I>());
+    if (type::kind != kind) return decode_as<I + 1>(kind, schema, in, out);
+    auto& made = out.emplace<I>();
+    if constexpr (requires { type::schema_1_members; }) {
+      if (schema == 1) {
+        in.get_first(made, type::schema_1_members);
+        return true;
+      }
+    }
+    in.get(made);
     return true;
   } else {
     return false;
@@ -37,7 +44,8 @@ result<event> decode(event_kind kind, std::uint8_t schema, std::string_view byte
   }
   reader in{bytes, blobs};
   event out;
-  if (!decode_as(kind, in, out)) return error{errc::corrupt, "unknown event kind " + std::to_string(static_cast<int>(kind))};
+  if (!decode_as(kind, schema, in, out))
+    return error{errc::corrupt, "unknown event kind " + std::to_string(static_cast<int>(kind))};
   if (in.blob_error()) return *in.blob_error();
   if (!in.ok() || !in.at_end()) {
     return error{errc::corrupt, std::string{"malformed event "} + boost::describe::enum_to_string(kind, "?")};

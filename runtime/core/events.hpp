@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/describe_public.hpp"
+#include "core/relations.hpp"
 #include "perdure/error.hpp"
 #include "perdure/payload.hpp"
 #include "perdure/run.hpp"
@@ -37,10 +37,16 @@ enum class event_kind : std::uint8_t {
   warning = 14,
   progress_noted = 15,
   run_restored = 16,
+  message_delivered = 17,
+  child_ended = 18,
+  compensation_started = 19,
+  grace_passed = 20,
+  request_answered = 21,
 };
 BOOST_DESCRIBE_ENUM(event_kind, run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed,
                     signal_received, cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning,
-                    progress_noted, run_restored)
+                    progress_noted, run_restored, message_delivered, child_ended, compensation_started, grace_passed,
+                    request_answered)
 
 /// First event of a run: everything it starts with. Schedules activation 1.
 struct run_started {
@@ -54,8 +60,11 @@ struct run_started {
   std::optional<timestamp> start_by;     ///< schedule-to-start of activation 1
   std::optional<timestamp> close_by;     ///< schedule-to-close of activation 1
   bool explicit_start = false;           ///< activation 1 waits for attempt_started
+  std::optional<parent_link> parent;     ///< from schema 2
+  static constexpr std::size_t schema_1_members = 12;
 };
-BOOST_DESCRIBE_STRUCT(run_started, (), (workflow, version, definition_hash, message, input, start, key, tenant, deadline, start_by, close_by, explicit_start))
+BOOST_DESCRIBE_STRUCT(run_started, (), (workflow, version, definition_hash, message, input, start, key, tenant, deadline, start_by, close_by,
+                                        explicit_start, parent))
 
 /// A call or capability that ended, with what its body gave.
 struct step_done {
@@ -204,8 +213,15 @@ struct run_ended {
   run_status status = run_status::succeeded;
   payload output;
   std::optional<failure> error;
+  // From schema 2; continued_as_new: how the successor begins.
+  std::optional<run_id> successor;
+  std::string message;
+  payload input;
+  std::optional<timestamp> start_by, close_by;
+  bool newest = false;                     ///< with the newest version of the workflow
+  static constexpr std::size_t schema_1_members = 3;
 };
-BOOST_DESCRIBE_STRUCT(run_ended, (), (status, output, error))
+BOOST_DESCRIBE_STRUCT(run_ended, (), (status, output, error, successor, message, input, start_by, close_by, newest))
 
 /// The node stopped uncleanly while these activations had an attempt in flight.
 struct suspect_marked {
@@ -238,16 +254,62 @@ struct run_restored {
   run_id source;
   run_seq source_seq = 0;
   std::string state;                       ///< encoded run_state, as in a snapshot
+  restore_link link = restore_link::retried;   ///< from schema 2
+  static constexpr std::size_t schema_1_members = 3;
 };
-BOOST_DESCRIBE_STRUCT(run_restored, (), (source, source_seq, state))
+BOOST_DESCRIBE_STRUCT(run_restored, (), (source, source_seq, state, link))
+
+/// Another run has taken a message of the outbox (durably), or will never take it.
+struct message_delivered {
+  static constexpr auto kind = event_kind::message_delivered;
+  std::uint64_t number = 0;
+  run_id to;
+  std::optional<failure> error;
+};
+BOOST_DESCRIBE_STRUCT(message_delivered, (), (number, to, error))
+
+/// A child told how it ended.
+struct child_ended {
+  static constexpr auto kind = event_kind::child_ended;
+  run_id child;                            ///< the id that this run knows
+  run_status status = run_status::succeeded;
+  payload output;
+  std::optional<failure> error;
+};
+BOOST_DESCRIBE_STRUCT(child_ended, (), (child, status, output, error))
+
+/// The latest compensation becomes an activation.
+struct compensation_started {
+  static constexpr auto kind = event_kind::compensation_started;
+  scheduled what;
+};
+BOOST_DESCRIBE_STRUCT(compensation_started, (), (what))
+
+/// The time to clean up is over: activations that are still going on are fenced.
+struct grace_passed {
+  static constexpr auto kind = event_kind::grace_passed;
+  std::uint32_t fenced = 0;                ///< so many
+};
+BOOST_DESCRIBE_STRUCT(grace_passed, (), (fenced))
+
+/// A request that a predecessor left open was answered before anybody asked it again.
+struct request_answered {
+  static constexpr auto kind = event_kind::request_answered;
+  run_id asked_by;
+  std::string id;
+  payload answer;
+  std::string command_id;
+};
+BOOST_DESCRIBE_STRUCT(request_answered, (), (asked_by, id, answer, command_id))
 
 using event = std::variant<run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed,
                            signal_received, cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning,
-                           progress_noted, run_restored>;
+                           progress_noted, run_restored, message_delivered, child_ended, compensation_started, grace_passed,
+                           request_answered>;
 
 [[nodiscard]] event_kind kind_of(const event& what) noexcept;
 /// The schema version that `encode` writes for every kind.
-inline constexpr std::uint8_t event_schema = 1;
+inline constexpr std::uint8_t event_schema = 2;
 
 /// Where payloads over limits::inline_payload_bytes are kept. Any thread.
 class blob_port {

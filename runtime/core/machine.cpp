@@ -1,7 +1,10 @@
 #include "core/machine.hpp"
 
+#include <algorithm>
+
 #include "core/assert.hpp"
 #include "core/later.hpp"
+#include "core/links.hpp"
 
 namespace perdure::core {
 
@@ -50,7 +53,7 @@ void machine::carry_out(event what, timestamp now, std::vector<event>& done) {
 }
 
 void machine::follow(timestamp now, std::vector<event>& done) {
-  while (auto next = settle(state_, now)) {
+  while (auto next = settle(plan_.get(), state_, now)) {
     const auto followed = apply(state_, *next, now);
     PERDURE_ASSERT(followed.has_value());
     if (observer_) observer_(*next, state_);
@@ -58,21 +61,23 @@ void machine::follow(timestamp now, std::vector<event>& done) {
   }
 }
 
-result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>& history, run_id id, const plan* of, timestamp now) {
-  const auto* end = history.empty() ? nullptr : std::get_if<run_ended>(&history.back().first);
-  if (end == nullptr) return error{errc::conflict, "the run has not ended; cancel it first, or let it go on"};
-  if (end->status == run_status::succeeded) return error{errc::conflict, "the run has succeeded; there is nothing to retry"};
-  run_state state;
-  state.id = id;
-  for (const auto& [what, at] : history) {
-    const auto* failed = std::get_if<attempt_failed>(&what);
-    if ((failed != nullptr && !failed->retry_at) || std::holds_alternative<cancel_requested>(what) || &what == &history.back().first) break;
-    if (auto applied = apply(state, what, at); !applied) return applied.error();
+namespace {
+
+/// The end of the run; what is after it only acknowledges messages.
+const run_ended* last_end(const std::vector<std::pair<event, timestamp>>& history) {
+  for (auto at = history.rbegin(); at != history.rend(); ++at) {
+    if (const auto* end = std::get_if<run_ended>(&at->first)) return end;
+    if (!std::holds_alternative<message_delivered>(at->first)) return nullptr;
   }
+  return nullptr;
+}
+
+/// Attempts begin anew, with the steps that succeeded before their first failed one.
+void begin_anew(run_state& state, const plan* of, timestamp now) {
   const auto after = [&](duration length) { return length > duration{0} ? std::optional{later(now, length)} : std::nullopt; };
   for (auto& [number, in] : state.activations) {
     in.pending.clear();
-    in.status = activation_status::pending;      // its explicit start cuts the history and sets the attempt's limits
+    in.status = activation_status::pending;  // its explicit start cuts the history and sets the attempt's limits
     in.attempt = 0;
     in.waiting = false;
     in.scheduled_at = now;
@@ -88,7 +93,66 @@ result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>
   state.suspect_marks = 0;
   state.key.clear();
   state.command_ids.clear();
+  state.parent.reset();
+  for (auto& each : state.carried) each.activation = 0;
   state.status = run_status::running;
+  adopt_children(state, now);
+}
+
+/// Folds events in as long as `wanted` says so.
+template <class F>
+result<run_state> folded(const std::vector<std::pair<event, timestamp>>& history, run_id id, F wanted) {
+  run_state state;
+  state.id = id;
+  for (const auto& [what, at] : history) {
+    if (!wanted(what)) break;
+    if (auto applied = apply(state, what, at); !applied) return applied.error();
+  }
+  return state;
+}
+
+}  // namespace
+
+result<run_state> state_for_fork(const std::vector<std::pair<event, timestamp>>& history, run_id id, run_seq from, const plan* of,
+                                 timestamp now) {
+  if (from == 0 || from > history.size()) {
+    return error{errc::not_found,
+                 "the run has no event " + std::to_string(from) + "; its events are 1 to " + std::to_string(history.size())};
+  }
+  run_seq at = 0;
+  auto state = folded(history, id, [&](const event&) { return ++at <= from; });
+  if (!state) return state.error();
+  if (is_terminal(state->status) || state->ending_as) {
+    return error{errc::conflict, "at event " + std::to_string(from) + " the run " +
+                                     (state->ending_as && !is_terminal(state->status) ? "was being cancelled" : "had ended") +
+                                     "; fork from an earlier one"};
+  }
+  state->error.reset();
+  begin_anew(*state, of, now);
+  return state;
+}
+
+result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>& history, run_id id, const plan* of,
+                                  timestamp now) {
+  const auto* end = last_end(history);
+  if (end == nullptr) return error{errc::conflict, "the run has not ended; cancel it first, or let it go on"};
+  if (end->status == run_status::succeeded || end->status == run_status::continued_as_new) {
+    return error{errc::conflict, "the run has " +
+                                     std::string{end->status == run_status::succeeded ? "succeeded" : "continued as new"} +
+                                     "; there is nothing to retry"};
+  }
+  // What was undone is to be done again.
+  const bool undone = std::any_of(history.begin(), history.end(),
+                                  [](const auto& each) { return std::holds_alternative<compensation_started>(each.first); });
+  auto state = folded(history, id, [&](const event& what) {
+    if (undone) return &what == &history.front().first;
+    const auto* failed = std::get_if<attempt_failed>(&what);
+    return !((failed != nullptr && !failed->retry_at) || std::holds_alternative<cancel_requested>(what) ||
+             std::holds_alternative<run_ended>(what));
+  });
+  if (!state) return state.error();
+  state->error.reset();  // a child may have set it
+  begin_anew(*state, of, now);
   return state;
 }
 

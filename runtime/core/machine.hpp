@@ -48,5 +48,10 @@ inline constexpr std::size_t expired_per_command = 512;
 /// the time limits, counted from `now`; without it there are none.
 [[nodiscard]] result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>& history, run_id id,
                                                 const plan* of = nullptr, timestamp now = {});
+/// The state of a new run that shares the events 1 to `from` of another and goes on by itself from there. Attempts begin
+/// anew, fed with what they had; children that were going on then are started again as its own. not_found: there is no such
+/// event. conflict: at it the run had ended or was being cancelled.
+[[nodiscard]] result<run_state> state_for_fork(const std::vector<std::pair<event, timestamp>>& history, run_id id, run_seq from,
+                                               const plan* of = nullptr, timestamp now = {});
 
 }  // namespace perdure::core

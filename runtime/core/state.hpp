@@ -64,6 +64,7 @@ struct activation {
   std::uint32_t outputs_recorded = 0;    ///< state, progress and scopes of the attempt: a later one does them again
   std::uint32_t messages_emitted = 0;    ///< messages and outputs of all attempts: sent once
   bool waiting = false;                  ///< the attempt waits for recorded steps only
+  std::map<std::string, std::uint32_t> versions;   ///< of changes; derived from run_state::versions, which is stored
 };
 BOOST_DESCRIBE_STRUCT(activation, (), (id, executor, message, value, status, attempt, scheduled_at, began_at, start_by, close_by,
                                        attempt_close_by, retry_at, beat_by, heartbeat, history, pending, outputs_recorded,
@@ -117,16 +118,35 @@ struct run_state {
   std::deque<buffered_signal> signals;
   std::deque<std::string> command_ids;         ///< last ones, oldest first
   std::optional<run_id> source;                ///< the run it was restored from
+  // From format 2:
+  restore_link link = restore_link::retried;   ///< how, when there is a source
+  std::string start;                           ///< executor that took the input
+  std::optional<parent_link> parent;
+  std::map<run_id, child_record> children;     ///< by the id that handles name
+  std::map<std::uint64_t, outgoing> outbox;    ///< owed to other runs, also by a run that has ended
+  std::uint64_t next_outgoing = 1;
+  std::vector<compensation> compensations;     ///< to be done on failure, the last first
+  std::optional<activation_id> compensating;   ///< the one that is being done
+  std::vector<failure> compensation_errors;
+  std::optional<core::continuation> continuation;
+  std::vector<carried_request> carried;
+  std::optional<run_id> successor;             ///< continued_as_new: the run that goes on
+  std::map<activation_id, std::map<std::string, std::uint32_t>> versions;   ///< of changes, by live activation
 
   // Derived from the rest, not stored:
   std::set<deadline> deadlines;
   std::map<std::string, std::set<std::pair<timestamp, std::pair<activation_id, step_ordinal>>>, std::less<>> signal_waiters;
   std::set<std::pair<activation_id, step_ordinal>> state_readers;
+  std::map<run_id, std::set<std::pair<activation_id, step_ordinal>>> child_waiters;   ///< by the child's id
+  std::set<std::pair<activation_id, step_ordinal>> ready_waiters;   ///< those that can be answered
+  std::map<run_id, std::set<std::uint64_t>> outbox_to;   ///< numbers by receiver: one at a time is on its way
+  std::size_t awaited_children = 0;            ///< live ones that the end of the run waits for
 };
 BOOST_DESCRIBE_STRUCT(run_state, (), (id, seq, workflow, version, definition_hash, key, tenant, status, message, input, created_at,
                                       updated_at, ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error,
                                       outputs, handled_errors, next_activation, suspect_marks, next_signal, activations, fan_ins, rounds,
-                                      values, signals, command_ids, source))
+                                      values, signals, command_ids, source, link, start, parent, children, outbox, next_outgoing,
+                                      compensations, compensating, compensation_errors, continuation, carried, successor, versions))
 
 /// Folds one event in. Pure. The event must be one that was decided on this state; `corrupt` says what does not fit
 /// (a damaged or foreign journal), and the state is then useless.
@@ -135,10 +155,26 @@ result<void> apply(run_state& state, const event& what, timestamp at);
 [[nodiscard]] run_status status_of(const run_state& state);
 /// An attempt is in flight or due, and the run is not paused, or settle() has something to say: it has to be in memory.
 [[nodiscard]] bool has_work(const run_state& state);
+/// Somebody outside the run, or another run, ends a step of this kind.
+[[nodiscard]] constexpr bool waits_outside(step_kind kind) {
+  return kind == step_kind::request || kind == step_kind::signal || kind == step_kind::child || kind == step_kind::child_result;
+}
 /// It only waits: nothing would be lost if it were not in memory.
 [[nodiscard]] bool may_park(const run_state& state);
 /// Whether settle() gives something.
 [[nodiscard]] bool unsettled(const run_state& state);
+/// What the end of a run with no activation in its way calls for, in this order.
+enum class ending : std::uint8_t {
+  none,         ///< it goes on, or waits for activations or children
+  cancel,       ///< it failed, and others are to be told before it ends
+  compensate,   ///< the next compensation
+  continue_as_new,
+  warn,         ///< a fan-in was not filled
+  end,
+};
+[[nodiscard]] ending next_ending(const run_state& state);
+/// Parts that follow from the others, for a state that was read or put together.
+void derive(run_state& state);
 [[nodiscard]] std::optional<timestamp> next_wakeup(const run_state& state);
 
 [[nodiscard]] result<std::string> encode_state(const run_state& state, blob_port* blobs);

@@ -16,7 +16,13 @@ bool has_body(detail::step_kind kind) {
 /// A cancelled run still cleans up: it may do things, but not wait for anybody.
 bool refused_after_cancel(detail::step_kind kind) {
   return kind == detail::step_kind::sleep || kind == detail::step_kind::request || kind == detail::step_kind::signal ||
-         kind == detail::step_kind::poll;
+         kind == detail::step_kind::poll || kind == detail::step_kind::child || kind == detail::step_kind::child_result;
+}
+
+/// What the run keeps whatever becomes of the attempt: said once.
+bool said_once(detail::output_kind kind) {
+  return kind == detail::output_kind::message || kind == detail::output_kind::output ||
+         kind == detail::output_kind::continuation || kind == detail::output_kind::compensation;
 }
 
 failure limit_failure(const std::string& what, std::string_view name, std::size_t limit, const std::string& advice = {}) {
@@ -132,7 +138,7 @@ void activation_frame::abandon(detail::step_waiter& waiter) noexcept {
 
 /// Counted, not compared: the first so many are those that the journal has.
 bool activation_frame::reported_before(detail::output_kind kind) {
-  if (kind == detail::output_kind::message || kind == detail::output_kind::output) return ++messages_ <= input_.messages_emitted;
+  if (said_once(kind)) return ++messages_ <= input_.messages_emitted;
   return ++others_ <= input_.outputs_recorded;
 }
 
@@ -158,6 +164,35 @@ void activation_frame::emit(detail::output what) {
   } else {
     outputs_.push_back(std::move(what));
   }
+}
+
+/// The journal has something of this turn, or of one after it.
+bool activation_frame::turn_is_recorded() const {
+  return expected_.known_from(next_) || next_ < input_.recorded_steps || others_ < input_.outputs_recorded ||
+         (input_.attempt == 1 && messages_ < input_.messages_emitted);
+}
+
+std::uint32_t activation_frame::version(std::string_view change, std::uint32_t oldest, std::uint32_t newest) {
+  if (oldest > newest) {
+    throw step_error(std::string{failure_code::nondeterminism},
+                     "version \"" + std::string{change} + "\": the oldest is above the newest");
+  }
+  auto taken = versions_.find(change);
+  if (taken == versions_.end()) {
+    const auto recorded = input_.versions.find(std::string{change});
+    const bool known = recorded != input_.versions.end();
+    // Where the journal goes on without a word of the change, the code was the old one.
+    const auto version = known ? recorded->second : turn_is_recorded() ? oldest : newest;
+    taken = versions_.emplace(change, version).first;
+    if (known || !turn_is_recorded())
+      emit({.kind = detail::output_kind::version, .name = std::string{change}, .number = version});
+  }
+  if (taken->second < oldest || taken->second > newest) {
+    throw step_error(std::string{failure_code::nondeterminism}, "version \"" + std::string{change} + "\": the journal has " +
+                                                                    std::to_string(taken->second) + "; the code now knows " +
+                                                                    std::to_string(oldest) + " to " + std::to_string(newest));
+  }
+  return taken->second;
 }
 
 void activation_frame::log_as(log_mode mode) {

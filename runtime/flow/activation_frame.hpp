@@ -7,6 +7,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,7 @@ class activation_frame final : public detail::frame {
   void log(std::string_view level, std::string_view text) override;
   [[nodiscard]] timestamp now() const override { return now_; }
   [[nodiscard]] std::uint64_t random(detail::random_use use) override;
+  [[nodiscard]] std::uint32_t version(std::string_view change, std::uint32_t oldest, std::uint32_t newest) override;
   [[nodiscard]] bool cancelled() const override { return cancelled_; }
   [[nodiscard]] run_id run() const override { return input_.run; }
   [[nodiscard]] activation_id activation() const override { return input_.activation; }
@@ -81,6 +83,7 @@ class activation_frame final : public detail::frame {
   void resume(std::vector<slot>::iterator at, const detail::outcome& result);
   [[nodiscard]] std::optional<failure> refusal(const detail::step_request& request) const;
   [[nodiscard]] bool reported_before(detail::output_kind kind);
+  [[nodiscard]] bool turn_is_recorded() const;
 
   driver_input input_;
   timestamp now_;
@@ -101,6 +104,8 @@ class activation_frame final : public detail::frame {
   std::size_t output_bytes_ = 0;       ///< of the turn, recorded ones too
   std::uint32_t messages_ = 0;         ///< produced so far, recorded ones too
   std::uint32_t others_ = 0;
+
+  std::map<std::string, std::uint32_t, std::less<>> versions_;   ///< taken so far in this attempt
 
   log_mode log_mode_ = log_mode::live;
   bool turn_recorded_ = false;  ///< the turn did something that the journal has already

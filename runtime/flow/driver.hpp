@@ -7,8 +7,10 @@
 // Limitations: knows no clock, thread, journal or actor.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/events.hpp"
@@ -47,6 +49,8 @@ struct driver_input {
                                        ///< first so many are not reported again
   std::uint32_t messages_emitted = 0;  ///< messages and outputs, of earlier attempts too: the first so many are not
                                        ///< reported again
+  std::map<std::string, std::uint32_t> versions;   ///< of changes, as this activation recorded them
+  step_ordinal recorded_steps = 0;     ///< so many steps are recorded although they are not given to `start` (they are fed)
   std::function<void(std::string_view level, std::string_view text)> log;  ///< not called while replaying
 };
 

@@ -24,6 +24,8 @@ class expected_steps {
 
   /// The step stands in the journal.
   [[nodiscard]] bool known(step_ordinal ordinal) const { return ordinal < steps_.size() && steps_[ordinal].name != nullptr; }
+  /// The journal has the step or a later one.
+  [[nodiscard]] bool known_from(step_ordinal ordinal) const { return ordinal < steps_.size(); }
   /// It stands there without an outcome.
   [[nodiscard]] bool waits(step_ordinal ordinal) const { return known(ordinal) && steps_[ordinal].waits; }
   /// Both sides, when the code issues another step than the journal has.

@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "perdure/perdure.hpp"
+#include "programs/family.hpp"
 
 using namespace std::chrono_literals;
 using namespace perdure;
@@ -108,11 +109,20 @@ int main(int argc, char** argv) {
     std::cerr << added.error() << "\n";
     return 2;
   }
+  family::note = note;
+  if (auto added = family::add(*opened); !added) {
+    std::cerr << added.error() << "\n";
+    return 2;
+  }
   const int runs = std::atoi(argv[3]);
+  std::vector<std::string> keys;
   std::vector<run_ref> started;
-  for (int i = 0; i < runs; ++i) {
-    const auto key = "order-" + std::to_string(i);
-    auto run = opened->start("orders", order{i}, {.key = key});
+  for (int i = 0; i < 2 * runs; ++i) {
+    const bool alone = i < runs;
+    const auto key = (alone ? "order-" : "family-") + std::to_string(i % runs);
+    keys.push_back(key);
+    auto run =
+        alone ? opened->start("orders", order{i}, {.key = key}) : opened->start("family", family::round{i, 0}, {.key = key});
     if (!run) {
       std::cerr << run.error() << "\n";
       return 2;
@@ -120,18 +130,18 @@ int main(int argc, char** argv) {
     note("acked " + key + " " + run->id().str());
     started.push_back(*run);
   }
-  for (int i = 0; i < runs; ++i) {
-    auto end = started[static_cast<std::size_t>(i)].wait(60s);
+  for (std::size_t i = 0; i < started.size(); ++i) {
+    auto end = started[i].wait(60s);
     if (!end) {
       std::cerr << end.error() << "\n";
       return 2;
     }
-    std::vector<std::string> sorted;   // parts are made side by side
+    std::vector<std::string> sorted;  // parts are made side by side
     for (const auto& each : end->outputs) sorted.emplace_back(each.text());
     std::sort(sorted.begin(), sorted.end());
     std::string outputs;
     for (const auto& each : sorted) outputs += each;
-    note("output order-" + std::to_string(i) + " " + std::string{to_string(end->status)} + " " + outputs);
+    note("output " + keys[i] + " " + std::string{to_string(end->status)} + " " + outputs);
   }
   return 0;
 }

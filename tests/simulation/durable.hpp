@@ -142,7 +142,7 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
 [[nodiscard]] inline bool waits_outside(const core::run_state& state) {
   for (const auto& [id, in] : state.activations) {
     for (const auto& [ordinal, step] : in.pending) {
-      if (step.kind == core::step_kind::request || step.kind == core::step_kind::signal) return true;
+      if (core::waits_outside(step.kind)) return true;
     }
   }
   return false;

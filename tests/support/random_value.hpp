@@ -128,7 +128,9 @@ inline bool same(const core::event& a, const core::event& b) {
 
 /// Equal in what is stored and in what is derived from it.
 inline bool same_state(const core::run_state& a, const core::run_state& b) {
-  return same(a, b) && a.deadlines == b.deadlines && a.signal_waiters == b.signal_waiters && a.state_readers == b.state_readers;
+  return same(a, b) && a.deadlines == b.deadlines && a.signal_waiters == b.signal_waiters && a.state_readers == b.state_readers &&
+         a.child_waiters == b.child_waiters && a.ready_waiters == b.ready_waiters && a.outbox_to == b.outbox_to &&
+         a.awaited_children == b.awaited_children;
 }
 
 }  // namespace perdure::test

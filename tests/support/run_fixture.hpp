@@ -142,10 +142,10 @@ class run_fixture {
   [[nodiscard]] bool waits_outside() const {
     for (const auto& [id, in] : state().activations) {
       for (const auto& [ordinal, step] : in.pending) {
-        if (step.kind == core::step_kind::request || step.kind == core::step_kind::signal) return true;
+        if (core::waits_outside(step.kind)) return true;
       }
     }
-    return false;
+    return state().awaited_children > 0;
   }
 
   std::shared_ptr<core::plan> plan;

@@ -160,7 +160,7 @@ bool free_places::take(std::chrono::milliseconds limit) {
   return true;
 }
 
-void keep_in_flight(node& on, const bench_options& how, const work& each, meter& told,
+void keep_in_flight(node& on, const bench_options& how, const std::function<work(std::uint64_t)>& each, meter& told,
                     const std::function<bool(std::uint64_t)>& enough, latencies* start_time) {
   constexpr std::chrono::milliseconds look_again{10};
   std::atomic<std::uint64_t> started{0};
@@ -171,7 +171,7 @@ void keep_in_flight(node& on, const bench_options& how, const work& each, meter&
         if (enough(number)) return;
       }
       const auto began = std::chrono::steady_clock::now();
-      while (!on.start("bench", each)) {
+      while (!on.start("bench", each(number))) {
         if (enough(number)) return;
         std::this_thread::sleep_for(look_again);
       }

@@ -22,6 +22,8 @@ struct bench_options {
   double seconds = 5;
   std::size_t threads = 64;    ///< that call start()
   bool sleeping = false;       ///< recovery: runs that slept when the process died, and are due
+  std::size_t parked = 0;      ///< recovery: so many more runs that sleep on
+  double rate = 5000;          ///< timers: so many come due a second; 0 = all at the same moment
   std::filesystem::path data;  ///< a fresh directory inside it is used and removed again; empty = the system's temporary one
 };
 
@@ -36,6 +38,7 @@ struct bench_result {
 [[nodiscard]] result<bench_result> bench_timers(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_recovery(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_growth(const bench_options& how);
+[[nodiscard]] result<bench_result> bench_signals(const bench_options& how);
 
 /// The child process of bench_recovery: fills the directory with runs in flight, says "ready", waits to be killed.
 int fill_for_recovery(const bench_options& how);
@@ -119,8 +122,9 @@ struct meter {
 /// A cooperative executor: sleeps if asked to, then does so many trivial durable steps.
 [[nodiscard]] workflow make_workflow(const std::shared_ptr<meter>& told);
 
-/// Starts runs on several threads, at most `in_flight` of them unfinished, until `enough` says so.
-void keep_in_flight(node& on, const bench_options& how, const work& each, meter& told,
+/// Starts runs on several threads, at most `in_flight` of them unfinished, until `enough` says so. `each` gives the input of
+/// a run by its number, from 0.
+void keep_in_flight(node& on, const bench_options& how, const std::function<work(std::uint64_t number)>& each, meter& told,
                     const std::function<bool(std::uint64_t started)>& enough, latencies* start_time = nullptr);
 
 }  // namespace perdure::tools::bench

@@ -24,8 +24,9 @@ result<bench_result> bench_growth(const bench_options& how) {
   for (std::size_t i = 0; i < rounds; ++i) {
     const auto steps_before = told->steps.load();
     const auto from = std::chrono::steady_clock::now();
-    keep_in_flight(*opened, how, {.steps = static_cast<std::uint32_t>(how.steps)}, *told,
-                   [&](std::uint64_t) { return seconds_since(from) >= how.seconds / rounds; });
+    keep_in_flight(
+        *opened, how, [&](std::uint64_t) { return work{.steps = static_cast<std::uint32_t>(how.steps)}; }, *told,
+        [&](std::uint64_t) { return seconds_since(from) >= how.seconds / rounds; });
     const auto took = seconds_since(from);
     last_rate = static_cast<double>(told->steps.load() - steps_before) / took;
     while (opened->stats().open_runs > 0) std::this_thread::sleep_for(std::chrono::milliseconds{5});

@@ -48,6 +48,10 @@ result<void> fill_and_kill(const std::filesystem::path& data, const bench_option
                                  "--threads",
                                  std::to_string(how.threads)};
   if (how.sleeping) words.emplace_back("--sleeping");
+  if (how.parked > 0) {
+    words.emplace_back("--parked");
+    words.push_back(std::to_string(how.parked));
+  }
   std::vector<char*> arguments;
   for (auto& each : words) arguments.push_back(each.data());
   arguments.push_back(nullptr);
@@ -73,8 +77,18 @@ int fill_for_recovery(const bench_options& how) {
   const auto told = std::make_shared<meter>();
   auto opened = node::open({.data_dir = how.data});
   if (!opened || !opened->add(make_workflow(told))) return 1;
-  auto all = how;
-  keep_in_flight(*opened, all, work_of(how), *told, [&](std::uint64_t number) { return number >= how.runs; });
+  if (how.parked > 0) {
+    auto parked = how;
+    parked.runs = how.parked;
+    const auto far = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()) + std::chrono::hours{24};
+    keep_in_flight(
+        *opened, parked, [&](std::uint64_t) { return work{.until = far}; }, *told,
+        [&](std::uint64_t number) { return number >= how.parked; });
+    while (opened->stats().live_runs > 0) std::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  const auto each = work_of(how);
+  keep_in_flight(
+      *opened, how, [&](std::uint64_t) { return each; }, *told, [&](std::uint64_t number) { return number >= how.runs; });
   while (told->begun.load() < how.runs || told->steps.load() < how.runs * how.steps)
     std::this_thread::sleep_for(std::chrono::milliseconds{5});
   std::puts("ready");
@@ -100,6 +114,8 @@ result<bench_result> bench_recovery(const bench_options& how) {
   const auto open_took = seconds_since(from);
   if (auto added = opened->add(make_workflow(told)); !added) return added.error();
   const auto give_up = std::max(60.0, static_cast<double>(how.runs) / 500);
+  while (told->begun.load() == 0 && seconds_since(from) < give_up) std::this_thread::sleep_for(std::chrono::microseconds{100});
+  const auto first_took = seconds_since(from);
   while (told->begun.load() < how.runs && seconds_since(from) < give_up)
     std::this_thread::sleep_for(std::chrono::microseconds{200});
   const auto took = seconds_since(from);
@@ -116,8 +132,10 @@ result<bench_result> bench_recovery(const bench_options& how) {
   const auto floor = measure_floor(data, mean_batch, 2);
   if (!floor) return floor.error();
   bench_result out{.name = "recovery"};
-  out.config = {{"runs", how.runs}, {"steps", how.steps}, {"sleeping", how.sleeping}};
+  out.config = {{"runs", how.runs}, {"steps", how.steps}, {"sleeping", how.sleeping}, {"parked", how.parked}};
   out.figures = {{"open_s", rounded(open_took)},
+                 {"first_progress_s", rounded(first_took)},
+                 {"rss_anon_bytes", memory - std::min(memory, memory_before)},
                  {"all_runs_progressed_s", rounded(took)},
                  {"runs_per_s", rounded(static_cast<double>(how.runs) / took)},
                  {"recovered_runs", stats.recovered_runs},

@@ -18,8 +18,9 @@ result<bench_result> bench_steps(const bench_options& how) {
   const auto began = std::chrono::steady_clock::now();
   std::atomic<bool> stop{false};
   std::jthread load([&] {
-    keep_in_flight(*opened, how, {.steps = static_cast<std::uint32_t>(how.steps)}, *told,
-                   [&](std::uint64_t) { return stop.load(); });
+    keep_in_flight(
+        *opened, how, [&](std::uint64_t) { return work{.steps = static_cast<std::uint32_t>(how.steps)}; }, *told,
+        [&](std::uint64_t) { return stop.load(); });
   });
   while (seconds_since(began) < warm_up) std::this_thread::sleep_for(std::chrono::milliseconds{10});
   told->step_time.reset();

@@ -16,7 +16,8 @@ result<bench_result> bench_submit(const bench_options& how) {
   const auto before = opened->stats();
   const auto from = std::chrono::steady_clock::now();
   keep_in_flight(
-      *opened, how, {.steps = 1}, *told, [&](std::uint64_t) { return seconds_since(from) >= how.seconds; }, &start_time);
+      *opened, how, [](std::uint64_t) { return work{.steps = 1}; }, *told,
+      [&](std::uint64_t) { return seconds_since(from) >= how.seconds; }, &start_time);
   const auto took = seconds_since(from);
   const auto after = opened->stats();
   const auto started = static_cast<double>(start_time.count());

@@ -1,4 +1,4 @@
-// bench timers: many runs sleep until the same moment.
+// bench timers: many runs sleep; so many a second come due, or all at the same moment.
 #include <thread>
 
 #include "tools/bench/bench.hpp"
@@ -15,12 +15,18 @@ result<bench_result> bench_timers(const bench_options& how) {
   if (auto added = opened->add(make_workflow(told)); !added) return added.error();
 
   // Time enough to start them all, then some for the last to park.
-  const auto lead = std::chrono::duration_cast<duration>(std::chrono::duration<double>(3 + static_cast<double>(how.runs) / 4000));
+  const auto lead = std::chrono::duration_cast<duration>(std::chrono::duration<double>(3 + static_cast<double>(how.runs) / 8000));
   const auto due = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()) + lead;
   const auto memory_before = anonymous_bytes();
   const auto disk_before = disk_bytes(data);
   const auto from = std::chrono::steady_clock::now();
-  keep_in_flight(*opened, how, {.steps = 0, .until = due}, *told, [&](std::uint64_t number) { return number >= how.runs; });
+  const auto due_of = [&](std::uint64_t number) {
+    if (how.rate <= 0) return due;
+    return due + std::chrono::duration_cast<duration>(std::chrono::duration<double>(static_cast<double>(number) / how.rate));
+  };
+  keep_in_flight(
+      *opened, how, [&](std::uint64_t number) { return work{.steps = 0, .until = due_of(number)}; }, *told,
+      [&](std::uint64_t number) { return number >= how.runs; });
   const auto start_took = seconds_since(from);
   const bool all_early = std::chrono::system_clock::now() < due;
   while (opened->stats().live_runs > 0 && std::chrono::system_clock::now() < due - std::chrono::milliseconds{500}) {
@@ -32,15 +38,17 @@ result<bench_result> bench_timers(const bench_options& how) {
   const auto before = opened->stats();
   std::this_thread::sleep_until(due);
   const auto fired_from = std::chrono::steady_clock::now();
-  const auto give_up = std::max(60.0, static_cast<double>(how.runs) / 500);
-  while (told->finished.load() < how.runs && seconds_since(fired_from) < give_up)
+  // With a rate only those that come due while it measures are waited for; the others sleep on.
+  const auto expected = how.rate > 0 ? std::min(how.runs, static_cast<std::size_t>(how.rate * how.seconds)) : how.runs;
+  const auto give_up = std::max(60.0, static_cast<double>(expected) / 500);
+  while (told->finished.load() < expected && seconds_since(fired_from) < give_up)
     std::this_thread::sleep_for(std::chrono::milliseconds{1});
   const auto fire_took = seconds_since(fired_from);
   const auto after = opened->stats();
   const auto fired = told->finished.load();
   opened->close();
-  if (fired < how.runs) {
-    return error{errc::internal, std::to_string(how.runs - fired) + " of " + std::to_string(how.runs) +
+  if (fired < expected) {
+    return error{errc::internal, std::to_string(expected - fired) + " of " + std::to_string(expected) +
                                      " timers had not fired after " + std::to_string(static_cast<int>(give_up)) + " s"};
   }
   const auto commits = static_cast<double>(std::max<std::uint64_t>(after.commits - before.commits, 1));
@@ -50,9 +58,9 @@ result<bench_result> bench_timers(const bench_options& how) {
   const auto per_run = [&](std::uint64_t now, std::uint64_t then) {
     return rounded(static_cast<double>(now > then ? now - then : 0) / static_cast<double>(how.runs));
   };
-  const auto fired_per_s = static_cast<double>(how.runs) / fire_took;
+  const auto fired_per_s = static_cast<double>(fired) / fire_took;
   bench_result out{.name = "timers"};
-  out.config = {{"runs", how.runs}, {"threads", how.threads}, {"all_started_before_due", all_early}};
+  out.config = {{"runs", how.runs}, {"rate", how.rate}, {"threads", how.threads}, {"all_started_before_due", all_early}};
   out.figures = {{"starts_per_s", rounded(static_cast<double>(how.runs) / start_took)},
                  {"timers_per_s", rounded(fired_per_s)},
                  {"late_p50_us", rounded(told->lateness.quantile(0.5))},

@@ -1,4 +1,4 @@
-// bench steps | submit | timers | recovery | growth
+// bench steps | submit | timers | signals | recovery | growth
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -92,11 +92,22 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   add_seconds(*bench, "steps", *what);
   what = add(*bench, chosen, "submit", "Starts of one-step runs", bench::bench_submit, 256);
   add_seconds(*bench, "submit", *what);
-  add(*bench, chosen, "timers", "Runs that sleep until the same moment", bench::bench_timers, 10'000);
+  what = add(*bench, chosen, "timers", "Runs that sleep; so many a second come due", bench::bench_timers, 10'000);
+  add_seconds(*bench, "timers", *what);
+  bench->get_subcommand("timers")
+      ->add_option("--rate", what->how.rate, "Timers that come due a second; 0 = all at the same moment")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  what = add(*bench, chosen, "signals", "Signals into one run", bench::bench_signals, 1);
+  add_seconds(*bench, "signals", *what);
   what = add(*bench, chosen, "recovery", "A process with runs in flight is killed: how soon does every run go on?",
              bench::bench_recovery, 10'000);
   add_steps(*bench, "recovery", *what, 3);
-  bench->get_subcommand("recovery")->add_flag("--sleeping", what->how.sleeping, "Runs whose sleep came due while the process was dead");
+  bench->get_subcommand("recovery")
+      ->add_flag("--sleeping", what->how.sleeping, "Runs whose sleep came due while the process was dead");
+  bench->get_subcommand("recovery")
+      ->add_option("--parked", what->how.parked, "So many more runs that sleep on, in no memory")
+      ->capture_default_str();
   what = add(*bench, chosen, "growth", "Speed, memory and disk while finished runs pile up", bench::bench_growth, 256);
   add_steps(*bench, "growth", *what, 10);
   add_seconds(*bench, "growth", *what);
@@ -108,6 +119,7 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   child->add_option("--steps", fill->steps);
   child->add_option("--threads", fill->threads);
   child->add_flag("--sleeping", fill->sleeping);
+  child->add_option("--parked", fill->parked);
   child->callback([&chosen, fill] { chosen = [fill] { return bench::fill_for_recovery(*fill); }; });
 }
 

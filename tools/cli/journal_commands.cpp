@@ -158,10 +158,10 @@ int export_journal(const export_command& how) {
 bool waits_outside(persistence::journal& journal, const run_id& run) {
   const auto state = cluster::state_of(journal, run);
   if (!state) return false;
-  if (state->paused) return true;
+  if (state->paused || state->awaited_children > 0) return true;
   for (const auto& [id, in] : state->activations) {
     for (const auto& [ordinal, step] : in.pending) {
-      if (step.kind == detail::step_kind::request || step.kind == detail::step_kind::signal) return true;
+      if (core::waits_outside(step.kind)) return true;
     }
   }
   return false;

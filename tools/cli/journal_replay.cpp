@@ -4,7 +4,7 @@
 #include <CLI/Formatter.hpp>
 
 #include "cluster/documents.hpp"
-#include "cluster/replay.hpp"
+#include "cluster/replay_all.hpp"
 #include "tools/cli/journal_parts.hpp"
 #include "tools/cli/offline_client.hpp"
 #include "tools/cli/terminal.hpp"
@@ -17,6 +17,7 @@ struct replay_command {
   common_options common;
   std::string run, file;
   run_seq until = 0;
+  bool all = false, ended = false;
 };
 
 json::value or_null(bool known, std::uint64_t number) { return known ? json::value(number) : json::value(nullptr); }
@@ -86,11 +87,39 @@ void print(const cluster::replay_report& report) {
   }
 }
 
+int replay_all(const replay_command& how, persistence::journal& journal, const cluster::find_definition& find) {
+  const auto summary = cluster::replay_all(journal, how.ended, find);
+  if (!summary) return fail(how.common, summary.error());
+  if (how.common.json) {
+    json::array broken;
+    for (const auto& each : summary->broken) {
+      broken.push_back(json::object{{"run_id", each.run.str()},
+                                    {"workflow", each.workflow},
+                                    {"version", each.version},
+                                    {"seq", each.seq},
+                                    {"what", each.what}});
+    }
+    put_json(json::object{{"runs", summary->runs},
+                          {"agreeing", summary->agreeing},
+                          {"unregistered", summary->unregistered},
+                          {"broken", std::move(broken)}});
+  } else {
+    for (const auto& each : summary->broken) {
+      put_line(paint(colour::red, "run " + each.run.str()) + " " + printable(each.workflow + " " + each.version));
+      put_line("  " + printable(each.what));
+    }
+    put_line(std::to_string(summary->runs) + " runs looked at: " + std::to_string(summary->agreeing) + " agree, " +
+             std::to_string(summary->broken.size()) + " part, " + std::to_string(summary->unregistered) + " have no code here");
+  }
+  return summary->broken.empty() ? exit_fine : exit_failed;
+}
+
 int replay(const replay_command& how) {
+  if (how.all != how.run.empty()) {
+    return fail(how.common, {errc::invalid_argument, "either a run's ID, or --all"}, exit_usage);
+  }
   auto opened = offline_client::open(how.common.data);
   if (!opened) return fail(how.common, opened.error());
-  const auto run = resolve(**opened, how.run);
-  if (!run) return fail(how.common, run.error());
   cluster::document_reader reader;
   auto documents = cluster::kept_documents(how.common.data, reader);
   if (!how.file.empty()) {
@@ -106,6 +135,9 @@ int replay(const replay_command& how) {
     }
     return nullptr;
   };
+  if (how.all) return replay_all(how, (*opened)->journal(), find);
+  const auto run = resolve(**opened, how.run);
+  if (!run) return fail(how.common, run.error());
   const auto report = cluster::replay_run((*opened)->journal(), *run, how.until, find);
   if (!report) return fail(how.common, report.error());
   if (how.common.json) {
@@ -122,7 +154,9 @@ void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
   auto how = std::make_shared<replay_command>();
   auto* command = journal.add_subcommand("replay", "Rebuilds a run from its events and compares code, state and journal");
   add_common_options(*command, how->common);
-  command->add_option("ID", how->run, "Run id, or a unique beginning of it")->required();
+  command->add_option("ID", how->run, "Run id, or a unique beginning of it");
+  command->add_flag("--all", how->all, "Every run that is still going on: which of them would this build break?");
+  command->add_flag("--ended", how->ended, "With --all: those that have ended too");
   command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ");
   command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
       ->type_name("FILE");

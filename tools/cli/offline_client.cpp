@@ -109,6 +109,11 @@ result<void> offline_client::check(const cluster::run_command& what) {
                    "run " + what.run.str() + " is " + status + "; only a failed, cancelled or timed-out run can be retried"};
     return {};
   }
+  if (what.what == "fork") {
+    if (what.from >= 1 && what.from <= row->seq) return {};
+    return error{errc::not_found, "run " + what.run.str() + " has no event " + std::to_string(what.from) +
+                                      "; its events are 1 to " + std::to_string(row->seq)};
+  }
   if (is_terminal(row->status)) return error{errc::conflict, "run " + what.run.str() + " has ended (" + status + ")"};
   if (what.what != "respond") return {};
   auto view = view_of(*this, what.run);
@@ -132,7 +137,7 @@ result<client::done> offline_client::command(const cluster::run_command& what) {
   auto reading = open_to_read(data_);
   if (!reading) return reading.error();
   journal_ = std::move(*reading);
-  return done{what.what == "retry" ? run_id{} : what.run, true};
+  return done{what.what == "retry" || what.what == "fork" ? run_id{} : what.run, true};
 }
 
 result<json::object> offline_client::stats() {

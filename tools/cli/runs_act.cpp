@@ -1,4 +1,4 @@
-// runs cancel | pause | resume | retry | signal | respond
+// runs cancel | pause | resume | retry | fork | signal | respond
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -22,6 +22,9 @@ std::string said(const act_command& how, const client::done& done) {
   const auto& verb = how.what.what;
   const auto id = how.what.run.str();
   if (verb == "retry") return done.run.is_nil() ? "retry of " + id : "run " + done.run.str() + " takes over from " + id;
+  if (verb == "fork")
+    return done.run.is_nil() ? "fork of " + id
+                             : "run " + done.run.str() + " shares events 1 to " + std::to_string(how.what.from) + " of " + id;
   if (verb == "signal") return "signal " + how.what.name + " to " + id;
   if (verb == "respond") return "answer to request " + how.what.request_id + " of " + id;
   return verb + " of " + id;
@@ -43,6 +46,7 @@ int act(act_command& how) {
                      {"command", how.what.what},
                      {"pending", done->pending}};
     if (how.what.what == "retry") out.emplace("retry_of", id->str());
+    if (how.what.what == "fork") out.emplace("fork_of", id->str());
     put_json(out);
   } else {
     put_line(said(how, *done) + (done->pending ? ": no node runs; taken in at the next open" : ": done"));
@@ -68,6 +72,10 @@ void add_runs_act(CLI::App& runs, chosen_command& chosen) {
   add(runs, chosen, "pause", "No new attempts, steps or timers until resume");
   add(runs, chosen, "resume", "Lets a paused run go on");
   add(runs, chosen, "retry", "Starts a linked run of a failed, cancelled or timed-out one; successful steps are kept");
+  how = add(runs, chosen, "fork", "Starts a run that shares the events of another up to one, and goes on from there");
+  runs.get_subcommand("fork")
+      ->add_option("--from", how->what.from, "Last event (seq) that both share, as `runs events` lists them")
+      ->required();
 
   how = add(runs, chosen, "signal", "Gives a run a signal");
   auto* command = runs.get_subcommand("signal");

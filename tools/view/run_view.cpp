@@ -24,6 +24,7 @@ std::string status_of_failure(const json::value& error) {
 
 void run_view::add(const run_event& event) {
   seq_ = event.seq;
+  relations_.add(event);
   if (id_.empty()) {
     id_ = event.run.str();
     created_at_ = to_string(event.time);
@@ -52,6 +53,13 @@ void run_view::add(const run_event& event) {
   } else if (kind == "progress_noted") {
     const auto found = live_.find(activation_in(event.data));
     if (found != live_.end()) activations_[found->second.entry].progress = value_of(event.data, "progress");
+  } else if (kind == "compensation_started") {
+    json::object undo = event.data;
+    undo["executor"] = text_of(event.data, "compensates_with");
+    compensating_ = activation_in(undo);
+    schedule(event, undo);
+  } else if (kind == "grace_passed") {
+    while (!live_.empty()) end_activation(live_.begin()->first, "cancelled", event);
   } else if (kind == "run_ended") {
     run_ended(event);
   }
@@ -76,7 +84,6 @@ void run_view::run_restored(const run_event& event) {
   workflow_ = text_of(data, "workflow");
   version_ = text_of(data, "version");
   hash_ = text_of(data, "definition_hash");
-  source_ = text_of(data, "source");
   input_ = value_of(data, "input");
   for (const auto& each : list_of(data, "activations")) {
     if (each.is_object()) schedule(event, each.get_object());
@@ -266,7 +273,7 @@ void run_view::end_activation(activation_id id, std::string status, const run_ev
 
 std::string run_view::status() const {
   if (!end_status_.empty()) return end_status_;
-  if (cancelling_) return "cancelling";
+  if (cancelling_) return live_.contains(compensating_) ? "compensating" : "cancelling";
   if (paused_) return "paused";
   bool waits = !live_.empty();
   for (const auto& [id, each] : live_) {
@@ -393,7 +400,7 @@ json::object run_view::show() const {
   auto out = outcome();
   out.emplace("input", input_);
   out.emplace("key", text_or_null(key_));
-  if (!source_.empty()) out.emplace("retry_of", source_);
+  relations_.put(out);
   out.emplace("created_at", text_or_null(created_at_));
   out.emplace("started_at", text_or_null(started_at_));
   out.emplace("ended_at", text_or_null(ended_at_));

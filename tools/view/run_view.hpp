@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "perdure/run.hpp"
+#include "tools/view/relations_view.hpp"
 
 namespace perdure::tools {
 
@@ -72,6 +73,8 @@ class run_view {
   [[nodiscard]] std::vector<timer_view> timers() const;
   [[nodiscard]] std::vector<request_view> requests() const;
 
+  [[nodiscard]] const relations_view& relations() const { return relations_; }
+
   /// {"run_id","workflow","version","status","output","error"}: what `run` and `runs wait` give.
   [[nodiscard]] json::object outcome() const;
   /// The object of `runs show`.
@@ -108,11 +111,13 @@ class run_view {
   void give_owners(const json::object& turn, activation_id activation, live& state) const;
   [[nodiscard]] std::string owner_of(const wait& step, activation_id activation) const;
 
-  std::string id_, workflow_, version_, hash_, key_, source_;
+  std::string id_, workflow_, version_, hash_, key_;
   std::string created_at_, started_at_, ended_at_, end_status_, run_deadline_;
   json::value input_, output_, error_;
   run_seq seq_ = 0;
   bool paused_ = false, cancelling_ = false;
+  activation_id compensating_ = 0;
+  relations_view relations_;
   std::vector<executor_view> activations_, scopes_;
   std::map<activation_id, live> live_;
   std::map<std::pair<activation_id, std::uint64_t>, std::size_t> scope_numbers_;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "perdure/child.hpp"
 #include "perdure/limits.hpp"
 #include "perdure/message.hpp"
 #include "perdure/step.hpp"
@@ -84,6 +85,13 @@ constexpr void check_function() {
   static_assert(may_be_temporary<F>,
                 "GCC before 13 destroys a temporary lambda with non-trivial captures twice inside co_await: name it "
                 "first (auto body = [...] {...}; co_await ctx.call(\"name\", body)), or capture by reference");
+}
+
+template <class T>
+constexpr void check_argument() {
+  static_assert(may_be_temporary<T>,
+                "GCC before 13 destroys a temporary with non-trivial members twice inside co_await: name the value first "
+                "(auto input = order{...}; co_await ctx.run_child<int>(\"ship\", input))");
 }
 
 template <class F>
@@ -197,6 +205,80 @@ class context {
   }
   step<process_result> run_process(std::string_view, process_spec&&, call_options = {}) = delete;  // name the spec first
 
+  /// Starts a run of another workflow and goes on; the child tells when it ends (wait_child). Started once, however often
+  /// this step is done again. step_error: workflow_unknown, or what else refused it.
+  template <class T>
+  step<child> start_child(std::string_view workflow, T&& input, child_options options = {}) {
+    detail::check_argument<T>();
+    return {frame_, child_request(workflow, message_name<std::remove_cvref_t<T>>, to_json(input), options, false)};
+  }
+  /// Starts a child and waits for its end: its output as R (void: not looked at). step_error child_failed: it did not
+  /// succeed; its own failure is the cause.
+  template <class R, class T>
+  step<R> run_child(std::string_view workflow, T&& input, child_options options = {}) {
+    detail::check_argument<T>();
+    return {frame_, child_request(workflow, message_name<std::remove_cvref_t<T>>, to_json(input), options, true)};
+  }
+  /// Waits for the end of a child of this run that any of its handlers started; as run_child.
+  template <class R = json::value>
+  step<R> wait_child(const child& which, wait_child_options options = {}) {
+    return {frame_, {.kind = detail::step_kind::child_result, .name = "child", .args = payload{json::value{{"run", which.run_id}}},
+                     .timeout = options.timeout}};
+  }
+  template <class R = json::value>
+  step<R> wait_child(child&&, wait_child_options = {}) = delete;  // name the child first
+
+  /// Lets an executor of this workflow handle a message beside the run, in a run of its own: it does not hold up this one.
+  /// What it sends goes along the edges there. Visible as a child of this run.
+  template <class T>
+  step<child> spawn_background(std::string_view executor, T&& what, background_options options = {}) {
+    detail::check_argument<T>();
+    json::value args{{"background", true},
+                     {"workflow", frame_.workflow()},
+                     {"start", executor},
+                     {"message", message_name<std::remove_cvref_t<T>>},
+                     {"input", to_json(what)},
+                     {"close", static_cast<int>(options.at_end)},
+                     {"fails_run", options.fails_run},
+                     {"timeout_us", options.timeout.count()}};
+    return {frame_, {.kind = detail::step_kind::child, .name = std::string{executor}, .args = payload{args}}};
+  }
+
+  /// Gives another run a signal, once, however often the step is done again. step_error not_delivered: there is no such
+  /// run, or it has ended.
+  template <class T>
+  step<void> signal_run(std::string_view run, std::string_view name, T&& value) {
+    detail::check_argument<T>();
+    return {frame_, {.kind = detail::step_kind::tell, .name = std::string{name},
+                     .args = payload{json::value{{"what", "signal"}, {"to", run}, {"name", name}, {"value", to_json(value)}}}}};
+  }
+  /// Asks another run to cancel; as signal_run.
+  step<void> cancel_run(std::string_view run, std::string_view reason = {}) {
+    return {frame_, {.kind = detail::step_kind::tell, .name = "cancel",
+                     .args = payload{json::value{{"what", "cancel"}, {"to", run}, {"name", reason}}}}};
+  }
+
+  /// Ends this run, once the handler returns, as continued_as_new: another one begins with this message and a history of
+  /// its own. Signals that nobody consumed, open requests, children, background work and the run's time limit move along;
+  /// other activations that are still going on are dropped. References to the run lead to the one that goes on.
+  template <message T>
+  void continue_as_new(const T& what, continue_options options = {}) {
+    frame_.emit({.kind = detail::output_kind::continuation, .name = std::string{message_name<T>}, .value = payload{to_json(what)},
+                 .number = options.newest_version ? 1U : 0U});
+  }
+  /// What undoes the work done so far: when the run fails, is cancelled or times out, the executor handles the message; the
+  /// last one said comes first, each with its executor's own retries and time limits.
+  template <message T>
+  void on_compensate(std::string_view executor, const T& what) {
+    frame_.emit({.kind = detail::output_kind::compensation, .name = std::string{message_name<T>}, .value = payload{to_json(what)},
+                 .target = std::string{executor}});
+  }
+  /// For a change of a handler whose runs are in flight: `newest` where the handler gets here for the first time, the oldest
+  /// where its journal shows that it was here before the change. One activation always gets the same.
+  [[nodiscard]] std::uint32_t version(std::string_view change, std::uint32_t oldest, std::uint32_t newest) {
+    return frame_.version(change, oldest, newest);
+  }
+
   /// Sends along the workflow's edges that take this type. Goes with the turn's record.
   template <message T>
   void send(const T& what) {
@@ -265,6 +347,16 @@ class context {
   [[nodiscard]] detail::frame& frame() { return frame_; }
 
  private:
+  static detail::step_request child_request(std::string_view workflow, std::string_view message, json::value input,
+                                            child_options options, bool awaits) {
+    json::value args{{"workflow", workflow},
+                     {"message", message},
+                     {"input", std::move(input)},
+                     {"close", static_cast<int>(options.close)},
+                     {"await", awaits},
+                     {"timeout_us", options.timeout.count()}};
+    return {.kind = detail::step_kind::child, .name = std::string{workflow}, .args = payload{args}};
+  }
   detail::frame& frame_;
 };
 

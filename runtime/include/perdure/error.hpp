@@ -97,6 +97,9 @@ inline constexpr std::string_view corrupt = "corrupt";                ///< its j
 inline constexpr std::string_view bad_message = "bad_message";        ///< a payload does not fit the expected type
 inline constexpr std::string_view process = "process";                ///< a program could not run or failed
 inline constexpr std::string_view expression = "expression";          ///< an expression could not be evaluated
+inline constexpr std::string_view child_failed = "child_failed";      ///< a child run did not succeed; its failure is the cause
+inline constexpr std::string_view compensation = "compensation_failed";   ///< work to undo failed; causes: the run's failure, then that
+inline constexpr std::string_view not_delivered = "not_delivered";    ///< a message to another run was refused
 }  // namespace failure_code
 
 /// Throw it in a handler or a call body to fail with a code of your own; the engine throws it out of

@@ -27,6 +27,10 @@ inline constexpr std::uint32_t pending_steps = 4'096;
 inline constexpr std::uint32_t run_activations = 100'000;
 /// Activations of one run that are alive at once.
 inline constexpr std::uint32_t live_activations = 10'000;
+/// Children one run starts, background work among them.
+inline constexpr std::size_t run_children = 10'000;
+/// Compensations one run keeps.
+inline constexpr std::size_t run_compensations = 10'000;
 /// Signals a run keeps until somebody waits for them.
 inline constexpr std::size_t buffered_signals = 10'000;
 /// Command ids a run remembers to tell duplicates.

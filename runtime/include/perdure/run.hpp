@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "perdure/child.hpp"
 #include "perdure/ids.hpp"
 #include "perdure/message.hpp"
 
@@ -48,11 +49,24 @@ struct run_summary {
 };
 
 struct request_info {
-  std::string id;                    ///< "<activation>.<step>"
+  std::string id;                    ///< "<activation>.<step>"; "<run>/<activation>.<step>" when a predecessor asked it
   std::string executor;
   payload question;
   timestamp asked_at{};
   std::optional<timestamp> due;
+};
+
+/// A child of a run, or its background work.
+struct child_info {
+  run_id id;                         ///< as its parent's handles name it
+  run_id run;                        ///< where it runs; another one than `id` after the parent was retried or forked
+  std::string workflow;
+  std::string executor;              ///< background work: where it starts; else empty
+  parent_close close = parent_close::cancel;
+  bool background = false;
+  bool ended = false;                ///< it told its end, or was refused
+  run_status status = run_status::scheduled;   ///< once it has ended
+  std::optional<failure> error;
 };
 
 /// One run's durable state.
@@ -63,6 +77,11 @@ struct run_info : run_summary {
   std::optional<failure> error;      ///< why it did not succeed
   std::uint32_t handled_errors = 0;
   std::vector<request_info> requests;
+  std::optional<run_id> parent;      ///< the run that started it as a child
+  std::optional<run_id> source;      ///< the run it came out of: retried, forked, or continued as new
+  std::string link;                  ///< "retried", "forked", "continued", or empty
+  std::optional<run_id> successor;   ///< continued_as_new: the run that goes on
+  std::vector<child_info> children;
 };
 
 /// An event as subscribers see it: only after it is durable, in order, none left out.
@@ -98,6 +117,7 @@ class subscription {
 
 /// Holds the run's id and a way to reach the node, never an actor. Copies are cheap. Any thread; every call blocks
 /// until the answer is durable, at most `timeout` of the node's options, and must not be made from inside a handler.
+/// When the run continued as new, commands, wait() and subscriptions go on to the run that goes on.
 /// Errors of all calls: not_found, timeout, shutting_down; those of single calls are named there.
 class run_ref {
  public:
@@ -127,6 +147,9 @@ class run_ref {
   result<void> resume() const;
   /// Starts a linked run of a failed, cancelled or timed-out one; successful steps are kept. conflict: not such a run.
   [[nodiscard]] result<run_ref> retry() const;
+  /// Starts a run that shares this one's events 1 to `from` and goes on by itself from there: the way out of a bad step.
+  /// This one is left as it is. not_found: it has no such event. conflict: at it the run had ended, or was being cancelled.
+  [[nodiscard]] result<run_ref> fork(run_seq from) const;
   /// Calls `on_event` for every event with seq > `after`, first the stored ones, then live. One call at a time, from
   /// a thread of the node; it must not block long nor call back into this run_ref.
   [[nodiscard]] result<subscription> subscribe(std::function<void(const run_event&)> on_event, run_seq after = 0) const;

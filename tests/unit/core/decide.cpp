@@ -173,7 +173,8 @@ TEST_CASE("of two steps reported at once, one done and one to be tried again, th
 }
 
 TEST_CASE("a call with a time limit may end in the turn that issues it") {
-  // A cooperative executor's calls do. The outcome was taken for that of a step given up meanwhile; the call hung until its limit.
+  // A cooperative executor's calls do. The outcome was taken for that of a step given up meanwhile; the call hung until its
+  // limit.
   run_fixture run{lone()};
   auto report = run.done(1, 0, {text_payload("ok"), {}});
   report.done.front().recorded = true;

@@ -38,7 +38,12 @@ std::vector<event> one_of_each() {
       suspect_marked{.marks = 1, .activations = {1}},
       warning{.code = "undeliverable", .text = "nobody", .executor = "a"},
       progress_noted{.activation = 1, .attempt = 1, .value = json_payload(R"({"done":1,"total":2,"text":""})")},
-      run_restored{.source = run_id::make(), .source_seq = 3, .state = bytes}};
+      run_restored{.source = run_id::make(), .source_seq = 3, .state = bytes},
+      message_delivered{.number = 1, .to = run_id::make()},
+      child_ended{.child = run_id::make()},
+      compensation_started{.what = {.id = 2, .executor = "undo", .message = "m"}},
+      grace_passed{.fenced = 1},
+      request_answered{.asked_by = run_id::make(), .id = "1.0", .answer = json_payload("1")}};
 }
 
 }  // namespace

@@ -65,6 +65,7 @@ TEST_CASE("a record comes back as it was stored") {
 
 TEST_CASE("the bytes of a record do not change from version to version") {
   core::record record;
+  record.schema = 1;
   record.kind = core::event_kind::turn;
   record.status = run_status::waiting;
   record.active = true;
@@ -164,6 +165,7 @@ TEST_CASE("hashes are SHA-256") {
   CHECK(core::to_hex(core::sha256({"abc"})) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   CHECK(core::sha256({"a", "", "bc"}) == core::sha256({"abc"}));
   core::record empty;
+  empty.schema = 1;
   empty.seq = 1;
   empty.wakeup = timestamp{duration{2}};
   empty.bytes = "abc";

@@ -42,6 +42,9 @@ enum class step_kind : std::uint8_t {
   signal = 5,      ///< waits for signal()
   poll = 6,        ///< a closure, run again and again until it says complete
   state = 7,       ///< reads run-wide state; answered by the run at once
+  child = 8,       ///< starts a child; waits for its start, or for its end
+  child_result = 9,  ///< waits for the end of a child that was started before
+  tell = 10,       ///< a message to another run; waits for its acknowledgement
 };
 
 /// A step's result: a value, or why there is none.
@@ -79,11 +82,23 @@ struct step_waiter {
   std::optional<step_ordinal> ordinal;  ///< set while the step is issued and has no outcome
 };
 
-enum class output_kind : std::uint8_t { message = 1, output = 2, state = 3, progress = 4, scope_start = 5, scope_end = 6 };
+enum class output_kind : std::uint8_t {
+  message = 1,
+  output = 2,
+  state = 3,
+  progress = 4,
+  scope_start = 5,
+  scope_end = 6,
+  continuation = 7,
+  compensation = 8,
+  version = 9,
+};
 
 /// Something the handler says without waiting; travels in the turn's record.
 /// message: name = stored message name, value = message. output: value. state: name = key, value.
 /// progress: value = {"done","total","text"}. scope_*: name, reference (a JSON pointer), value = input or output.
+/// continuation: as message; number 1 = with the newest version. compensation: as message, target = its executor.
+/// version: name = the change, number = the version that the code took.
 struct output {
   output_kind kind = output_kind::message;
   std::string name;
@@ -114,6 +129,9 @@ class frame {
   virtual void log(std::string_view level, std::string_view text) = 0;
   [[nodiscard]] virtual timestamp now() const = 0;
   [[nodiscard]] virtual std::uint64_t random(random_use use) = 0;
+  /// The version of a change that this activation takes: recorded the first time, the oldest where the journal shows
+  /// that the code ran before the change was made.
+  [[nodiscard]] virtual std::uint32_t version(std::string_view change, std::uint32_t oldest, std::uint32_t newest) = 0;
   [[nodiscard]] virtual bool cancelled() const = 0;
   [[nodiscard]] virtual run_id run() const = 0;
   [[nodiscard]] virtual activation_id activation() const = 0;
