@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 
+#include "cluster/testing/broken.hpp"
 #include "cluster/testing/chance.hpp"
 #include "perdure/detail/frame.hpp"
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cluster/replay.hpp"
 #include "simulation/workflows.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
@@ -491,6 +492,15 @@ void world::check_end() {
     }
     if (core::encode_state(again, nullptr).value() != core::encode_state(run.state, nullptr).value())
       throw broken("a replay differs");
+    const auto handlers = cluster::replay_run(
+        *journal_, id, 0, [&](const core::run_state& state) { return workflows_.at(state.workflow).get(); });
+    if (!handlers) throw broken("handlers cannot be replayed: " + handlers.error().message);
+    if (!handlers->partings.empty()) {
+      const auto& first = handlers->partings[0];
+      throw broken("a replay of handlers parts at event " + std::to_string(first.seq) + ", activation " +
+                   std::to_string(first.activation) + "." + std::to_string(first.attempt) + ": recorded " + first.recorded +
+                   "; replayed " + first.replayed);
+    }
     if (!steady_.contains(id.str()) || run.state.status != run_status::succeeded) continue;
     std::int64_t sum = 0;
     const auto prefix = id.str() + "/work/";
