@@ -4,6 +4,7 @@
 
 #include "actors/run_actor.hpp"
 #include "cluster/node_impl.hpp"
+#include "cluster/run_info.hpp"
 #include "core/event_json.hpp"
 #include "core/machine.hpp"
 #include "persistence/projection.hpp"
@@ -180,42 +181,8 @@ result<run_page> node::impl::list(const list_options& options) {
 result<run_info> node::impl::info_of(const persistence::run_row& row) {
   auto state = actors::load_run(*shared_->journal, &shared_->journal->blobs(), row.id);
   if (!state) return state.error();
-  run_info out;
-  static_cast<run_summary&>(out) = summary_of(row);
-  out.status = state->status;
-  out.seq = state->seq;
-  out.updated_at = state->updated_at;
-  out.ended_at = state->ended_at;
-  out.input = state->input;
-  out.outputs = std::move(state->outputs);
-  if (!out.outputs.empty()) out.output = out.outputs.back();
-  out.error = state->error;
-  out.handled_errors = state->handled_errors;
-  for (const auto& [id, in] : state->activations) {
-    for (const auto& [ordinal, step] : in.pending) {
-      if (step.kind != core::step_kind::request) continue;
-      out.requests.push_back({std::to_string(id) + "." + std::to_string(ordinal), in.executor, step.args, step.since, step.due});
-    }
-  }
-  for (const auto& each : state->carried) {
-    if (each.activation != 0 || each.answer) continue;
-    out.requests.push_back({each.asked_by.str() + "/" + each.id, each.executor, each.question, each.asked_at, std::nullopt});
-  }
-  if (state->parent) out.parent = state->parent->run;
-  out.source = state->source;
-  if (state->source) out.link = boost::describe::enum_to_string(state->link, "");
-  out.successor = state->successor;
-  for (const auto& [id, each] : state->children) {
-    out.children.push_back({.id = id,
-                            .run = each.run,
-                            .workflow = each.workflow,
-                            .executor = each.start,
-                            .close = each.close,
-                            .background = each.background,
-                            .ended = !each.live(),
-                            .status = each.status,
-                            .error = each.error});
-  }
+  auto out = cluster::info_of(std::move(*state));
+  out.blocked = summary_of(row).blocked;
   return out;
 }
 

@@ -1,59 +1,14 @@
 // agent_with_timeout: a model call that takes too long is given up, and the agent answers with something cheaper.
-#include <condition_variable>
-#include <mutex>
+#include "agent_with_timeout.hpp"
 
 #include "example.hpp"
 
-using namespace perdure;
-using namespace std::chrono_literals;
-
-struct question {
-  std::string text;
-};
-PERDURE_MESSAGE(question, "question/v1", text)
-
-struct answer {
-  std::string text;
-  std::string model;
-};
-PERDURE_MESSAGE(answer, "answer/v1", text, model)
-
-/// Stands for a model that is slow today. It watches the stop token, so that giving up ends the call too.
-std::string ask_large_model(std::stop_token stop) {
-  std::mutex mutex;
-  std::condition_variable_any answered;
-  std::unique_lock lock(mutex);
-  if (!answered.wait_for(lock, stop, 30s, [] { return false; }) && stop.stop_requested()) {
-    std::printf("large model: asked to stop\n");
-    throw step_error("stopped", "the caller gave up");
-  }
-  return "a very good answer";
-}
-
-class agent : public executor<question> {
-  task<> handle(const question& what, context& ctx) override {
-    auto large = [](call_context& with) { return ask_large_model(with.stop_token()); };
-    bool late = false;
-    try {
-      const std::string text = co_await ctx.call("large model", large, {.timeout = 200ms});
-      ctx.yield_output(answer{text, "large"});
-    } catch (const timeout_error& gave_up) {
-      std::printf("agent: %s\n", gave_up.what());
-      late = true;
-    }
-    if (late) {
-      auto small = [&] { return "short answer to: " + what.text; };
-      const std::string text = co_await ctx.call("small model", small);
-      ctx.yield_output(answer{text, "small"});
-    }
-  }
-};
+using namespace agent_with_timeout;
 
 int main(int argc, char** argv) {
   const example::data_directory data{argc, argv};
-  const auto ask = workflow_builder("ask", "1.0.0").add<agent>("agent", {.timeout = 5min}).start_at("agent").build();
   auto opened = node::open({.data_dir = data.path()});
-  if (!opened || !opened->add(ask)) return 1;
+  if (!opened || !opened->add(ask())) return 1;
   const auto run = opened->start("ask", question{"why is the sky blue?"});
   if (!run) return 1;
   const auto ended = run->wait();

@@ -1,22 +1,10 @@
 // caf_messages: a host that uses the C++ Actor Framework itself talks to a run with plain messages.
+#include "caf_messages.hpp"
+
 #include "example.hpp"
 #include "perdure/caf.hpp"
 
-using namespace perdure;
-
-struct claim {
-  std::string customer;
-  int amount = 0;
-};
-PERDURE_MESSAGE(claim, "claim/v1", customer, amount)
-
-/// Waits for an adjuster's decision.
-class adjuster : public executor<claim> {
-  task<> handle(const claim& what, context& ctx) override {
-    const auto decision = co_await ctx.wait_signal<std::string>("decision");
-    ctx.yield_output(what.customer + ": " + decision);
-  }
-};
+using namespace caf_messages;
 
 /// The host's own actor: watches the run, decides, and stops when the run has ended.
 caf::behavior desk(caf::event_based_actor* self, const caf::actor& run) {
@@ -38,9 +26,8 @@ caf::behavior desk(caf::event_based_actor* self, const caf::actor& run) {
 
 int main(int argc, char** argv) {
   const example::data_directory data{argc, argv};
-  const auto insure = workflow_builder("insure", "1.0.0").add<adjuster>("adjuster").start_at("adjuster").build();
   auto opened = node::open({.data_dir = data.path()});
-  if (!opened || !opened->add(insure)) return 1;
+  if (!opened || !opened->add(insure())) return 1;
   const auto run = opened->start("insure", claim{"Bo", 40});
   if (!run) return 1;
   {

@@ -2,18 +2,13 @@
 #pragma once
 
 #include <map>
-#include <stdexcept>
 #include <string>
 
+#include "cluster/testing/broken.hpp"
+#include "cluster/testing/chance.hpp"
 #include "perdure/detail/frame.hpp"
-#include "simulation/chance.hpp"
 
 namespace perdure::sim {
-
-/// A checker's finding: ends the schedule.
-struct broken : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 class outside {
  public:

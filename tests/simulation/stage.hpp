@@ -4,13 +4,13 @@
 // Operation: settle() goes on until everything waits; step() does one thing; crash() loses all memory and opens again.
 #pragma once
 
+#include "cluster/testing/node_host.hpp"
 #include "perdure/workflow.hpp"
 #include "persistence/memory_journal.hpp"
-#include "simulation/run_host.hpp"
 
 namespace perdure::sim {
 
-class stage final : public run_neighbours {
+class stage final : public node_host {
  public:
   explicit stage(workflow of) : workflow_(of.shared()) { open(); }
 
@@ -18,20 +18,9 @@ class stage final : public run_neighbours {
     run_id id;
     id.bytes[15] = static_cast<std::uint8_t>(++started_);
     id.bytes[14] = static_cast<std::uint8_t>(started_ >> 8);
-    const auto made = std::make_shared<run_host>(*this, id, epoch_);
-    runs[id] = made;
-    made->begin(workflow_, {.id = id, .message = message, .input = std::move(input), .key = std::move(key)},
-                [](const result<void>&) {});
+    node_host::start(workflow_, {.id = id, .message = message, .input = std::move(input), .key = std::move(key)},
+                     [](const result<void>&) {});
     return id;
-  }
-  /// The run's host, brought in from the journal when need be; null when the run has ended.
-  std::shared_ptr<run_host> reach(const run_id& id) {
-    if (const auto at = runs.find(id); at != runs.end()) return at->second;
-    const auto row = journal_->row(id);
-    if (!row || is_terminal(row->status)) return nullptr;
-    const auto made = second_host(id);
-    runs[id] = made;
-    return made;
   }
   /// A host of the run beside the one that is there.
   std::shared_ptr<run_host> second_host(const run_id& id) {
@@ -57,12 +46,10 @@ class stage final : public run_neighbours {
   /// Does the next thing; false when there is none.
   bool step() {
     if (!queue.empty()) {
-      auto items = std::exchange(queue, {});
-      const auto from = std::exchange(from_, {});
-      const auto verdicts = journal_->append(items);
+      const auto verdicts = commit();
       ++commits;
       if (!journal_->fatal()) durable_.read(*journal_, journal_->blobs());
-      for (std::size_t i = 0; i < items.size(); ++i) from[i]->on_appended(verdicts[i]);
+      for (const auto& [run, verdict] : verdicts) run->on_appended(verdict);
       return true;
     }
     for (const auto& [id, run] : std::map{runs}) {
@@ -78,18 +65,17 @@ class stage final : public run_neighbours {
     while (step()) {
       if (--limit == 0) throw broken("it goes on without end");
     }
-    gone_.clear();
+    buried.clear();
   }
   /// Time goes by; wake-ups come when they are due.
   void pass(duration length) {
     const auto until = wall + length;
     while (true) {
       settle();
-      const auto due =
-          std::min_element(armed.begin(), armed.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-      if (due == armed.end() || due->second > until) break;
-      wall = std::max(wall, due->second);
-      wake(due->first);
+      const auto due = earliest();
+      if (!due || due->first > until) break;
+      wall = std::max(wall, due->first);
+      wake(due->second);
     }
     wall = until;
     settle();
@@ -100,19 +86,13 @@ class stage final : public run_neighbours {
   }
   /// All memory is lost; the runs that were in flight are opened again.
   void crash() {
-    runs.clear();
-    gone_.clear();
-    queue.clear();
-    from_.clear();
-    armed.clear();
+    lose_memory();
     journal_.reset();
     disk->crash();
     open();
   }
   void reopen_active() {
-    std::vector<run_id> active;
-    journal_->for_each_active([&](const persistence::run_row& row) { active.push_back(row.id); });
-    for (const auto& id : active) (void)reach(id);
+    while (waiting() > 0) reopen_one(0);
   }
   /// Another node takes the shard: what this one appends from now on is refused.
   persistence::epoch_t take_over() { return *journal_->acquire(0); }
@@ -123,22 +103,9 @@ class stage final : public run_neighbours {
 
   // run_neighbours:
   timestamp now() override { return wall; }
-  persistence::journal& store() override { return *journal_; }
   const durable_run& durable(const run_id& id) override { return durable_.runs[id]; }
   definition_ptr find(const core::run_state&) override { return workflow_; }
   bool zombie() const override { return lenient; }
-  void append(persistence::append_item item, std::shared_ptr<run_host> from) override {
-    queue.push_back(std::move(item));
-    from_.push_back(std::move(from));
-  }
-  void arm(const run_id& id, std::optional<timestamp> at) override {
-    if (at) {
-      armed[id] = *at;
-    } else {
-      armed.erase(id);
-    }
-  }
-  void left(const run_host& run) override { forget(run); }
   void died(const run_host& run, const error& why) override {
     deaths.push_back(why);
     forget(run);
@@ -147,12 +114,9 @@ class stage final : public run_neighbours {
   bool snapshot_now() override { return snapshots; }
 
   std::shared_ptr<persistence::memory_disk> disk = std::make_shared<persistence::memory_disk>();
-  std::map<run_id, std::shared_ptr<run_host>> runs;
-  std::map<run_id, timestamp> armed;
-  std::vector<persistence::append_item> queue;
   std::vector<error> deaths;
   timestamp wall{std::chrono::sys_days{std::chrono::year{2026} / 3 / 1}};
-  std::uint64_t opened = 0, commits = 0;
+  std::uint64_t commits = 0;
   bool bodies_hang = false;  ///< bodies that run do not end
   bool snapshots = false;
   bool lenient = false;  ///< what the hosts say is known to be stale
@@ -161,21 +125,12 @@ class stage final : public run_neighbours {
   void open() {
     journal_ = persistence::open_memory_journal(disk).value();
     durable_.read(*journal_, journal_->blobs());
-    epoch_ = *journal_->acquire(0);
-    for (const auto& [at, run] : journal_->wakeups(timestamp::max(), std::nullopt, 1'000'000)) armed[run] = at;
-  }
-  void forget(const run_host& run) {
-    const auto at = runs.find(run.id());
-    if (at == runs.end() || at->second.get() != &run) return;
-    gone_.push_back(std::move(at->second));
-    runs.erase(at);
+    attach(*journal_, false);
   }
 
   definition_ptr workflow_;
   std::unique_ptr<persistence::journal> journal_;
-  persistence::epoch_t epoch_ = 0;
   durable_runs durable_;
-  std::vector<std::shared_ptr<run_host>> gone_, from_;
   std::uint64_t started_ = 0;
 };
 

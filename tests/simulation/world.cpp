@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "cluster/replay.hpp"
 #include "simulation/workflows.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
@@ -25,41 +26,20 @@ run_id numbered(std::uint64_t seed, std::uint64_t number) {
 
 // A node ---------------------------------------------------------------------------------------------------------------
 
-/// One process: its runs, its timer, its writer's queue. Mirrors actors/router.cpp and actors/timer.cpp.
-class world::node final : public run_neighbours {
+/// A node of the schedule; it may have been taken over without knowing.
+class world::node final : public node_host {
  public:
-  node(world& of, persistence::journal& journal, bool unclean) : world_(of), journal_(journal), epoch_(*journal.acquire(0)) {
-    last_now_ = journal.last_time();
-    journal.for_each_active([&](const persistence::run_row& row) {
-      if (unclean) unclean_.insert(row.id);
-      waiting_.insert(row.id);
-    });
-    for (const auto& [at, run] : journal.wakeups(timestamp::max(), std::nullopt, 1'000'000)) armed_[run] = at;
+  node(world& of, persistence::journal& journal, bool unclean) : world_(of), last_now_(journal.last_time()) {
+    attach(journal, unclean);
   }
 
   // run_neighbours:
   timestamp now() override { return last_now_ = std::max(last_now_, world_.wall_); }
-  persistence::journal& store() override { return journal_; }
   const durable_run& durable(const run_id& id) override { return world_.durable_.runs[id]; }
-  definition_ptr find(const core::run_state& of) override { return find(of.workflow); }
+  definition_ptr find(const core::run_state& of) override {
+    return registered.contains(of.workflow) ? world_.workflows_.at(of.workflow) : nullptr;
+  }
   bool zombie() const override { return world_.zombie_.get() == this; }
-  void append(persistence::append_item item, std::shared_ptr<run_host> from) override {
-    queue.push_back(std::move(item));
-    queued_by.push_back(std::move(from));
-  }
-  void arm(const run_id& id, std::optional<timestamp> at) override {
-    if (at) {
-      armed_[id] = *at;
-    } else {
-      armed_.erase(id);
-    }
-  }
-  void left(const run_host& run) override { forget(run); }
-  void died(const run_host& run, const error& why) override {
-    world_.trace([&] { return "  run dies: " + why.message; });
-    if (!zombie()) waiting_.insert(run.id());
-    forget(run);
-  }
   void trace(const std::function<std::string()>& text) override { world_.trace(text); }
   bool snapshot_now() override {
     const bool out = world_.random_.one_in(6);
@@ -67,84 +47,16 @@ class world::node final : public run_neighbours {
     return out;
   }
 
-  definition_ptr find(const std::string& workflow) const {
-    return registered.contains(workflow) ? world_.workflows_.at(workflow) : nullptr;
-  }
-  /// The run, brought in from the journal when need be.
-  std::shared_ptr<run_host> reach(const run_id& id, bool anyway = false) {
-    if (const auto at = runs.find(id); at != runs.end()) return at->second;
-    const auto row = journal_.row(id);
-    if (!row || is_terminal(row->status)) return nullptr;
-    if (!anyway && find(row->workflow) == nullptr) {
-      blocked_.insert(id);
-      return nullptr;
-    }
-    const auto made = std::make_shared<run_host>(*this, id, epoch_);
-    runs[id] = made;
-    world_.trace([&] { return "  run " + std::to_string(id.bytes[15]) + " is opened"; });
-    made->open(unclean_.erase(id) > 0);
-    return made;
-  }
-  void start(const core::start_command& how, const std::string& workflow, std::optional<core::event> first, reply answer) {
-    const auto made = std::make_shared<run_host>(*this, how.id, epoch_);
-    runs[how.id] = made;
-    made->begin(world_.workflows_.at(workflow), how, std::move(answer), std::move(first));
-  }
-  void forget(const run_host& run) {
-    const auto at = runs.find(run.id());
-    if (at == runs.end() || at->second.get() != &run) return;
-    buried.push_back(std::move(at->second));  // it may be on the stack
-    runs.erase(at);
-  }
-  void park(const run_id& id) {
-    runs.at(id)->leave_memory();
-    forget(*runs.at(id));
-    ++world_.count_.parked;
-  }
-  void reopen_one(std::size_t index) {
-    auto at = waiting_.begin();
-    std::advance(at, index);
-    const auto id = *at;
-    waiting_.erase(at);
-    (void)reach(id);
-  }
   void register_workflow(const std::string& name) {
     registered.insert(name);
-    for (const auto& [id, run] : std::map{runs}) run->tell(run_host::from_router, [run = run.get()] { run->find_definition(); });
-    for (const auto& id : std::exchange(blocked_, {})) (void)reach(id);
+    workflow_registered();
   }
-  /// Wake-ups that are due, in due order.
-  std::optional<std::pair<timestamp, run_id>> earliest() const {
-    std::optional<std::pair<timestamp, run_id>> out;
-    for (const auto& [id, at] : armed_) {
-      if (!out || std::pair{at, id} < *out) out = {at, id};
-    }
-    return out;
-  }
-  void fire(const run_id& id) {
-    armed_.erase(id);
-    wake(id);
-  }
-  void wake(const run_id& id) {
-    if (const auto run = reach(id)) run->tell(run_host::from_router, [run = run.get()] { run->take(core::wake{}, nullptr); });
-  }
-  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-  [[nodiscard]] bool knows(const run_id& id) const { return runs.contains(id) || waiting_.contains(id) || blocked_.contains(id); }
 
-  std::map<run_id, std::shared_ptr<run_host>> runs;
-  std::vector<std::shared_ptr<run_host>> buried;
-  std::vector<persistence::append_item> queue;
-  std::vector<std::shared_ptr<run_host>> queued_by;
   std::set<std::string> registered;
 
  private:
   world& world_;
-  persistence::journal& journal_;
-  persistence::epoch_t epoch_;
   timestamp last_now_;
-  std::map<run_id, timestamp> armed_;
-  std::set<run_id> waiting_;  ///< to be opened: were in flight, or died
-  std::set<run_id> blocked_, unclean_;
 };
 
 // Phases ---------------------------------------------------------------------------------------------------------------
@@ -152,6 +64,7 @@ class world::node final : public run_neighbours {
 world::world(std::uint64_t seed, profile how, bool verbose)
     : seed_(seed), how_(how), verbose_(verbose), random_(seed), outside_(seed),
       disk_(std::make_shared<persistence::memory_disk>()), wall_(first_day) {
+  durable_.forbidden.insert({"wrong_state", "bad_join"});
   workflows_["steady"] = steady_workflow(random_).shared();
   workflows_["program"] = program_workflow(random_).shared();
 }
@@ -226,13 +139,14 @@ void world::collect(std::vector<action>& all, bool faults) {
                      auto& starting = planned_[i];
                      trace([&] { return "start run " + std::to_string(starting.how.id.bytes[15]); });
                      ++starting.unanswered;
-                     node_->start(starting.how, starting.workflow, starting.first, [this, i](const result<void>& done) {
+                     const auto told = [this, i](const result<void>& done) {
                        auto& answered = planned_[i];
                        answered.unanswered = 0;
                        answered.answered = done.has_value() || done.error().code == errc::already_exists;
                        const bool there = durable_.runs.contains(answered.how.id) && durable_.runs[answered.how.id].state.seq > 0;
                        if (answered.answered && !there) throw broken("a start was acknowledged, and there is no run");
-                     });
+                     };
+                     node_->start(workflows_.at(starting.workflow), starting.how, told, starting.first);
                    }});
   }
   for (const auto& each : {node_, zombie_}) {
@@ -286,6 +200,7 @@ void world::collect_node(std::vector<action>& all, const std::shared_ptr<node>& 
       all.push_back({1, [this, of, id = id, number] {
                        trace([&] { return "run " + number + " parks"; });
                        of->park(id);
+                       ++count_.parked;
                      }});
     }
   }
@@ -416,8 +331,6 @@ void world::take_over() {
 }
 
 void world::commit(const std::shared_ptr<node>& of) {
-  auto items = std::exchange(of->queue, {});
-  const auto from = std::exchange(of->queued_by, {});
   if (how_.append_faults && random_.one_in(how_.failing_store ? 6 : 60)) {
     static constexpr persistence::commit_fault faults[] = {persistence::commit_fault::lost, persistence::commit_fault::stored,
                                                            persistence::commit_fault::lost_blind,
@@ -430,12 +343,12 @@ void world::commit(const std::shared_ptr<node>& of) {
   } else if (how_.append_faults && random_.one_in(4)) {
     disk_->set_capacity(std::size_t{1} << 50);
   }
-  trace([&] { return "commit of " + std::to_string(items.size()) + " items"; });
-  const auto verdicts = journal_->append(items);
+  trace([&] { return "commit of " + std::to_string(of->queue.size()) + " items"; });
+  const auto verdicts = of->commit();
   if (!journal_->fatal()) read_new_records();
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (zombie_ == of && !verdicts[i].error) throw broken("an append of an old epoch was taken");
-    from[i]->tell(run_host::from_writer, [run = from[i].get(), verdict = verdicts[i]] { run->on_appended(verdict); });
+  for (const auto& [run, verdict] : verdicts) {
+    if (zombie_ == of && !verdict.error) throw broken("an append of an old epoch was taken");
+    run->tell(run_host::from_writer, [run = run.get(), verdict = verdict] { run->on_appended(verdict); });
   }
   if (journal_->fatal()) crash(false);  // a node whose journal has failed stops
 }
@@ -528,12 +441,9 @@ void world::deliver(std::size_t index) {
     check_answer(answered, done);
   };
   if (sent.id.empty()) sent.answered = true;
-  const auto run = node_->reach(sent.run, true);
-  if (run == nullptr) {
-    const auto row = journal_->row(sent.run);
-    return answer(error{row ? errc::conflict : errc::not_found, "no such run is open"});
-  }
-  run->tell(run_host::from_client, [run = run.get(), what = sent.what, answer] { run->take(what, answer); });
+  if (node_->route(run_host::from_client, sent.run, sent.what, answer)) return;
+  const auto row = journal_->row(sent.run);
+  answer(error{row ? errc::conflict : errc::not_found, "no such run is open"});
 }
 
 // Checkers -------------------------------------------------------------------------------------------------------------
@@ -543,14 +453,9 @@ void world::read_new_records() { durable_.read(*journal_, journal_->blobs()); }
 void world::check_run(const run_id& id) {
   const auto& state = durable_.runs[id].state;
   if (is_terminal(state.status)) return;
-  const bool waker = state.paused || core::has_work(state) || !state.deadlines.empty() || waits_outside(state);
-  if (!waker) throw broken("a run without a waker");
+  check_waker(state);
   if (core::has_work(state) && !node_->knows(id)) throw broken("a run with work in flight that its node has forgotten");
-  const auto row = journal_->row(id);
-  if (!row || row->seq != state.seq || row->status != state.status || row->active != core::has_work(state) ||
-      row->wakeup != core::next_wakeup(state)) {
-    throw broken("a run's row is not what its records say");
-  }
+  check_row(*journal_, state);
 }
 
 void world::check_waits() {
@@ -587,6 +492,15 @@ void world::check_end() {
     }
     if (core::encode_state(again, nullptr).value() != core::encode_state(run.state, nullptr).value())
       throw broken("a replay differs");
+    const auto handlers = cluster::replay_run(
+        *journal_, id, 0, [&](const core::run_state& state) { return workflows_.at(state.workflow).get(); });
+    if (!handlers) throw broken("handlers cannot be replayed: " + handlers.error().message);
+    if (!handlers->partings.empty()) {
+      const auto& first = handlers->partings[0];
+      throw broken("a replay of handlers parts at event " + std::to_string(first.seq) + ", activation " +
+                   std::to_string(first.activation) + "." + std::to_string(first.attempt) + ": recorded " + first.recorded +
+                   "; replayed " + first.replayed);
+    }
     if (!steady_.contains(id.str()) || run.state.status != run_status::succeeded) continue;
     std::int64_t sum = 0;
     const auto prefix = id.str() + "/work/";

@@ -9,8 +9,9 @@
 #include <deque>
 #include <set>
 
+#include "cluster/testing/node_host.hpp"
 #include "persistence/memory_journal.hpp"
-#include "simulation/run_host.hpp"
+#include "simulation/outside.hpp"
 
 namespace perdure::sim {
 

@@ -4,11 +4,11 @@
 #include <map>
 #include <set>
 
+#include "cluster/testing/broken.hpp"
+#include "cluster/testing/chance.hpp"
 #include "core/machine.hpp"
 #include "flow/driver.hpp"
 #include "persistence/journal.hpp"
-#include "simulation/chance.hpp"
-#include "simulation/outside.hpp"
 
 namespace perdure::sim {
 
@@ -24,6 +24,8 @@ class durable_runs {
   std::map<run_id, durable_run> runs;
   std::uint64_t events = 0, fingerprint = 0;
   std::map<std::string, std::uint64_t> kinds, ends;
+  /// No run may end with one of these codes.
+  std::set<std::string> forbidden{std::string{failure_code::nondeterminism}};
 
   void read(const persistence::journal& journal, core::blob_port& blobs) {
     while (true) {
@@ -81,11 +83,16 @@ class durable_runs {
       said(done->command_id);
     } else if (const auto* signal = std::get_if<core::signal_received>(&event)) {
       said(signal->command_id);
+    } else if (const auto* cancel = std::get_if<core::cancel_requested>(&event)) {
+      said(cancel->command_id);
+    } else if (const auto* pause = std::get_if<core::run_paused>(&event)) {
+      said(pause->command_id);
+    } else if (const auto* resume = std::get_if<core::run_resumed>(&event)) {
+      said(resume->command_id);
     } else if (const auto* ended = std::get_if<core::run_ended>(&event)) {
       ++ends[std::string{to_string(ended->status)} + (ended->error ? " " + ended->error->code : "")];
       const auto code = ended->error ? ended->error->code : "";
-      if (code == failure_code::nondeterminism || code == "wrong_state" || code == "bad_join")
-        throw broken(code + ": " + ended->error->message);
+      if (forbidden.contains(code)) throw broken(code + ": " + ended->error->message);
     }
   }
 
@@ -134,7 +141,8 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
       steps += " " + std::to_string(ordinal) + " of kind " + std::to_string(static_cast<int>(step.kind)) + " after " +
                std::to_string(step.tries) + " tries";
     }
-    throw broken("run " + state.id.str() + " counts as waiting, and activation " + std::to_string(id) + " would go on; steps:" + steps);
+    throw broken("run " + state.id.str() + " counts as waiting, and activation " + std::to_string(id) +
+                 " would go on; steps:" + steps);
   }
 }
 
@@ -146,6 +154,21 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
     }
   }
   return false;
+}
+
+/// Law 4: something will move it. A run that was paused waits for its resume.
+inline void check_waker(const core::run_state& state) {
+  if (is_terminal(state.status) || state.paused || core::has_work(state) || !state.deadlines.empty() || waits_outside(state))
+    return;
+  throw broken("run " + state.id.str() + " has no waker: nothing will ever make it go on");
+}
+/// The row that look-ups see is what the records say.
+inline void check_row(const persistence::journal& of, const core::run_state& state) {
+  const auto row = of.row(state.id);
+  if (!row || row->seq != state.seq || row->status != state.status || row->active != core::has_work(state) ||
+      row->wakeup != core::next_wakeup(state)) {
+    throw broken("the row of run " + state.id.str() + " is not what its records say");
+  }
 }
 
 }  // namespace perdure::sim

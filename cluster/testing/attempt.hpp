@@ -8,33 +8,48 @@
 #include <memory>
 #include <set>
 
+#include "cluster/testing/broken.hpp"
 #include "core/command.hpp"
 #include "flow/driver.hpp"
-#include "simulation/outside.hpp"
 
 namespace perdure::sim {
 
 class attempt : public std::enable_shared_from_this<attempt> {
  public:
+  struct body;
   struct ports {
     std::function<void(core::command)> report;
-    std::function<void(step_ordinal)> body_starts;  ///< for the checkers
+    std::function<void(body&)> body_starts;
+    /// Runs the body's function, or does something else in its place.
+    std::function<detail::body_result(body&, const detail::step_body&)> execute;
+    std::function<void(std::string_view level, std::string_view text)> log;
+    std::function<void(payload)> progress;
   };
   /// One run of a step's body.
   struct body : call_context {
     std::string key;
+    run_id run;
+    std::string executor;
+    activation_id activation = 0;
+    std::uint32_t of_attempt = 1;
     step_ordinal ordinal = 0;
     std::uint32_t tries = 1;
     detail::step_request request;
+    timestamp began{};
+    bool inside_turn = false;  ///< runs at once, in the turn that asks for it
     bool recorded = false;
     bool fenced = false;
     bool limited = false;  ///< a poll's check with a time limit
+    duration limit{0};     ///< that limit
+    std::function<void(payload)> tell_progress;
     std::stop_source stop;
 
     std::string idempotency_key() const override { return key; }
     std::stop_token stop_token() const override { return stop.get_token(); }
     std::uint32_t attempt() const override { return tries; }
-    void progress(std::uint64_t, std::uint64_t, std::string_view) override {}
+    void progress(std::uint64_t done, std::uint64_t total, std::string_view text) override {
+      tell_progress(payload{json::value{{"done", done}, {"total", total}, {"text", text}}});
+    }
   };
 
   attempt(std::shared_ptr<const detail::definition> of, run_id run, std::shared_ptr<const core::activation> what, ports out)
@@ -53,7 +68,8 @@ class attempt : public std::enable_shared_from_this<attempt> {
                                                                   .value = what_->value,
                                                                   .began = what_->began_at,
                                                                   .outputs_recorded = what_->outputs_recorded,
-                                                                  .messages_emitted = what_->messages_emitted});
+                                                                  .messages_emitted = what_->messages_emitted,
+                                                                  .log = out_.log});
       std::vector<core::pending_step> pending;
       for (const auto& [ordinal, step] : what_->pending) {
         pending.push_back(step);
@@ -104,7 +120,7 @@ class attempt : public std::enable_shared_from_this<attempt> {
     const auto ended = running_[index];
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(index));
     detail::body_result value;
-    auto why = guarded([&] { value = ended->request.body(*ended); });
+    auto why = guarded([&] { value = out_.execute(*ended, ended->request.body); });
     enqueue([this, ended, value = std::move(value), why = std::move(why)]() mutable {
       if (ended->fenced) return driver_->body_ended(ended->ordinal);
       core::attempt_report report;
@@ -128,7 +144,13 @@ class attempt : public std::enable_shared_from_this<attempt> {
   }
 
  private:
-  static bool has_body(detail::step_kind kind) { return kind == detail::step_kind::call || kind == detail::step_kind::poll; }
+  static bool has_body(detail::step_kind kind) {
+    return kind == detail::step_kind::call || kind == detail::step_kind::poll || kind == detail::step_kind::capability;
+  }
+  static duration poll_limit(const detail::step_request& of) {
+    if (of.kind != detail::step_kind::poll) return {};
+    return duration{of.args.value().at("poll_timeout_us").to_number<std::int64_t>()};
+  }
 
   static std::optional<failure> guarded(const std::function<void()>& run) {
     try {
@@ -139,7 +161,9 @@ class attempt : public std::enable_shared_from_this<attempt> {
     } catch (const broken&) {
       throw;
     } catch (const std::exception& thrown) {
-      return failure{.code = "exception", .message = thrown.what()};
+      return failure{.code = std::string{failure_code::exception}, .message = thrown.what()};
+    } catch (...) {
+      return failure{.code = std::string{failure_code::exception}, .message = "an exception of unknown type"};
     }
   }
 
@@ -181,8 +205,12 @@ class attempt : public std::enable_shared_from_this<attempt> {
     if (inline_) {
       for (const auto ordinal : run) {
         const auto running = make_body(ordinal);
+        if (running->request.kind == detail::step_kind::capability) {
+          running_.push_back(running);  // ends elsewhere
+          continue;
+        }
         detail::body_result value;
-        auto why = guarded([&] { value = driver_->request(ordinal)->body(*running); });
+        auto why = guarded([&] { value = out_.execute(*running, driver_->request(ordinal)->body); });
         report.done.push_back(end_body(running, std::move(value), std::move(why)));
       }
       if (!report.done.empty()) report.waits = bodies_.empty();
@@ -197,17 +225,24 @@ class attempt : public std::enable_shared_from_this<attempt> {
     auto made = std::make_shared<body>();
     const auto* request = driver_->request(ordinal);
     made->key = run_.str() + "/" + what_->executor + "/" + std::to_string(what_->id) + "/" + std::to_string(ordinal);
+    made->run = run_;
+    made->executor = what_->executor;
+    made->activation = what_->id;
+    made->of_attempt = what_->attempt;
+    made->tell_progress = out_.progress;
     made->ordinal = ordinal;
     made->tries = tries_.contains(ordinal) ? tries_[ordinal] + 1 : 1;
     made->request.kind = request->kind;
     made->request.name = request->name;
+    made->request.args = request->args;
     made->request.retry = request->retry;
     if (!inline_) made->request.body = request->body;
     made->recorded = recorded_.contains(ordinal);
-    made->limited =
-        request->kind == detail::step_kind::poll && request->args.text().find("\"poll_timeout_us\":0") == std::string_view::npos;
+    made->limit = poll_limit(*request);
+    made->limited = made->limit > duration{0};
     bodies_[ordinal] = made;
-    out_.body_starts(ordinal);
+    made->inside_turn = inline_ && request->kind != detail::step_kind::capability;
+    out_.body_starts(*made);
     driver_->body_started(ordinal);
     return made;
   }
@@ -215,12 +250,12 @@ class attempt : public std::enable_shared_from_this<attempt> {
   void launch(step_ordinal ordinal) {
     if (driver_->request(ordinal) == nullptr) return;
     const auto made = make_body(ordinal);
-    if (!inline_) {
+    if (!inline_ || made->request.kind == detail::step_kind::capability) {
       running_.push_back(made);
       return;
     }
     detail::body_result value;
-    auto why = guarded([&] { value = driver_->request(ordinal)->body(*made); });
+    auto why = guarded([&] { value = out_.execute(*made, driver_->request(ordinal)->body); });
     core::attempt_report report;
     report.done.push_back(end_body(made, std::move(value), std::move(why)));
     report.waits = bodies_.empty();

@@ -7,11 +7,11 @@
 #include <map>
 #include <memory>
 
+#include "cluster/testing/attempt.hpp"
+#include "cluster/testing/durable.hpp"
 #include "core/effects.hpp"
 #include "core/machine.hpp"
 #include "persistence/journal.hpp"
-#include "simulation/attempt.hpp"
-#include "simulation/durable.hpp"
 
 namespace perdure::sim {
 
@@ -36,6 +36,10 @@ class run_neighbours {
   virtual void died(const run_host& run, const error& why) = 0;
   virtual void trace(const std::function<std::string()>& text) = 0;
   virtual bool snapshot_now() = 0;
+  virtual void body_begins(attempt::body&) {}
+  /// A body's function is to run now.
+  virtual detail::body_result execute(attempt::body& of, const detail::step_body& function) { return function(of); }
+  virtual void log(const run_id&, const std::string& /*executor*/, std::string_view /*level*/, std::string_view /*text*/) {}
 };
 
 class run_host : public std::enable_shared_from_this<run_host> {
@@ -338,16 +342,34 @@ class run_host : public std::enable_shared_from_this<run_host> {
               if (cooperative) return take(std::move(what), nullptr);
               tell(from, [this, what = std::move(what)]() mutable { take(std::move(what), nullptr); });
             },
-        .body_starts = [this, id, number = of->attempt](step_ordinal ordinal) { check_body(id, number, ordinal); }};
+        .body_starts = [this](attempt::body& body) { begin_body(body); },
+        .execute = [this](attempt::body& body, const detail::step_body& function) { return with_.execute(body, function); },
+        .log = [this, executor = of->executor](std::string_view level,
+                                               std::string_view text) { with_.log(id_, executor, level, text); },
+        .progress = [this, from, id,
+                     number = of->attempt](payload how_far) { note_progress(from, id, number, std::move(how_far)); }};
     const auto made = std::make_shared<attempt>(definition_, id_, std::move(of), std::move(out));
     if (attempts_.contains(id)) throw broken("an attempt begins while another one of its activation is there");
     attempts_[id] = made;
     made->begin();
   }
 
+  /// Coalesced, as in the engine.
+  void note_progress(sender from, activation_id id, std::uint32_t number, payload how_far) {
+    auto& last = progress_at_[{id, number}];
+    if (last && with_.now() - *last < std::chrono::seconds{1}) return;
+    last = with_.now();
+    tell(from, [this, id, number, how_far = std::move(how_far)] { take(core::progress_made{id, number, how_far}, nullptr); });
+  }
+
   // Checkers -------------------------------------------------------------------------------------------------------
 
   /// What succeeded durably is not done again.
+  void begin_body(attempt::body& of) {
+    of.began = with_.now();
+    with_.body_begins(of);
+    check_body(of.activation, of.of_attempt, of.ordinal);
+  }
   void check_body(activation_id id, std::uint32_t number, step_ordinal ordinal) {
     ++bodies_;
     with_.trace([&] { return "  body " + std::to_string(id) + "." + std::to_string(ordinal) + " begins"; });
@@ -412,6 +434,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
   std::vector<std::shared_ptr<attempt>> stopped_;
   std::map<sender, std::deque<std::function<void()>>> inbox_;
   std::uint64_t bodies_ = 0;
+  std::map<std::pair<activation_id, std::uint32_t>, std::optional<timestamp>> progress_at_;
 };
 
 }  // namespace perdure::sim
