@@ -6,10 +6,10 @@
 namespace perdure::actors {
 
 struct event_hub::entry {
-  std::mutex running;              // held while the callback runs
-  std::function<void()> wake;      // empty once unsubscribed
+  std::mutex running;          // held while the callback runs
+  std::function<void()> wake;  // empty once unsubscribed
   std::atomic<std::thread::id> runs_on{};
-  bool queued = false;             // under the hub's mutex
+  bool queued = false;  // under the hub's mutex
 };
 
 event_hub::event_hub() : thread_([this] { work(); }) {}
@@ -44,7 +44,7 @@ std::shared_ptr<void> event_hub::subscribe(const run_id& run, std::function<void
               if (list.empty()) entries_.erase(run);
             }
             subscribers_.fetch_sub(1, std::memory_order_release);
-            if (made->runs_on.load() == std::this_thread::get_id()) return;   // unsubscribed from inside its callback
+            if (made->runs_on.load() == std::this_thread::get_id()) return;  // unsubscribed from inside its callback
             const std::lock_guard lock{made->running};
             made->wake = nullptr;
           }};

@@ -8,8 +8,10 @@ namespace {
 
 class executor_actor : public caf::event_based_actor {
  public:
-  executor_actor(caf::actor_config& config, std::shared_ptr<services> shared, definition_ptr definition, run_id run, caf::actor to)
-      : caf::event_based_actor(config), shared_(std::move(shared)), definition_(std::move(definition)), run_(run), to_(std::move(to)) {}
+  executor_actor(caf::actor_config& config, std::shared_ptr<services> shared, definition_ptr definition, run_id run,
+                 caf::actor to)
+      : caf::event_based_actor(config), shared_(std::move(shared)), definition_(std::move(definition)), run_(run),
+        to_(std::move(to)) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -17,12 +19,16 @@ class executor_actor : public caf::event_based_actor {
           const auto self = caf::actor_cast<caf::actor>(this);
           host_ = std::make_shared<attempt_host>(
               shared_, definition_, run_, what.what,
-              attempt_host::ports{
-                  .report = [to = to_](core::command what) { tell(to, command_for_run{std::move(what), nullptr}); },
-                  .later = [self](duration wait, std::function<void()> what) {
-                    caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait), run_later{std::move(what)});
-                  },
-                  .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); }});
+              attempt_host::ports{.report =
+                                      [to = to_](core::command what) {
+                                        tell(to, command_for_run{std::move(what), nullptr});
+                                      },
+                                  .later =
+                                      [self](duration wait, std::function<void()> what) {
+                                        caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
+                                                               run_later{std::move(what)});
+                                      },
+                                  .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); }});
           host_->begin();
         },
         [this](feed_attempt& what) {

@@ -28,7 +28,8 @@ class journal_writer : public caf::event_based_actor {
         [this](flush_rows) {
           flush_planned_ = false;
           if (std::exchange(active_, false)) return plan_flush();
-          if (auto done = shared_->journal->flush(); !done) shared_->log("warning", "flush of look-up rows: " + done.error().message);
+          if (auto done = shared_->journal->flush(); !done)
+            shared_->log("warning", "flush of look-up rows: " + done.error().message);
         },
     };
   }

@@ -6,6 +6,7 @@
 #include "actors/run_actor.hpp"
 #include "actors/services.hpp"
 #include "core/backoff.hpp"
+#include "core/outbox.hpp"
 
 namespace perdure::actors {
 
@@ -48,7 +49,7 @@ class router : public caf::event_based_actor {
   struct entry {
     caf::actor actor;
     bool parking = false;
-    std::vector<command_for_run> kept;   ///< while it is parking
+    std::vector<command_for_run> kept;  ///< while it is parking
   };
 
   run_neighbours neighbours() { return {caf::actor_cast<caf::actor>(this), writer_, timer_}; }
@@ -57,7 +58,17 @@ class router : public caf::event_based_actor {
     if (closing_) return what.answer(error{errc::shutting_down, "the node is closing"}, std::nullopt);
     const auto id = what.how.id;
     // Another run may say it again: it has not heard yet that the run is there.
-    if (runs_.contains(id)) return what.answer(error{errc::already_exists, "run " + id.str() + " exists"}, id);
+    if (const auto there = runs_.find(id); there != runs_.end()) {
+      // Its own start may not be durable yet: the run answers when all that it has decided is.
+      return give(there->second, {core::wake{}, [answer = std::move(what.answer), id](const result<void>& durable) {
+                                    if (!durable) return answer(durable.error(), std::nullopt);
+                                    answer(error{errc::already_exists, "run " + id.str() + " exists"}, id);
+                                  }});
+    }
+    // One that is stored must not be begun beside itself: whoever opens it would take the wrong one for it.
+    if ((what.how.parent || what.first) && shared_->journal->row(id)) {
+      return what.answer(error{errc::already_exists, "run " + id.str() + " exists"}, id);
+    }
     keep(id, spawn_new_run(this, shared_, neighbours(), std::move(what)));
   }
 
@@ -78,7 +89,8 @@ class router : public caf::event_based_actor {
   void pass_on(run_command&& what) {
     const auto state = load_run(*shared_->journal, &shared_->journal->blobs(), what.run);
     if (!state || !state->successor) {
-      if (what.answer) what.answer(state ? error{errc::internal, "run " + what.run.str() + " continued as no run"} : state.error());
+      if (what.answer)
+        what.answer(state ? error{errc::internal, "run " + what.run.str() + " continued as no run"} : state.error());
       return;
     }
     core::address_to_successor(what.what, what.run);

@@ -184,7 +184,8 @@ class run_actor : public caf::event_based_actor {
 
   void take(core::command what, reply answer) {
     if (draining_ && answer) return answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
-    if (machine_.state().successor && goes_to_successor(what)) return keep_for_successor(std::move(what), std::move(answer));
+    if (machine_.state().successor && core::goes_to_successor(what))
+      return keep_for_successor(std::move(what), std::move(answer));
     auto events = machine_.execute(what, shared_->clock.now());
     if (!events) {
       if (events.error().code == errc::fenced) shared_->count.stale_results.fetch_add(1, std::memory_order_relaxed);
@@ -208,11 +209,6 @@ class run_actor : public caf::event_based_actor {
 
   /// The run has ended as continued_as_new, maybe only on the tentative state. What comes for it is kept until the run that
   /// goes on is there.
-  static bool goes_to_successor(const core::command& what) {
-    return std::holds_alternative<core::signal_command>(what) || std::holds_alternative<core::respond_command>(what) ||
-           std::holds_alternative<core::cancel_command>(what) || std::holds_alternative<core::pause_command>(what) ||
-           std::holds_alternative<core::resume_command>(what) || std::holds_alternative<core::child_ended_command>(what);
-  }
   void keep_for_successor(core::command what, reply answer) {
     core::address_to_successor(what, id_);
     for_successor_.push_back({*machine_.state().successor, std::move(what), std::move(answer)});
@@ -226,7 +222,8 @@ class run_actor : public caf::event_based_actor {
   void collect(const std::vector<core::event>& events) {
     if (definition_ == nullptr) {
       for (const auto& each : events) {
-        if (const auto* gone = std::get_if<core::message_delivered>(&each)) ledger_.delivered(machine_.state(), *gone, next_.changes);
+        if (const auto* gone = std::get_if<core::message_delivered>(&each))
+          ledger_.delivered(machine_.state(), *gone, next_.changes);
       }
       return ledger_.update_deliveries(machine_.state(), next_.changes);
     }
@@ -398,9 +395,10 @@ class run_actor : public caf::event_based_actor {
     if (at == machine_.state().outbox.end()) return;
     const auto self = caf::actor_cast<caf::actor>(this);
     const auto tries = ++tries_of_[number];
-    deliver_message(*shared_, with_.router, machine_.state(), at->second, [self, number, tries](delivery_result how) {
+    deliver_message(*shared_, with_.router, machine_.state(), at->second, [self, number, tries](core::delivery_result how) {
       if (how.again) {
-        caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(pause_before_redelivery(tries)), redeliver{number});
+        caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(pause_before_redelivery(tries)),
+                               redeliver{number});
       } else {
         tell(self, command_for_run{core::delivered_command{number, std::move(how.refused)}, nullptr});
       }
@@ -528,7 +526,7 @@ class run_actor : public caf::event_based_actor {
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;
   std::vector<std::shared_ptr<attempt_host>> stopped_;
-  std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;   ///< of messages of the outbox
+  std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;  ///< of messages of the outbox
   std::vector<run_command> for_successor_;
 };
 

@@ -9,18 +9,19 @@ namespace perdure::actors {
 
 namespace {
 
-constexpr std::chrono::minutes window{10};           ///< wake-ups due within it are kept in memory
+constexpr std::chrono::minutes window{10};  ///< wake-ups due within it are kept in memory
 constexpr std::chrono::seconds clock_check{1};
 constexpr std::chrono::milliseconds admission_check{1};
-constexpr std::uint32_t waking_runs = 1'000;         ///< woken and not yet recorded, before more are sent
-constexpr std::size_t queued_jobs = 10'000;          ///< of the user pool, before more are sent
-constexpr std::size_t kept_wakeups = 50'000;         ///< in memory, before the rest is left to the journal
+constexpr std::uint32_t waking_runs = 1'000;  ///< woken and not yet recorded, before more are sent
+constexpr std::size_t queued_jobs = 10'000;   ///< of the user pool, before more are sent
+constexpr std::size_t kept_wakeups = 50'000;  ///< in memory, before the rest is left to the journal
 constexpr std::size_t page = 1'000;
 constexpr std::chrono::hours strange_jump{1};
 
 class timer : public caf::event_based_actor {
  public:
-  timer(caf::actor_config& config, std::shared_ptr<services> shared) : caf::event_based_actor(config), shared_(std::move(shared)) {}
+  timer(caf::actor_config& config, std::shared_ptr<services> shared)
+      : caf::event_based_actor(config), shared_(std::move(shared)) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -87,7 +88,8 @@ class timer : public caf::event_based_actor {
 
   std::shared_ptr<void> waking_token() {
     shared_->count.waking.fetch_add(1, std::memory_order_relaxed);
-    return {static_cast<void*>(nullptr), [shared = shared_](void*) { shared->count.waking.fetch_sub(1, std::memory_order_relaxed); }};
+    return {static_cast<void*>(nullptr),
+            [shared = shared_](void*) { shared->count.waking.fetch_sub(1, std::memory_order_relaxed); }};
   }
 
   void tick() {
@@ -115,10 +117,10 @@ class timer : public caf::event_based_actor {
   caf::actor router_;
   std::set<place> due_;
   std::unordered_map<run_id, timestamp> by_run_;
-  place read_to_;                                    // the journal's wake-ups up to here are in memory, or were sent
-  bool all_read_ = false;                            // those of the window
+  place read_to_;          // the journal's wake-ups up to here are in memory, or were sent
+  bool all_read_ = false;  // those of the window
   timestamp last_seen_{}, next_tick_{};
-  std::uint64_t plan_ = 0;                           // only the newest planned tick counts
+  std::uint64_t plan_ = 0;  // only the newest planned tick counts
 };
 
 }  // namespace

@@ -38,15 +38,15 @@ struct user_pool::state {
 
   options config;
   mutable std::mutex mutex;
-  std::condition_variable work;       // workers wait for jobs
-  std::condition_variable changed;    // stop() waits for workers, the watcher for its next look
+  std::condition_variable work;     // workers wait for jobs
+  std::condition_variable changed;  // stop() waits for workers, the watcher for its next look
   std::deque<job> queue;
-  std::list<worker> workers;          // addresses stay the same
+  std::list<worker> workers;  // addresses stay the same
   std::thread watcher;
   std::uint64_t next_job = 1;
   std::uint64_t failed = 0;
   std::uint64_t replaced = 0;
-  std::size_t idle = 0;               // workers that wait and have not been notified
+  std::size_t idle = 0;  // workers that wait and have not been notified
   std::size_t running = 0;
   std::size_t stuck = 0;
   bool stopping = false;
@@ -264,7 +264,8 @@ bool user_pool::stop(std::chrono::milliseconds deadline) {
     if (all_done) {
       // What is left to do for these threads is to return.
       s.changed.wait(lock, [&] {
-        return static_cast<std::size_t>(std::count_if(s.workers.begin(), s.workers.end(), [](const auto& w) { return !w.ended; })) <= own;
+        return static_cast<std::size_t>(
+                   std::count_if(s.workers.begin(), s.workers.end(), [](const auto& w) { return !w.ended; })) <= own;
       });
     }
     s.take_ended(ended);

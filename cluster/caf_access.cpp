@@ -103,7 +103,8 @@ class run_proxy : public caf::event_based_actor {
   promise command(core::command what) {
     auto [out, owed] = owe();
     if (const auto node = node_.lock()) {
-      node->post_command(run_, std::move(what), [owed = std::move(owed)](result<void> done) { owed->settle(std::move(done), {}); });
+      node->post_command(run_, std::move(what),
+                         [owed = std::move(owed)](result<void> done) { owed->settle(std::move(done), {}); });
     }
     return out;
   }

@@ -31,8 +31,10 @@ struct recorded_activation {
   std::vector<std::pair<history_item, run_seq>> history;
   std::vector<std::pair<output, run_seq>> outputs;
   std::map<step_ordinal, std::pair<core::pending_step, run_seq>> waiting;
-  bool between = false;    ///< an attempt has failed, the next one has not begun
-  bool took_over = false;  ///< outcomes of an earlier attempt
+  std::map<std::string, std::uint32_t> versions;  ///< of changes
+  bool between = false;                           ///< an attempt has failed, the next one has not begun
+  bool took_over = false;                         ///< outcomes of an earlier attempt
+  bool restored = false;  ///< those of another run: attempts count anew there, and a handler may look at that
 };
 
 /// How the record says that an attempt ended.
@@ -69,7 +71,8 @@ class replayer {
         in.history.push_back({{.what = core::history_kind::cancel, .time = at}, seq});
       }
     } else if (const auto* each = std::get_if<core::compensation_started>(&what)) {
-      open(each->what.id, {.executor = each->what.executor, .message = each->what.message, .value = each->what.value, .began = at});
+      open(each->what.id,
+           {.executor = each->what.executor, .message = each->what.message, .value = each->what.value, .began = at});
     } else if (std::holds_alternative<core::run_ended>(what) || std::holds_alternative<core::grace_passed>(what)) {
       finish();
     }
@@ -91,7 +94,9 @@ class replayer {
               .value = in.value,
               .attempt = in.attempt,
               .began = in.began_at,
-              .took_over = true};
+              .versions = in.versions,
+              .took_over = true,
+              .restored = true};
       for (const auto& item : in.history) mine.history.push_back({item, seq});
     }
   }
@@ -113,7 +118,10 @@ class replayer {
   void turn(const core::turn& what, run_seq seq, timestamp at) {
     auto* in = find(what.activation);
     if (in == nullptr) return;
-    for (const auto& each : what.outputs) in->outputs.push_back({each, seq});
+    for (const auto& each : what.outputs) {
+      in->outputs.push_back({each, seq});
+      if (each.kind == core::output_kind::version) in->versions[each.name] = each.number;
+    }
     for (const auto& step : what.done) {
       remember(*in, {.ordinal = step.ordinal, .kind = step.kind, .name = step.name, .result = step.result, .time = at}, seq);
     }
@@ -181,10 +189,6 @@ class replayer {
     }
     ++report_.attempts;
     const auto index = definition->plan.by_name.at(in.executor);
-    std::map<std::string, std::uint32_t> versions;
-    for (const auto& [said, seq] : in.outputs) {
-      if (said.kind == core::output_kind::version) versions[said.name] = said.number;
-    }
     flow::driver driver{definition->factories[index],
                         {.run = report_.state.id,
                          .workflow = report_.state.workflow,
@@ -194,7 +198,7 @@ class replayer {
                          .message = in.message,
                          .value = in.value,
                          .began = in.began,
-                         .versions = std::move(versions),
+                         .versions = in.versions,
                          .recorded_steps = recorded_steps(in, how),
                          .log = [](std::string_view, std::string_view) {}}};
     std::map<step_ordinal, std::pair<detail::step_kind, std::string>> issued;
@@ -208,6 +212,12 @@ class replayer {
     take(driver.start({}, {}));
     for (const auto& [item, seq] : in.history) {
       if (last.finished || last.failed) {
+        // A body that was running when the handler ended may still have been recorded.
+        const auto asked = issued.find(item.ordinal);
+        const bool too_late = item.what == core::history_kind::cancel ||
+                              (asked != issued.end() && asked->second == std::pair{item.kind, item.name});
+        if (in.restored && last.failed && last.failed->code != failure_code::nondeterminism) return;
+        if (too_late && (!last.failed || last.failed->code != failure_code::nondeterminism)) continue;
         return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name), end_text(last));
       }
       if (item.what == core::history_kind::outcome) {
@@ -253,8 +263,9 @@ class replayer {
     if (how && how->failed) {
       // Time limits, cancels and deaths come from outside; the handler itself may have been anywhere.
       const bool own = last.failed.has_value();
-      if (own && last.failed->code != how->failed->code && how->failed->code != failure_code::timeout &&
-          how->failed->code != failure_code::cancelled) {
+      const auto& code = how->failed->code;
+      const bool from_outside = code == failure_code::timeout || code == failure_code::cancelled || code == "executor_died";
+      if (own && last.failed->code != code && !from_outside) {
         part(id, in, seq, std::nullopt, "the handler failed: " + how->failed->code + ": " + how->failed->message, end_text(last));
       }
       return;

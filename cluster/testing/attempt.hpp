@@ -69,6 +69,7 @@ class attempt : public std::enable_shared_from_this<attempt> {
                                                                   .began = what_->began_at,
                                                                   .outputs_recorded = what_->outputs_recorded,
                                                                   .messages_emitted = what_->messages_emitted,
+                                                                  .versions = what_->versions,
                                                                   .log = out_.log});
       std::vector<core::pending_step> pending;
       for (const auto& [ordinal, step] : what_->pending) {

@@ -47,7 +47,8 @@ class durable_runs {
     auto& run = runs[record.run];
     run.state.id = record.run;
     if (record.seq != run.state.seq + 1) throw broken("a gap in a run's seqs");
-    if (is_terminal(run.state.status)) throw broken("a record after the end of its run");
+    if (is_terminal(run.state.status) && record.kind != core::event_kind::message_delivered)
+      throw broken("a record after the end of its run");
     const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
     if (!event) throw broken("a stored event cannot be read: " + event.error().message);
     if (record.time < run.state.updated_at) throw broken("a run's time goes backwards");
@@ -126,7 +127,8 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
                         .value = in.value,
                         .began = in.began_at,
                         .outputs_recorded = in.outputs_recorded,
-                        .messages_emitted = in.messages_emitted}};
+                        .messages_emitted = in.messages_emitted,
+                        .versions = in.versions}};
     std::vector<core::pending_step> pending;
     for (const auto& [ordinal, step] : in.pending) pending.push_back(step);
     const auto report = again.start(in.history, pending);
@@ -153,7 +155,7 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
       if (core::waits_outside(step.kind)) return true;
     }
   }
-  return false;
+  return state.awaited_children > 0;
 }
 
 /// Law 4: something will move it. A run that was paused waits for its resume.

@@ -130,12 +130,13 @@ result<run_id> engine::start(std::string_view workflow, std::string_view message
 result<run_id> engine::retry(const run_id& of) {
   const auto code = find(stored(of));
   if (code == nullptr) return error{errc::workflow_unknown, "the workflow of run " + of.str() + " is not registered"};
-  auto state = core::state_for_retry(recorded(of), of, &code->plan, wall_);
+  const auto id = numbered(options_.start, options_.seed, ++runs_made_);
+  auto state = core::state_for_retry(recorded(of), id, &code->plan, wall_);
   if (!state) return state.error();
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   const auto asked = std::make_shared<request>();
-  asked->run = numbered(options_.start, options_.seed, ++runs_made_);
+  asked->run = id;
   asked->definition = code;
   asked->begins = core::start_command{.id = asked->run};
   asked->first = core::run_restored{.source = of, .source_seq = state->seq, .state = std::move(*bytes)};

@@ -51,6 +51,10 @@ class engine final : public sim::node_host {
   timestamp now() override { return wall_; }
   const sim::durable_run& durable(const run_id& id) override { return durable_.runs[id]; }
   sim::definition_ptr find(const core::run_state& of) override;
+  sim::definition_ptr newest(const std::string& workflow) override {
+    const auto at = newest_.find(workflow);
+    return at == newest_.end() ? nullptr : at->second;
+  }
   void left(const sim::run_host& run) override;
   void died(const sim::run_host& run, const error& why) override;
   void trace(const std::function<std::string()>& text) override;

@@ -46,8 +46,8 @@ void node_host::died(const run_host& run, const error& why) {
 std::shared_ptr<run_host> node_host::reach(const run_id& id, bool anyway) {
   if (const auto at = runs.find(id); at != runs.end()) return at->second;
   const auto row = journal_->row(id);
-  if (!row || is_terminal(row->status)) return nullptr;
-  if (!anyway) {
+  if (!row || (is_terminal(row->status) && !row->active)) return nullptr;
+  if (!anyway && !is_terminal(row->status)) {
     core::run_state named;
     named.workflow = row->workflow;
     named.version = row->version;
@@ -67,8 +67,14 @@ std::shared_ptr<run_host> node_host::reach(const run_id& id, bool anyway) {
 }
 
 bool node_host::route(run_host::sender from, const run_id& to, core::command what, reply answer) {
-  const auto run = reach(to, from == run_host::from_client);
-  if (run == nullptr) return false;
+  const auto run = reach(to, from == run_host::from_client || from == run_host::from_others);
+  if (run == nullptr) {
+    const auto row = journal_->row(to);
+    if (!row || row->status != run_status::continued_as_new || !core::goes_to_successor(what)) return false;
+    const auto successor = *durable(to).state.successor;
+    core::address_to_successor(what, to);
+    return route(from, successor, std::move(what), std::move(answer));
+  }
   run->tell(from, [run = run.get(), what = std::move(what), answer = std::move(answer)]() mutable {
     run->take(std::move(what), std::move(answer));
   });
@@ -81,6 +87,51 @@ std::shared_ptr<run_host> node_host::start(definition_ptr of, const core::start_
   runs[how.id] = made;
   made->begin(std::move(of), how, std::move(answer), std::move(first));
   return made;
+}
+
+error node_host::why_not(const run_id& id) const {
+  const auto row = journal_->row(id);
+  if (!row) return {errc::not_found, "no run " + id.str()};
+  return {errc::conflict, "run " + id.str() + " has ended: " + std::string{to_string(row->status)}};
+}
+
+void node_host::pass_on(const run_id& to, core::command what, reply answer) {
+  if (!route(run_host::from_others, to, std::move(what), answer) && answer) answer(why_not(to));
+}
+
+void node_host::deliver(run_host& from, const core::outgoing& what, std::shared_ptr<core::delivery_ticket> told) {
+  auto handed = core::hand_over(from.state(), what);
+  if (!handed) throw broken("a message of the outbox cannot be read: " + handed.error().message);
+  if (auto* begins = std::get_if<core::begin_run>(&*handed)) return begin_other(std::move(*begins), std::move(told));
+  const auto taken = [told](const result<void>& answer) { told->settle(core::delivered(answer)); };
+  if (!route(run_host::from_others, what.to, std::get<core::command>(std::move(*handed)), taken)) taken(why_not(what.to));
+}
+
+void node_host::begin_other(core::begin_run what, std::shared_ptr<core::delivery_ticket> told) {
+  if (what.newest) {
+    if (const auto last = newest(what.workflow)) core::go_over_to(last->plan, what);
+  }
+  core::run_state named;
+  named.workflow = what.workflow;
+  named.version = what.version;
+  named.definition_hash = what.definition_hash;
+  auto definition = what.version.empty() ? newest(what.workflow) : find(named);
+  if (definition == nullptr && !what.first) {
+    return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + what.workflow + "\" is not registered"}));
+  }
+  const auto id = what.how.id;
+  // One that is stored must not be begun beside itself: whoever opens it would take the wrong one for it.
+  if (!runs.contains(id) && journal_->row(id)) return told->settle({});
+  if (runs.contains(id)) {
+    // Its own start may not be durable yet: the run answers when all that it has decided is.
+    route(run_host::from_others, id, core::wake{}, [told](const result<void>& there) { told->settle(core::delivered(there)); });
+    return;
+  }
+  std::optional<core::event> first;
+  if (what.first) first = std::move(*what.first);
+  start(
+      std::move(definition), what.how, [told, id](const result<void>& answer) { told->settle(core::begun(answer, id, id)); },
+      std::move(first));
 }
 
 void node_host::workflow_registered() {

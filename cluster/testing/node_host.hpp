@@ -12,6 +12,8 @@ namespace perdure::sim {
 
 class node_host : public run_neighbours {
  public:
+  /// The newest definition registered under the name, or null.
+  virtual definition_ptr newest(const std::string& workflow) = 0;
   node_host() = default;
   node_host(const node_host&) = delete;
   node_host& operator=(const node_host&) = delete;
@@ -25,6 +27,8 @@ class node_host : public run_neighbours {
   bool zombie() const override { return false; }
   void append(persistence::append_item item, std::shared_ptr<run_host> from) override;
   void arm(const run_id& id, std::optional<timestamp> at) override;
+  void deliver(run_host& from, const core::outgoing& what, std::shared_ptr<core::delivery_ticket> told) override;
+  void pass_on(const run_id& to, core::command what, reply answer) override;
   void left(const run_host& run) override { forget(run); }
   void died(const run_host& run, const error& why) override;
 
@@ -33,7 +37,7 @@ class node_host : public run_neighbours {
   /// The run, brought in from the journal when need be. Null for runs that have ended, do not exist, or whose workflow is not
   /// registered; `anyway` brings those in too: they can be cancelled.
   std::shared_ptr<run_host> reach(const run_id& id, bool anyway = false);
-  /// A message to a run, wherever it is. False: there is no such run to take it.
+  /// A message to a run, wherever it is; one that continued as new is followed. False: there is no such run to take it.
   bool route(run_host::sender from, const run_id& to, core::command what, reply answer = nullptr);
   std::shared_ptr<run_host> start(definition_ptr of, const core::start_command& how, reply answer,
                                   std::optional<core::event> first = {});
@@ -41,6 +45,8 @@ class node_host : public run_neighbours {
   void workflow_registered();
   void park(const run_id& id);
   void forget(const run_host& run);
+  /// Why nobody took a message to the run.
+  [[nodiscard]] error why_not(const run_id& id) const;
   /// Opens one of the runs that were in flight when the process before ended.
   void reopen_one(std::size_t index);
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
@@ -74,6 +80,7 @@ class node_host : public run_neighbours {
   std::set<run_id> waiting_;  ///< to be opened: were in flight, or died
 
  private:
+  void begin_other(core::begin_run what, std::shared_ptr<core::delivery_ticket> told);
   persistence::journal* journal_ = nullptr;
   std::set<run_id> blocked_, unclean_;
 };

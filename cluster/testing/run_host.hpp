@@ -11,6 +11,7 @@
 #include "cluster/testing/durable.hpp"
 #include "core/effects.hpp"
 #include "core/machine.hpp"
+#include "core/outbox.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::sim {
@@ -32,6 +33,10 @@ class run_neighbours {
   /// The verdict goes to `from`, whoever has the run by then.
   virtual void append(persistence::append_item item, std::shared_ptr<run_host> from) = 0;
   virtual void arm(const run_id& id, std::optional<timestamp> at) = 0;
+  /// A message of the run's outbox sets out. `told` is settled when it is known what became of it.
+  virtual void deliver(run_host& from, const core::outgoing& what, std::shared_ptr<core::delivery_ticket> told) = 0;
+  /// What came for a run that continued as new.
+  virtual void pass_on(const run_id& to, core::command what, reply answer) = 0;
   virtual void left(const run_host& run) = 0;
   virtual void died(const run_host& run, const error& why) = 0;
   virtual void trace(const std::function<std::string()>& text) = 0;
@@ -51,7 +56,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
 
   /// From whom; each sends in order.
   using sender = std::uint64_t;
-  static constexpr sender from_writer = 0, from_router = 1, from_client = 2, from_itself = 3, from_first_attempt = 100;
+  static constexpr sender from_writer = 0, from_router = 1, from_client = 2, from_itself = 3, from_others = 4,
+                          from_first_attempt = 100;
   void tell(sender from, std::function<void()> what) { inbox_[from].push_back(std::move(what)); }
   [[nodiscard]] std::size_t senders() const { return inbox_.size(); }
   void take_message(std::size_t from) {
@@ -68,11 +74,11 @@ class run_host : public std::enable_shared_from_this<run_host> {
   /// With `first`, a linked run that takes another one over.
   void begin(definition_ptr of, const core::start_command& how, reply answer, std::optional<core::event> first = {}) {
     definition_ = std::move(of);
-    machine_ = core::machine{id_, plan()};
+    machine_ = core::machine{id_, definition_ == nullptr ? nullptr : plan()};
     watch();
     started_ = std::move(answer);
     key_ = how.key;
-    complete_ = true;
+    complete_ = definition_ != nullptr;
     auto events = first ? machine_.adopt(std::move(*first), with_.now()) : machine_.start(how, with_.now());
     if (!events) throw broken("a run does not start: " + events.error().message);
     collect(*events);
@@ -84,6 +90,14 @@ class run_host : public std::enable_shared_from_this<run_host> {
     head_ = with_.durable(id_).head;
     watch();
     find_definition();
+    if (complete_) return;
+    // What it owes to others needs no workflow.
+    std::vector<core::effect_change> changes;
+    ledger_.update_deliveries(state(), changes);
+    note(changes);
+    std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+    pump();
+    leave_if_over();
   }
   void find_definition() {
     if (definition_ != nullptr) return;
@@ -104,6 +118,11 @@ class run_host : public std::enable_shared_from_this<run_host> {
   }
 
   void take(core::command what, reply answer) {
+    if (state().successor && core::goes_to_successor(what)) {
+      core::address_to_successor(what, id_);
+      for_successor_.emplace_back(std::move(what), std::move(answer));
+      return pass_to_successor();
+    }
     auto events = machine_.execute(what, with_.now());
     if (!events) {
       with_.trace([&] { return "  refused: " + events.error().message; });
@@ -124,12 +143,11 @@ class run_host : public std::enable_shared_from_this<run_host> {
     auto done = std::exchange(flying_, {});
     if (started_) std::exchange(started_, nullptr)(result<void>{});
     check_durable(done);
-    const bool over = is_terminal(done.records.back().status);
     pumping_ = true;
     release(done);
     pumping_ = false;
-    if (over) return leave();
     pump();
+    leave_if_over();
   }
   void append() {
     if (flying_.records.empty()) return;
@@ -173,6 +191,9 @@ class run_host : public std::enable_shared_from_this<run_host> {
     const auto why = error{errc::shutting_down, "left memory"};
     for (auto* each : {&flying_, &next_}) {
       for (auto& answer : each->answers) answer(why);
+    }
+    for (auto& [what, answer] : std::exchange(for_successor_, {})) {
+      if (answer) answer(why);
     }
   }
   [[nodiscard]] std::uint64_t bodies_run() const { return bodies_; }
@@ -247,8 +268,16 @@ class run_host : public std::enable_shared_from_this<run_host> {
   }
   void collect(const std::vector<core::event>& events) {
     next_.upto = state().seq;
-    if (definition_ == nullptr) return;
     std::vector<core::effect_change> changes;
+    if (definition_ == nullptr) {
+      for (const auto& each : events) {
+        if (const auto* gone = std::get_if<core::message_delivered>(&each)) ledger_.delivered(state(), *gone, changes);
+      }
+      ledger_.update_deliveries(state(), changes);
+      note(changes);
+      std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+      return;
+    }
     for (const auto& each : events) ledger_.update(state(), each, changes);
     note(changes);
     check_outstanding();
@@ -328,6 +357,36 @@ class run_host : public std::enable_shared_from_this<run_host> {
         stopped_.push_back(found->second);
         attempts_.erase(found);
         return;
+      case what::deliver: return deliver(change.number);
+    }
+  }
+  void deliver(std::uint64_t number) {
+    const auto at = state().outbox.find(number);
+    if (at == state().outbox.end()) return;
+    auto told = std::make_shared<core::delivery_ticket>([self = weak_from_this(), number](core::delivery_result how) {
+      const auto run = self.lock();
+      if (run == nullptr || run->gone_) return;
+      run->tell(from_itself, [run = run.get(), number, how = std::move(how)] {
+        if (how.again) return run->deliver(number);
+        run->take(core::delivered_command{number, how.refused}, nullptr);
+      });
+    });
+    with_.deliver(*this, at->second, std::move(told));
+  }
+
+  /// Ended, all of it durable, and nothing owed to anybody.
+  [[nodiscard]] bool over() const {
+    return is_terminal(state().status) && flying_.empty() && next_.empty() && state().outbox.empty();
+  }
+  void leave_if_over() {
+    if (!over()) return;
+    pass_to_successor();
+    leave();
+  }
+  void pass_to_successor() {
+    if (!over()) return;
+    for (auto& [what, answer] : std::exchange(for_successor_, {})) {
+      with_.pass_on(*state().successor, std::move(what), std::move(answer));
     }
   }
   void start_attempt(std::shared_ptr<const core::activation> of) {
@@ -398,18 +457,25 @@ class run_host : public std::enable_shared_from_this<run_host> {
     using what = core::effect_change::what;
     for (const auto& each : changes) {
       with_.trace([&] {
-        static constexpr const char* names[] = {"stop", "start", "feed", "run_body"};
+        static constexpr const char* names[] = {"stop", "start", "feed", "run_body", "deliver"};
         return "  effect " + std::string{names[static_cast<int>(each.kind)]} + " " + std::to_string(each.activation) + "." +
                std::to_string(each.attempt) + (each.item ? " step " + std::to_string(each.item->ordinal) : "");
       });
       if (each.kind == what::stop) issued_.erase(each.activation);
       if (each.kind == what::start) issued_[each.activation] = {each.activation, each.attempt, each.begin->history.size()};
       if (each.kind == what::feed) ++issued_.at(each.activation).fed;
+      if (each.kind == what::deliver && !sent_.insert(each.number).second) throw broken("a message of the outbox is sent twice");
     }
   }
   void check_outstanding() const {
     const auto wanted = core::outstanding(state());
-    if (state().paused || !complete_) return;
+    if (!complete_) return;
+    std::set<std::uint64_t> on_their_way;
+    for (const auto number : sent_) {
+      if (state().outbox.contains(number)) on_their_way.insert(number);
+    }
+    if (on_their_way != wanted.deliveries) throw broken("what is on its way to other runs is not what is outstanding");
+    if (state().paused) return;
     std::set<core::attempt_effect> have;
     for (const auto& [id, each] : issued_) have.insert(each);
     if (have != wanted.attempts) throw broken("what was let out is not what is outstanding");
@@ -434,6 +500,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
   std::vector<std::shared_ptr<attempt>> stopped_;
   std::map<sender, std::deque<std::function<void()>>> inbox_;
   std::uint64_t bodies_ = 0;
+  std::set<std::uint64_t> sent_;  ///< messages of the outbox
+  std::vector<std::pair<core::command, reply>> for_successor_;
   std::map<std::pair<activation_id, std::uint32_t>, std::optional<timestamp>> progress_at_;
 };
 

@@ -104,11 +104,6 @@ struct child_ended_command {
 using command = std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command,
                              respond_command, cancel_command, pause_command, resume_command, delivered_command, child_ended_command>;
 
-/// The command as the run that goes on from `first_asked` is to take it.
-inline void address_to_successor(command& what, const run_id& first_asked) {
-  if (auto* respond = std::get_if<respond_command>(&what); respond != nullptr && !respond->asked_by) respond->asked_by = first_asked;
-}
-
 /// How a run begins.
 struct start_command {
   run_id id;

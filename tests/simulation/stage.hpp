@@ -105,6 +105,7 @@ class stage final : public node_host {
   timestamp now() override { return wall; }
   const durable_run& durable(const run_id& id) override { return durable_.runs[id]; }
   definition_ptr find(const core::run_state&) override { return workflow_; }
+  definition_ptr newest(const std::string&) override { return workflow_; }
   bool zombie() const override { return lenient; }
   void died(const run_host& run, const error& why) override {
     deaths.push_back(why);

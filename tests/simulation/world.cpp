@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "cluster/replay.hpp"
+#include "simulation/families.hpp"
 #include "simulation/workflows.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
@@ -39,6 +40,7 @@ class world::node final : public node_host {
   definition_ptr find(const core::run_state& of) override {
     return registered.contains(of.workflow) ? world_.workflows_.at(of.workflow) : nullptr;
   }
+  definition_ptr newest(const std::string& workflow) override { return world_.workflows_.at(workflow); }
   bool zombie() const override { return world_.zombie_.get() == this; }
   void trace(const std::function<std::string()>& text) override { world_.trace(text); }
   bool snapshot_now() override {
@@ -67,6 +69,7 @@ world::world(std::uint64_t seed, profile how, bool verbose)
   durable_.forbidden.insert({"wrong_state", "bad_join"});
   workflows_["steady"] = steady_workflow(random_).shared();
   workflows_["program"] = program_workflow(random_).shared();
+  for (const auto& each : family_workflows(random_)) workflows_[each.name()] = each.shared();
 }
 world::~world() {
   node_.reset();
@@ -83,9 +86,12 @@ void world::run() {
 
 void world::start_runs() {
   for (std::uint64_t i = 1, count = 1 + random_.below(4); i <= count; ++i) {
-    const bool is_steady = random_.one_in(4);
+    const bool is_steady = random_.one_in(4), is_family = !is_steady && random_.one_in(4);
     core::start_command how{.id = numbered(seed_, i)};
-    if (is_steady) {
+    if (is_family) {
+      how.message = message_name<generation>;
+      how.input = payload{to_json(generation{static_cast<std::int64_t>(random_.below(100)), 0})};
+    } else if (is_steady) {
       how.message = message_name<order>;
       how.input = payload{to_json(order{1 + static_cast<int>(random_.below(6))})};
       steady_.insert(how.id.str());
@@ -95,7 +101,7 @@ void world::start_runs() {
       if (random_.one_in(6)) how.timeout = std::chrono::seconds{50 + random_.below(2'000)};
     }
     if (random_.one_in(2)) how.key = "key " + std::to_string(i);
-    planned_.push_back({.how = std::move(how), .workflow = is_steady ? "steady" : "program"});
+    planned_.push_back({.how = std::move(how), .workflow = is_steady ? "steady" : is_family ? "family" : "program"});
   }
 }
 
@@ -103,7 +109,8 @@ void world::step(bool faults) {
   std::vector<action> all;
   collect(all, faults);
   if (all.empty() && (!faults || random_.one_in(2))) {
-    if (!help_along() && !faults) throw broken("nothing can happen any more, and there are runs that have not ended");
+    if (!help_along() && !faults)
+      throw broken("nothing can happen any more, and there are runs that have not ended: " + open_runs());
     return;
   }
   if (all.empty()) return;
@@ -125,6 +132,19 @@ void world::step(bool faults) {
   if (!outside_.problem.empty()) throw broken(outside_.problem);
   for (const auto& [id, run] : durable_.runs) check_run(id);
   if (random_.one_in(25)) check_waits();
+}
+
+std::string world::open_runs() const {
+  std::string out;
+  for (const auto& [id, run] : durable_.runs) {
+    const auto& state = run.state;
+    if (state.seq == 0 || (is_terminal(state.status) && state.outbox.empty())) continue;
+    out += (out.empty() ? "" : ", ") + id.str() + " of " + state.workflow + " is " + std::string{to_string(state.status)} +
+           " with " + std::to_string(state.activations.size()) + " activations, " + std::to_string(state.awaited_children) +
+           " awaited children, " + std::to_string(state.outbox.size()) + " messages owed" +
+           (node_->runs.contains(id) ? ", in memory" : "");
+  }
+  return out;
 }
 
 void world::collect(std::vector<action>& all, bool faults) {
@@ -222,6 +242,7 @@ void world::collect_faults(std::vector<action>& all) {
   all.push_back({1, [this] { to_next_wakeup(); }});
   if (how_.commands) all.push_back({1, [this] { make_command(); }});
   if (how_.commands && random_.one_in(4)) all.push_back({1, [this] { retry_one(); }});
+  if (how_.commands && random_.one_in(6)) all.push_back({1, [this] { fork_one(); }});
   if (how_.crashes && random_.one_in(12)) all.push_back({4, [this] { crash(random_.one_in(5)); }});
   if (how_.takeovers && !zombie_ && random_.one_in(12)) all.push_back({4, [this] { take_over(); }});
   if (zombie_ && random_.one_in(12))
@@ -288,7 +309,11 @@ bool world::all_ended() const {
     const auto at = durable_.runs.find(each.how.id);
     if (at == durable_.runs.end() || !is_terminal(at->second.state.status)) return false;
   }
-  return true;
+  // Runs that these began, and what they owe each other.
+  return std::all_of(durable_.runs.begin(), durable_.runs.end(), [](const auto& each) {
+    const auto& state = each.second.state;
+    return state.seq == 0 || (is_terminal(state.status) && state.outbox.empty());
+  });
 }
 
 // What may happen ------------------------------------------------------------------------------------------------------
@@ -414,12 +439,36 @@ void world::retry_one() {
   const auto id = numbered(seed_, planned_.size() + 1);
   auto state = core::state_for_retry(history, id, &workflows_.at(from.workflow)->plan, node_->now());
   if (!state) {
-    if (at->second.state.status != run_status::succeeded)
+    if (at->second.state.status != run_status::succeeded && at->second.state.status != run_status::continued_as_new)
       throw broken("a run that ended badly cannot be retried: " + state.error().message);
     return;
   }
   trace([&] { return "run " + std::to_string(id.bytes[15]) + " takes over run " + std::to_string(from.how.id.bytes[15]); });
   core::run_restored first{.source = from.how.id, .source_seq = state->seq, .state = core::encode_state(*state, nullptr).value()};
+  planned_.push_back({.how = {.id = id}, .workflow = from.workflow, .first = std::move(first)});
+}
+
+/// Another run shares the beginning of one.
+void world::fork_one() {
+  const auto& from = planned_[random_.below(planned_.size())];
+  const auto at = durable_.runs.find(from.how.id);
+  if (from.first || at == durable_.runs.end() || at->second.state.seq == 0 || planned_.size() > 8) return;
+  std::vector<std::pair<core::event, timestamp>> history;
+  for (const auto& each : *journal_->read_run(from.how.id, 0, 1'000'000)) {
+    history.emplace_back(*core::decode(each.kind, each.schema, each.bytes, &journal_->blobs()), each.time);
+  }
+  const auto id = numbered(seed_, planned_.size() + 1);
+  const auto seq = 1 + random_.below(history.size());
+  auto state = core::state_for_fork(history, id, seq, &workflows_.at(from.workflow)->plan, node_->now());
+  if (!state) {
+    if (state.error().code != errc::conflict) throw broken("a run cannot be forked: " + state.error().message);
+    return;
+  }
+  trace([&] { return "run " + std::to_string(id.bytes[15]) + " forks run " + std::to_string(from.how.id.bytes[15]); });
+  core::run_restored first{.source = from.how.id,
+                           .source_seq = state->seq,
+                           .state = core::encode_state(*state, nullptr).value(),
+                           .link = core::restore_link::forked};
   planned_.push_back({.how = {.id = id}, .workflow = from.workflow, .first = std::move(first)});
 }
 
@@ -454,7 +503,8 @@ void world::check_run(const run_id& id) {
   const auto& state = durable_.runs[id].state;
   if (is_terminal(state.status)) return;
   check_waker(state);
-  if (core::has_work(state) && !node_->knows(id)) throw broken("a run with work in flight that its node has forgotten");
+  if (core::has_work(state) && !node_->knows(id))
+    throw broken("a run with work in flight that its node has forgotten: " + open_runs());
   check_row(*journal_, state);
 }
 
@@ -465,10 +515,25 @@ void world::check_waits() {
   }
 }
 
+/// By the run or by one that goes on from it.
+bool world::carried_out(const client_command& of) {
+  for (auto id = of.run;; id = *durable_.runs[id].state.successor) {
+    if (durable_.runs[id].command_ids.contains(of.id)) return true;
+    if (!durable_.runs[id].state.successor || !durable_.runs.contains(*durable_.runs[id].state.successor)) return false;
+  }
+}
+
+/// The run, or the one that goes on from it.
+const durable_run& world::last_of(const run_id& id) {
+  const auto* at = &durable_.runs[id];
+  while (at->state.successor && durable_.runs.contains(*at->state.successor)) at = &durable_.runs[*at->state.successor];
+  return *at;
+}
+
 void world::check_answer(const client_command& of, const result<void>& answer) {
-  const auto& run = durable_.runs[of.run];
+  const auto& run = last_of(of.run);
   const bool over = is_terminal(run.state.status);
-  const bool recorded = run.command_ids.contains(of.id);
+  const bool recorded = carried_out(of);
   if (answer.has_value() && !of.id.empty()) {
     const bool matters =
         std::holds_alternative<core::signal_command>(of.what) || std::holds_alternative<core::respond_command>(of.what);
@@ -478,6 +543,25 @@ void world::check_answer(const client_command& of, const result<void>& answer) {
   }
   if (answer.has_error() && answer.error().code == errc::conflict && !over && !run.state.ending_as) {
     throw broken("command " + of.id + " was refused since the run had ended, and it has not");
+  }
+}
+
+/// A family that was left to itself ends with the number that its rounds make, and with both things undone, the last first.
+void world::check_family(const core::run_state& state) const {
+  if (state.workflow != "family" || state.source || !state.input.value().as_object().contains("round")) return;
+  const auto* last = &state;
+  auto number = state.input.value().at("number").to_number<std::int64_t>();
+  int rounds = 0;
+  for (; last->successor; ++rounds) {
+    const auto at = durable_.runs.find(*last->successor);
+    if (at == durable_.runs.end() || at->second.state.seq == 0) throw broken("a run continued as a run that is not there");
+    last = &at->second.state;
+    number = next_number(number);
+  }
+  if (state.parent || !last->error || last->error->code != family_end) return;
+  if (rounds != last_round || last->outputs.size() != 3 || last->outputs[0].text() != std::to_string(number) ||
+      last->outputs[1].text() != "-2" || last->outputs[2].text() != "-1") {
+    throw broken("a family has another end than its rounds give");
   }
 }
 
@@ -492,8 +576,8 @@ void world::check_end() {
     }
     if (core::encode_state(again, nullptr).value() != core::encode_state(run.state, nullptr).value())
       throw broken("a replay differs");
-    const auto handlers = cluster::replay_run(
-        *journal_, id, 0, [&](const core::run_state& state) { return workflows_.at(state.workflow).get(); });
+    const auto handlers =
+        cluster::replay_run(*journal_, id, 0, [&](const core::run_state& state) { return workflows_.at(state.workflow).get(); });
     if (!handlers) throw broken("handlers cannot be replayed: " + handlers.error().message);
     if (!handlers->partings.empty()) {
       const auto& first = handlers->partings[0];
@@ -501,6 +585,7 @@ void world::check_end() {
                    std::to_string(first.activation) + "." + std::to_string(first.attempt) + ": recorded " + first.recorded +
                    "; replayed " + first.replayed);
     }
+    check_family(run.state);
     if (!steady_.contains(id.str()) || run.state.status != run_status::succeeded) continue;
     std::int64_t sum = 0;
     const auto prefix = id.str() + "/work/";

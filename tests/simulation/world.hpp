@@ -77,6 +77,7 @@ class world {
   void to_next_wakeup();
   void make_command();
   void retry_one();
+  void fork_one();
   void deliver(std::size_t index);
   void command(run_id run, core::command what, std::string id);
 
@@ -86,6 +87,10 @@ class world {
   void check_waits();
   void check_answer(const client_command& of, const result<void>& answer);
   void check_end();
+  const durable_run& last_of(const run_id& id);
+  bool carried_out(const client_command& of);
+  [[nodiscard]] std::string open_runs() const;
+  void check_family(const core::run_state& state) const;
 
   void trace(const std::function<std::string()>& text);
 
