@@ -2,6 +2,7 @@
 #include "cluster/documents.hpp"
 #include "cluster/expression_workers.hpp"
 #include "dsl/document.hpp"
+#include "dsl/document_graph.hpp"
 
 namespace perdure::cluster {
 
@@ -16,21 +17,30 @@ std::string_view name_of(dsl::problem_kind kind) {
   return "invalid";
 }
 
+error all_of(const std::vector<dsl::problem>& problems) {
+  std::string all;
+  for (const auto& each : problems) all += (all.empty() ? "" : "\n") + each.str();
+  return {errc::invalid_argument, all};
+}
+
 }  // namespace
 
 document_reader::document_reader(std::string helper_program) : host_(make_expression_workers(helper_program)) {}
 
 result<document> document_reader::read(const std::string& text, const std::string& file) {
   auto read = dsl::read_document(text, file, {.host = host_.get()});
-  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) {
-    std::string all;
-    for (const auto& each : *problems) all += (all.empty() ? "" : "\n") + each.str();
-    return error{errc::invalid_argument, all};
-  }
+  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
   auto made = dsl::make_workflow(model, host_);
   if (!made) return error{made.error().code, file + ": " + made.error().message};
   return document{made->name(), made->version(), text, file, std::move(*made)};
+}
+
+result<std::string> document_reader::draw(const std::string& text, const std::string& file, graph_format how) {
+  const auto read = dsl::read_document(text, file);
+  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
+  const auto picture = dsl::graph_of(std::get<dsl::document>(read));
+  return how == graph_format::mermaid ? flow::write_mermaid(picture) : flow::write_dot(picture);
 }
 
 std::vector<document_problem> document_reader::problems(const std::string& text, const std::string& file) {

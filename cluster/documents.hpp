@@ -32,6 +32,8 @@ struct document_problem {
   std::string text;  ///< all of it on one line, for people
 };
 
+enum class graph_format : std::uint8_t { mermaid, dot };
+
 /// Reads documents and makes workflows of them. Expressions that need jq go to worker processes, which the workflows
 /// share and which end with the last of them. One thread.
 class document_reader {
@@ -41,6 +43,8 @@ class document_reader {
   /// All problems of the text, one a line, in the error.
   [[nodiscard]] result<document> read(const std::string& text, const std::string& file);
   [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
+  /// The document as a picture; all problems of the text in the error.
+  [[nodiscard]] result<std::string> draw(const std::string& text, const std::string& file, graph_format how);
 
  private:
   std::shared_ptr<dsl::expression_host> host_;

@@ -14,6 +14,7 @@ struct named_edges {
   const char* what;  ///< "edge", "switch" …: for messages
   std::vector<std::string> from, to;
   core::edge_group group;
+  bool is_switch = false;
 };
 
 std::string in_quotes(const std::string& name) { return "\"" + name + "\""; }
@@ -171,7 +172,8 @@ workflow_builder& workflow_builder::select_json(
   parts_->edges.push_back({what,
                            {std::move(from)},
                            std::move(to),
-                           {.kind = core::edge_kind::selection, .type = std::string{type}, .choose = std::move(choose)}});
+                           {.kind = core::edge_kind::selection, .type = std::string{type}, .choose = std::move(choose)},
+                           is_switch});
   return *this;
 }
 
@@ -203,6 +205,7 @@ result<workflow> workflow_builder::try_build() {
   if (auto found = flow::problem_of(plan, parts_->types, parts_->max_activations.has_value())) return refused(*found);
   plan.hash = flow::hash_of(plan);
   out->factories = parts_->factories;
+  for (const auto& each : parts_->edges) out->is_switch.push_back(each.is_switch);
   return workflow{std::move(out)};
 }
 

@@ -11,6 +11,7 @@ namespace perdure::detail {
 struct definition {
   core::plan plan;
   std::vector<executor_factory> factories;  ///< one per plan.executors
+  std::vector<bool> is_switch;              ///< one per plan.groups: a selection of exactly one, the last by default
 };
 
 }  // namespace perdure::detail

@@ -54,6 +54,7 @@ void add_run_command(CLI::App& app, chosen_command& chosen);
 void add_runs_commands(CLI::App& app, chosen_command& chosen);
 void add_journal_commands(CLI::App& app, chosen_command& chosen);
 void add_validate_command(CLI::App& app, chosen_command& chosen);
+void add_graph_command(CLI::App& app, chosen_command& chosen);
 void add_bench_commands(CLI::App& app, chosen_command& chosen);
 
 }  // namespace perdure::tools::cli

@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   add_runs_commands(app, chosen);
   add_journal_commands(app, chosen);
   add_validate_command(app, chosen);
+  add_graph_command(app, chosen);
   add_bench_commands(app, chosen);
   add_version_command(app, chosen);
   try {

@@ -9,6 +9,7 @@
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/render.hpp"
 #include "tools/cli/runs_parts.hpp"
+#include "tools/cli/timeline_command.hpp"
 #include "tools/cli/times.hpp"
 #include "tools/cli/wait.hpp"
 
@@ -51,6 +52,9 @@ int list_runs(const list_command& how) {
 struct show_command {
   common_options common;
   std::string run;
+  bool timeline = false;
+  std::string svg;
+  std::optional<std::size_t> rows;
 };
 
 int show_run(const show_command& how) {
@@ -58,6 +62,7 @@ int show_run(const show_command& how) {
   if (!runs) return fail(how.common, runs.error());
   const auto id = resolve(**runs, how.run);
   if (!id) return fail(how.common, id.error());
+  if (how.timeline || !how.svg.empty()) return show_timeline({how.common, how.svg, how.rows}, **runs, *id);
   const auto view = view_of(**runs, *id);
   if (!view) return fail(how.common, view.error());
   if (how.common.json) {
@@ -121,6 +126,9 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   command = runs.add_subcommand("show", "One run: executors, timers, requests, input and output");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Run id, or a unique beginning of it")->required();
+  command->add_flag("--timeline", show->timeline, "What its executors did over time, as bars");
+  command->add_option("--svg", show->svg, "The timeline as a picture, into FILE or - for standard output")->type_name("FILE");
+  command->add_option("--rows", show->rows, "At most so many bars; 0 = all (default: what fits the terminal)");
   command->callback([&chosen, show] { chosen = [show] { return show_run(*show); }; });
 
   auto events = std::make_shared<events_command>();

@@ -53,6 +53,11 @@ std::size_t terminal_width() {
   return 80;
 }
 
+std::size_t terminal_height() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 std::string paint(colour how, std::string_view text) {
   if (!coloured() || how == colour::plain) return std::string{text};
   const char* code = "0";

@@ -10,6 +10,9 @@ namespace perdure::tools::cli {
 /// Columns of standard output: the terminal's, else $COLUMNS, else 80.
 [[nodiscard]] std::size_t terminal_width();
 
+/// Lines of the terminal that standard output is; 0 when it is none.
+[[nodiscard]] std::size_t terminal_height();
+
 enum class colour { plain, green, yellow, red, cyan, dim, bold };
 
 /// The text in a colour when standard output is a terminal and NO_COLOR is not set, else as it is.

@@ -94,6 +94,7 @@ void run_view::schedule(const run_event& event, const json::object& next) {
   const auto id = activation_in(next);
   auto& state = live_[id];
   state = {.entry = activations_.size(), .close_by = text_of(next, "close_by")};
+  entries_[id] = activations_.size();
   auto& entry = activations_.emplace_back();
   entry.name = text_of(next, "executor");
   entry.activation = id;
@@ -160,6 +161,7 @@ void run_view::scope(const run_event& event, activation_id activation, const jso
     scope_numbers_[key] = earlier.value_or(scopes_.size());
   }
   if (scope_numbers_[key] == scopes_.size()) {
+    scopes_of_[activation].push_back(scopes_.size());
     auto& entry = scopes_.emplace_back();
     entry.name = text_of(what, "name");
     entry.reference = text_of(what, "reference");
@@ -358,6 +360,26 @@ std::vector<executor_view> run_view::executors() const {
     return (a.started_seq == 0 ? never : a.started_seq) < (b.started_seq == 0 ? never : b.started_seq);
   });
   return out;
+}
+
+void run_view::look_at(activation_id activation, const std::function<void(const glance&)>& take) const {
+  if (const auto entry = entries_.find(activation); entry != entries_.end()) {
+    const auto& what = activations_[entry->second];
+    take({entry->second, false, &what, executor_status(what)});
+  }
+  const auto tasks = scopes_of_.find(activation);
+  if (tasks == scopes_of_.end()) return;
+  const auto state = live_.find(activation);
+  const auto waits = [&](std::size_t scope) {
+    return state != live_.end() && std::any_of(state->second.pending.begin(), state->second.pending.end(),
+                                               [&](const auto& each) { return each.second.scope == scope; });
+  };
+  for (const auto scope : tasks->second) {
+    const auto& what = scopes_[scope];
+    auto status = in_backoff(scope) ? "retrying" : executor_status(what);
+    if (status == "running" && waits(scope)) status = "waiting";
+    take({scope, true, &what, std::move(status)});
+  }
 }
 
 std::vector<timer_view> run_view::timers() const {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,6 +76,18 @@ class run_view {
 
   [[nodiscard]] const relations_view& relations() const { return relations_; }
 
+  /// An executor after the last event, without copies: for those who draw what it did over time.
+  struct glance {
+    std::size_t number = 0;  ///< stays the same; those of tasks and of activations are counted apart
+    bool task = false;       ///< of a document
+    const executor_view* what = nullptr;
+    std::string status;  ///< as in `executors`, but a task that waits beside others that work says so too
+  };
+  /// Every executor of an activation, in no order.
+  void look_at(activation_id activation, const std::function<void(const glance&)>& take) const;
+  /// Whether the activation interprets a document: then its tasks are the executors, not itself.
+  [[nodiscard]] bool interprets(activation_id activation) const { return interprets_.contains(activation); }
+
   /// {"run_id","workflow","version","status","output","error"}: what `run` and `runs wait` give.
   [[nodiscard]] json::object outcome() const;
   /// The object of `runs show`.
@@ -120,6 +133,8 @@ class run_view {
   relations_view relations_;
   std::vector<executor_view> activations_, scopes_;
   std::map<activation_id, live> live_;
+  std::map<activation_id, std::size_t> entries_;                 ///< in `activations_`
+  std::map<activation_id, std::vector<std::size_t>> scopes_of_;  ///< in `scopes_`
   std::map<std::pair<activation_id, std::uint64_t>, std::size_t> scope_numbers_;
   std::map<activation_id, bool> interprets_;
 };
