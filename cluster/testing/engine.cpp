@@ -192,7 +192,12 @@ void engine::deliver(const std::shared_ptr<request>& what) {
 result<void> engine::answer_of_ended(const request& what) {
   const auto row = journal_->row(what.run);
   if (!row) return error{errc::not_found, "no run " + what.run.str()};
-  if (!what.id.empty() && durable_.runs[what.run].command_ids.contains(what.id)) return {};
+  for (auto id = what.run; !what.id.empty();) {
+    if (durable_.runs[id].command_ids.contains(what.id)) return {};
+    const auto& next = durable_.runs[id].state.successor;
+    if (!next || !durable_.runs.contains(*next)) break;
+    id = *next;
+  }
   return error{errc::conflict, "run " + what.run.str() + " has ended: " + std::string{to_string(row->status)}};
 }
 
@@ -496,6 +501,16 @@ const core::run_state& engine::stored(const run_id& id) const {
   const auto found = durable_.runs.find(id);
   if (found == durable_.runs.end() || found->second.state.seq == 0) fail("there is no run " + id.str());
   return found->second.state;
+}
+
+run_id engine::last_of(run_id id) const {
+  while (true) {
+    const auto found = durable_.runs.find(id);
+    if (found == durable_.runs.end() || !found->second.state.successor) return id;
+    const auto next = durable_.runs.find(*found->second.state.successor);
+    if (next == durable_.runs.end() || next->second.state.seq == 0) return id;
+    id = next->first;
+  }
 }
 
 std::vector<core::record> engine::records(const run_id& id) const {

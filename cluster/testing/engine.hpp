@@ -38,6 +38,8 @@ class engine final : public sim::node_host {
 
   // Looking:
   [[nodiscard]] const core::run_state& stored(const run_id& id) const;
+  /// The run, or the one that goes on from it.
+  [[nodiscard]] run_id last_of(run_id id) const;
   [[nodiscard]] std::vector<core::record> records(const run_id& id) const;
   [[nodiscard]] std::vector<std::pair<core::event, timestamp>> recorded(const run_id& id) const;
   /// Today's code of the run; null when it is not registered.

@@ -80,7 +80,7 @@ void test_run::signal_later(std::string_view name, const json::value& value) con
   engine_->post(id_, core::signal_command{std::string{name}, payload{value}, engine_->next_command_id()});
 }
 void test_run::answer(const json::value& value) const {
-  const auto open = status().requests;
+  const auto open = cluster::info_of(engine_->stored(engine_->last_of(id_))).requests;
   if (open.size() != 1) {
     fail("run " + id_.str() + " has " + std::to_string(open.size()) + " open requests, where one was to be answered");
   }
@@ -90,8 +90,12 @@ test_run test_run::retry() const { return {engine_->retry(id_).value(), engine_}
 void test_run::kill_executor(std::string_view executor) const { engine_->kill_executor(id_, executor); }
 
 run_info test_run::wait(duration limit) const {
-  engine_->run_until([&] { return is_terminal(engine_->stored(id_).status); }, limit, "the end of run " + id_.str());
-  return status();
+  const auto ended = [&] {
+    const auto& last = engine_->stored(engine_->last_of(id_));
+    return is_terminal(last.status) && !last.successor;
+  };
+  engine_->run_until(ended, limit, "the end of run " + id_.str());
+  return cluster::info_of(engine_->stored(engine_->last_of(id_)));
 }
 
 run_info test_run::expect_end(run_status expected) const {

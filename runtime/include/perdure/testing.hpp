@@ -129,7 +129,8 @@ class test_run {
 
   // How it goes on and ends.
 
-  /// Goes on, and lets time pass from one thing that is due to the next, until the run has ended. test_failure: it cannot
+  /// Goes on, and lets time pass from one thing that is due to the next, until the run has ended, or the one that goes on
+  /// from it when it continued as new: that one is given. test_failure: it cannot
   /// end by itself, or not within `limit` of virtual time.
   run_info wait(duration limit = std::chrono::hours{24 * 3650}) const;
   /// wait(), and test_failure when it ended otherwise.
