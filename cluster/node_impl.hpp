@@ -46,6 +46,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   explicit impl(node_options options) : options_(std::move(options)) {}
   result<void> bring_up();
   void take_inbox_in();
+  result<void> carry_out_left(std::string_view entry);
+  result<run_ref> retry_as(const run_id& run, const run_id& as);
   void fail_stop();
   result<run_ref> begin(actors::start_run what);
   result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
@@ -68,6 +70,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   std::mutex close_mutex_;
   std::atomic<bool> closed_{false};
   std::atomic<bool> failed_{false};
+  std::mutex inbox_mutex_;                ///< one thread takes the inbox in
   std::atomic<bool> inbox_waits_{false};  ///< entries for workflows that are not registered yet
 };
 

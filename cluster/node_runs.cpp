@@ -269,7 +269,9 @@ result<void> node::impl::command(const run_id& run, core::command what) {
   return answer.get();
 }
 
-result<run_ref> node::impl::retry(const run_id& run) {
+result<run_ref> node::impl::retry(const run_id& run) { return retry_as(run, run_id::make()); }
+
+result<run_ref> node::impl::retry_as(const run_id& run, const run_id& as) {
   if (closed_ || failed_) return closing;
   auto held = enter();
   if (!held) return closing;
@@ -295,7 +297,7 @@ result<run_ref> node::impl::retry(const run_id& run) {
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   held.unlock();
-  return begin({.how = {.id = run_id::make()},
+  return begin({.how = {.id = as},
                 .definition = std::move(definition),
                 .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes)}});
 }
