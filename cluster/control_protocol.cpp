@@ -98,6 +98,7 @@ json::object to_wire(const node_stats& stats) {
           {"recovered_runs", stats.recovered_runs},
           {"replayed_events", stats.replayed_events},
           {"stale_results", stats.stale_results},
+          {"clock_jumps", stats.clock_jumps},
           {"recovery_us", stats.recovery_time.count()}};
 }
 

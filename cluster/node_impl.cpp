@@ -77,7 +77,7 @@ result<void> node::impl::bring_up() {
   actors::user_pool::options pool;
   pool.threads = options_.user_threads != 0 ? options_.user_threads : std::max(4U, 2 * cores);
   pool.log = [sink](std::string_view text) { sink({system_time(), "warning", text, {}, {}}); };
-  shared_ = std::make_shared<actors::services>(std::move(pool), system_time);
+  shared_ = std::make_shared<actors::services>(std::move(pool), options_.clock ? options_.clock : system_time);
   shared_->journal = std::move(journal);
   shared_->sink = std::move(sink);
   const auto epoch = shared_->journal->acquire(0);
@@ -235,6 +235,7 @@ node_stats node::impl::stats() const {
   out.recovered_runs = shared_->count.recovered_runs;
   out.replayed_events = shared_->count.replayed_events;
   out.stale_results = shared_->count.stale_results;
+  out.clock_jumps = shared_->count.clock_jumps;
   out.recovery_time = recovery_time_;
   return out;
 }
