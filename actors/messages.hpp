@@ -41,6 +41,7 @@ struct park_asked {                   ///< from a run's actor: it only waits, an
 };
 struct park_answered {                ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
   run_id run;
+  caf::actor_id from = 0;
   bool parked = false;
 };
 struct workflow_added {

@@ -16,8 +16,8 @@ timestamp node_clock::now() {
 
 timestamp node_clock::slowly(duration::rep read) {
   constexpr duration::rep scheduling{1'000};  // threads read the clock a little out of order
-  auto last = last_.load(std::memory_order_relaxed);
   const std::lock_guard lock{slow_};
+  auto last = last_.load(std::memory_order_relaxed);  // under the lock: an older value would set `from_` back
   if (last - read < scheduling) {
     behind_ = false;
     return timestamp{duration{last}};

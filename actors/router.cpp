@@ -127,16 +127,10 @@ class router : public caf::event_based_actor {
 
   void parked(const park_answered& what) {
     const auto at = runs_.find(what.run);
-    if (at == runs_.end()) return;
-    auto kept = std::exchange(at->second.kept, {});
+    if (at == runs_.end() || at->second.actor.id() != what.from) return;  // late word of one that was forgotten
+    if (what.parked) return let_go(at);
     at->second.parking = false;
-    if (what.parked) {
-      ids_.erase(at->second.actor.id());
-      runs_.erase(at);
-      deaths_.erase(what.run);
-      if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
-    }
-    for (auto& each : kept) pass({what.run, std::move(each.what), std::move(each.answer)});
+    for (auto& each : std::exchange(at->second.kept, {})) give(at->second, std::move(each));
   }
 
   bool registered(const persistence::run_row& row) const {
@@ -154,10 +148,18 @@ class router : public caf::event_based_actor {
     const auto at = runs_.find(id);
     if (at == runs_.end()) return;
     send(at->second.actor, farewell{});
+    let_go(at);
+  }
+
+  /// The run is not in memory any more. What was kept back for it brings it in again, or is answered with why not.
+  void let_go(std::unordered_map<run_id, entry>::iterator at) {
+    const auto id = at->first;
+    auto kept = std::move(at->second.kept);
     ids_.erase(at->second.actor.id());
     runs_.erase(at);
     deaths_.erase(id);
     if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
+    for (auto& each : kept) pass({id, std::move(each.what), std::move(each.answer)});
   }
 
   void run_died(const caf::down_msg& down) {

@@ -1,10 +1,12 @@
 #include "actors/run_actor.hpp"
 
+#include <deque>
 #include <unordered_map>
 
 #include "actors/attempt_host.hpp"
 #include "actors/delivery.hpp"
 #include "actors/executor_actor.hpp"
+#include "actors/reserving_blobs.hpp"
 #include "actors/services.hpp"
 #include "core/assert.hpp"
 #include "core/effects.hpp"
@@ -81,7 +83,10 @@ class run_actor : public caf::event_based_actor {
         },
         [this](definition_ready) { find_definition(); },
         [this](farewell) { quit(); },
-        [this](retry_append) { append(); },
+        [this](retry_append) {
+          retry_planned_ = false;
+          waits_for_space_ ? append() : pump();
+        },
         [this](redeliver what) {
           if (!draining_) deliver(what.number);
         },
@@ -186,6 +191,10 @@ class run_actor : public caf::event_based_actor {
     if (draining_ && answer) return answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
     if (machine_.state().successor && core::goes_to_successor(what))
       return keep_for_successor(std::move(what), std::move(answer));
+    if (answer && next_.answers.size() >= limits::queued_commands && may_be_refused(what)) {
+      return answer(error{errc::overloaded, std::to_string(limits::queued_commands) + " commands wait for run " + id_.str() +
+                                                " (limit queued_commands); try again later"});
+    }
     auto events = machine_.execute(what, shared_->clock.now());
     if (!events) {
       if (events.error().code == errc::fenced) shared_->count.stale_results.fetch_add(1, std::memory_order_relaxed);
@@ -219,6 +228,11 @@ class run_actor : public caf::event_based_actor {
     for (auto& each : std::exchange(for_successor_, {})) tell(with_.router, std::move(each));
   }
 
+  /// What must get through however many wait: a cancel, and a wake-up, which the timer has forgotten.
+  static bool may_be_refused(const core::command& what) {
+    return !std::holds_alternative<core::cancel_command>(what) && !std::holds_alternative<core::wake>(what);
+  }
+
   void collect(const std::vector<core::event>& events) {
     if (definition_ == nullptr) {
       for (const auto& each : events) {
@@ -232,23 +246,50 @@ class run_actor : public caf::event_based_actor {
 
   /// Called for every event right after it was applied: its record says what the state is then.
   void record(const core::event& what, const core::run_state& state) {
-    auto bytes = core::encode(what, &shared_->journal->blobs());
-    if (!bytes) {
-      append_problem_ = bytes.error();
-      return;
-    }
-    core::record made{.kind = core::kind_of(what),
-                      .status = state.status,
-                      .active = core::has_work(state),
-                      .run = id_,
-                      .seq = state.seq,
-                      .time = state.updated_at,
-                      .wakeup = core::next_wakeup(state),
-                      .bytes = std::move(*bytes)};
-    made.hash = core::chain_hash(head_, made);
-    head_ = made.hash;
     if (is_terminal(state.status)) next_.essential = true;
-    next_.records.push_back(std::move(made));
+    next_.records.push_back({.kind = core::kind_of(what),
+                             .status = state.status,
+                             .active = core::has_work(state),
+                             .run = id_,
+                             .seq = state.seq,
+                             .time = state.updated_at,
+                             .wakeup = core::next_wakeup(state)});
+    if (!unwritten_.empty() || !write(what, next_.records.back())) unwritten_.push_back(what);
+  }
+
+  /// A record's bytes, and with them its place in the chain. False when a payload that goes to the blobs has no room now.
+  bool write(const core::event& what, core::record& to) {
+    const bool starts = start_ && flying_.empty();
+    reserving_blobs blobs{*shared_->journal, starts            ? reserving_blobs::use::start
+                                             : next_.essential ? reserving_blobs::use::essential
+                                                               : reserving_blobs::use::step};
+    auto bytes = core::encode(what, &blobs);
+    if (!bytes && bytes.error().code == errc::disk_full && !starts) return false;
+    if (!bytes) {
+      if (!append_problem_) append_problem_ = bytes.error();
+      return true;
+    }
+    to.bytes = std::move(*bytes);
+    to.hash = head_ = core::chain_hash(head_, to);
+    return true;
+  }
+
+  /// The last records of the next batch that had no room. False: they are tried again in a while.
+  bool write_rest() {
+    while (!unwritten_.empty()) {
+      if (!write(unwritten_.front(), next_.records[next_.records.size() - unwritten_.size()])) {
+        wait_for_space("a large payload found none");
+        return false;
+      }
+      unwritten_.pop_front();
+    }
+    return true;
+  }
+
+  void wait_for_space(std::string_view why) {
+    if (!std::exchange(told_full_, true)) log("warning", "waits for room in the journal: " + std::string{why});
+    if (draining_) return leave();
+    if (!std::exchange(retry_planned_, true)) tell_later(this, space_pause, retry_append{});
   }
 
   // Appending -----------------------------------------------------------------------------------------------------
@@ -261,6 +302,7 @@ class run_actor : public caf::event_based_actor {
         pumping_ = false;
         return fail(*append_problem_);
       }
+      if (!write_rest()) break;
       flying_ = std::exchange(next_, {});
       if (flying_.records.empty()) {  // answers only: nothing to wait for
         auto done = std::exchange(flying_, {});
@@ -274,7 +316,7 @@ class run_actor : public caf::event_based_actor {
 
   void append() {
     if (flying_.records.empty()) return;
-    if (waits_for_space_ && next_.essential) flying_.join(std::exchange(next_, {}));
+    if (waits_for_space_ && next_.essential && write_rest()) flying_.join(std::exchange(next_, {}));
     waits_for_space_ = false;
     flying_.in_append = flying_.next_piece();
     const auto first = flying_.records.begin() + static_cast<std::ptrdiff_t>(flying_.durable);
@@ -322,19 +364,23 @@ class run_actor : public caf::event_based_actor {
       start_->answer(*verdict.error, verdict.holder);
       start_.reset();
       flying_ = next_ = {};
+      unwritten_.clear();
       return leave();
     }
     if (verdict.error->code == errc::disk_full) {
-      if (!std::exchange(told_full_, true)) log("warning", "waits for room in the journal: " + verdict.error->message);
       waits_for_space_ = true;
-      if (draining_) return leave();
-      return tell_later(this, space_pause, retry_append{});
+      return wait_for_space(verdict.error->message);
     }
     fail(*verdict.error);
   }
 
   /// The tentative state is worth nothing any more: the router makes a new actor from the journal.
   void fail(const error& why) {
+    if (start_ && flying_.empty()) {  // nothing of it was ever under way
+      std::exchange(start_, std::nullopt)->answer(why, std::nullopt);
+      next_ = {};
+      return leave();
+    }
     log("error", "append failed, the run is rebuilt from the journal: " + why.message);
     for (auto* each : {&flying_, &next_}) {
       for (auto& answer : each->answers) answer(why);
@@ -475,13 +521,15 @@ class run_actor : public caf::event_based_actor {
   }
   void ask_to_park() {
     const auto looked_at = std::exchange(park_check_at_, std::nullopt);
-    if (!idle()) return;
+    if (park_asked_ || !idle()) return;
     if (looked_at != machine_.state().seq) return consider_parking();
+    park_asked_ = true;
     send(with_.router, park_asked{id_});
   }
   void answer_park() {
+    park_asked_ = false;
     const bool parks = idle();
-    send(with_.router, park_answered{id_, parks});
+    send(with_.router, park_answered{id_, id(), parks});
     if (!parks) return consider_parking();
     left_ = true;
     quit();
@@ -500,7 +548,7 @@ class run_actor : public caf::event_based_actor {
     return true;
   }
   void leave_if_drained() {
-    if (leaving_ && flying_.empty() && next_.records.empty()) leave();
+    if (leaving_ && flying_.empty() && (next_.records.empty() || !unwritten_.empty())) leave();
   }
   /// Messages that the router sent before it knew are still answered.
   void leave() {
@@ -519,9 +567,12 @@ class run_actor : public caf::event_based_actor {
   core::digest head_{};
   run_seq snapshot_seq_ = 0;
   batch flying_, next_;
-  bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false;
+  std::deque<core::event> unwritten_;  ///< of the last records of next_
+  bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false,
+       retry_planned_ = false;
   std::optional<error> append_problem_;
   std::optional<run_seq> park_check_at_;
+  bool park_asked_ = false;  // one marker at a time: after "busy" to a first, the router keeps nothing back for a second
   std::optional<timestamp> wakeup_told_;
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;

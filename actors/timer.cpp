@@ -13,7 +13,8 @@ constexpr std::chrono::minutes window{10};  ///< wake-ups due within it are kept
 constexpr std::chrono::seconds clock_check{1};
 constexpr std::chrono::milliseconds admission_check{1};
 constexpr std::uint32_t waking_runs = 1'000;  ///< woken and not yet recorded, before more are sent
-constexpr std::size_t queued_jobs = 10'000;   ///< of the user pool, before more are sent
+constexpr std::size_t queued_jobs = 10'000;   ///< of the user pool, before only a few more are sent
+constexpr std::chrono::milliseconds slow_admission{10};
 constexpr std::size_t kept_wakeups = 50'000;  ///< in memory, before the rest is left to the journal
 constexpr std::size_t page = 1'000;
 constexpr std::chrono::hours strange_jump{1};
@@ -28,6 +29,7 @@ class timer : public caf::event_based_actor {
         [this](timer_start& what) {
           router_ = std::move(what.router);
           last_seen_ = shared_->clock.now();
+          behind_ = shared_->clock.ahead() > clock_check;  // the node said so when it opened
           refill(last_seen_, false);
           tick();
         },
@@ -82,8 +84,30 @@ class timer : public caf::event_based_actor {
     if (all_read_ ? now + window / 2 > read_to_.first : due_.size() < kept_wakeups / 2) refill(now, !all_read_);
   }
 
-  [[nodiscard]] bool admits() const {
-    return shared_->count.waking.load(std::memory_order_relaxed) < waking_runs && shared_->pool.now().queued < queued_jobs;
+  /// While user code is far behind one goes now and then: what is due may be the time limit of the very attempt that holds
+  /// the others up.
+  [[nodiscard]] bool admits() {
+    if (shared_->count.waking.load(std::memory_order_relaxed) >= waking_runs) return false;
+    if (shared_->pool.now().queued < queued_jobs) return true;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_slow_) return false;
+    next_slow_ = now + slow_admission;
+    return true;
+  }
+
+  void watch_clock(timestamp now) {
+    if (now - last_seen_ > strange_jump) {
+      shared_->count.clock_jumps.fetch_add(1, std::memory_order_relaxed);
+      shared_->log("warning", "the clock jumped " + to_human(now - last_seen_) + " ahead");
+    }
+    last_seen_ = now;
+    const auto ahead = shared_->clock.ahead();
+    const bool behind = ahead > clock_check;
+    if (behind && !behind_) {
+      shared_->log("warning", "the system's clock was set back by " + to_human(ahead) +
+                                  "; time goes on at half its pace until it has caught up");
+    }
+    behind_ = behind;
   }
 
   std::shared_ptr<void> waking_token() {
@@ -94,8 +118,7 @@ class timer : public caf::event_based_actor {
 
   void tick() {
     const auto now = shared_->clock.now();
-    if (now - last_seen_ > strange_jump) shared_->log("warning", "the clock jumped " + to_human(now - last_seen_) + " ahead");
-    last_seen_ = now;
+    watch_clock(now);
     refill_if_low(now);
     while (!due_.empty() && due_.begin()->first <= now && admits()) {
       const auto [at, run] = *due_.begin();
@@ -120,6 +143,8 @@ class timer : public caf::event_based_actor {
   place read_to_;          // the journal's wake-ups up to here are in memory, or were sent
   bool all_read_ = false;  // those of the window
   timestamp last_seen_{}, next_tick_{};
+  bool behind_ = false;  // the system's clock
+  std::chrono::steady_clock::time_point next_slow_{};
   std::uint64_t plan_ = 0;  // only the newest planned tick counts
 };
 

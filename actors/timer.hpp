@@ -2,8 +2,8 @@
 //
 // Operation: rehydrated from the journal's wake-ups, a bounded number of them, at the start and whenever it runs low; runs in
 // memory tell it their changes. It re-reads the clock at least each second. What came due while the node was down goes
-// first, in due order; no more are sent while too many woken runs have recorded nothing yet, or user code is far behind. A
-// wake-up asks the run to look at its deadlines, so a stale one does nothing.
+// first, in due order; no more are sent while too many woken runs have recorded nothing yet, and few while user code is far
+// behind. A wake-up asks the run to look at its deadlines, so a stale one does nothing.
 // Concurrency: a detached actor of its own.
 #pragma once
 

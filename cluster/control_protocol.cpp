@@ -100,6 +100,7 @@ json::object to_wire(const node_stats& stats) {
           {"recovered_runs", stats.recovered_runs},
           {"replayed_events", stats.replayed_events},
           {"stale_results", stats.stale_results},
+          {"clock_jumps", stats.clock_jumps},
           {"recovery_us", stats.recovery_time.count()}};
 }
 
@@ -216,14 +217,12 @@ result<json::object> carry_out(const control_target& node, const run_command& co
   return json::object{{"run_id", command.run.str()}};
 }
 
-result<json::object> carry_out_inbox(const control_target& node, std::string_view entry) {
+result<run_command> command_of_inbox(std::string_view entry) {
   auto read = payload::parse_text(entry);
   if (!read) return read.error();
   const auto value = read->value();
   if (!value.is_object()) return unfit("inbox entry", "an object");
-  const auto command = command_from_wire(value.get_object());
-  if (!command) return command.error();
-  return carry_out(node, *command);
+  return command_from_wire(value.get_object());
 }
 
 }  // namespace perdure::cluster

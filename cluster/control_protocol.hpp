@@ -28,7 +28,7 @@ struct run_command {
   std::string request_id;  ///< respond
   json::value value;       ///< signal, respond
   std::string reason;      ///< cancel
-  std::string command_id;  ///< makes signal and respond idempotent
+  std::string command_id;  ///< makes signal and respond idempotent; in the inbox also retry and fork: the new run's id
   run_seq from = 0;        ///< fork
 };
 
@@ -59,7 +59,7 @@ struct control_target {
 
 /// Does it through the run's reference. {"run_id"}: the run, or for retry and fork the new one.
 [[nodiscard]] result<json::object> carry_out(const control_target& node, const run_command& command);
-/// The same for an inbox entry's text; for the node that takes the inbox in.
-[[nodiscard]] result<json::object> carry_out_inbox(const control_target& node, std::string_view entry);
+/// What an inbox entry's text says; for the node that takes the inbox in.
+[[nodiscard]] result<run_command> command_of_inbox(std::string_view entry);
 
 }  // namespace perdure::cluster

@@ -23,6 +23,11 @@ void log_to_standard_error(const log_record& what) {
 
 timestamp system_time() { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
 
+bool may_come_again(errc code) {
+  return code == errc::disk_full || code == errc::overloaded || code == errc::timeout || code == errc::shutting_down ||
+         code == errc::io_error;
+}
+
 /// Something that other threads bring about and one waits for.
 class latch {
  public:
@@ -72,7 +77,7 @@ result<void> node::impl::bring_up() {
   actors::user_pool::options pool;
   pool.threads = options_.user_threads != 0 ? options_.user_threads : std::max(4U, 2 * cores);
   pool.log = [sink](std::string_view text) { sink({system_time(), "warning", text, {}, {}}); };
-  shared_ = std::make_shared<actors::services>(std::move(pool), system_time);
+  shared_ = std::make_shared<actors::services>(std::move(pool), options_.clock ? options_.clock : system_time);
   shared_->journal = std::move(journal);
   shared_->sink = std::move(sink);
   const auto epoch = shared_->journal->acquire(0);
@@ -124,19 +129,46 @@ result<void> node::impl::bring_up() {
   return {};
 }
 
-/// Commands that were left while no node ran. A retry needs its workflow: it stays in the inbox until that is added.
+/// Commands that were left while no node ran. Each is carried out before it is dropped, so a crash between the two does it
+/// again, which its id makes harmless. A retry needs its workflow: it stays in the inbox until that is added.
 void node::impl::take_inbox_in() {
+  const std::lock_guard one{inbox_mutex_};
+  inbox_waits_ = false;
+  std::vector<std::uint64_t> over;
+  for (const auto& entry : shared_->journal->inbox()) {
+    const auto done = carry_out_left(entry.command);
+    if (!done && done.error().code == errc::workflow_unknown) {
+      inbox_waits_ = true;
+      continue;
+    }
+    const bool later = !done && may_come_again(done.error().code);
+    if (!done) {
+      shared_->log("warning", std::string{later ? "a command of the inbox has to wait for the next open: "
+                                                : "a command of the inbox was refused: "} +
+                                  done.error().message);
+    }
+    if (!later) over.push_back(entry.number);
+  }
+  if (over.empty()) return;
+  if (const auto dropped = shared_->journal->drop_from_inbox(over); !dropped)
+    shared_->log("warning", "the inbox cannot be emptied, its commands come again at the next open: " + dropped.error().message);
+}
+
+result<void> node::impl::carry_out_left(std::string_view entry) {
+  const auto command = cluster::command_of_inbox(entry);
+  if (!command) return command.error();
+  if (command->what == "retry" || command->what == "fork") {
+    const auto named = run_id::parse(command->command_id);
+    if (named && shared_->journal->row(*named)) return {};
+    const auto as = named.value_or(run_id::make());
+    const auto linked = command->what == "retry" ? retry_as(command->run, as) : fork_as(command->run, command->from, as);
+    return linked ? result<void>{} : linked.error();
+  }
   const cluster::control_target self{.get = [this](const run_id& id) { return get(id); },
                                      .list = [this](const list_options& how) { return list(how); },
                                      .stats = [this] { return stats(); }};
-  inbox_waits_ = false;
-  for (const auto& entry : shared_->journal->take_inbox()) {
-    const auto done = cluster::carry_out_inbox(self, entry);
-    if (done) continue;
-    const bool later = done.error().code == errc::workflow_unknown && shared_->journal->put_inbox(entry);
-    inbox_waits_ = inbox_waits_ || later;
-    if (!later) shared_->log("warning", "a command of the inbox was refused: " + done.error().message);
-  }
+  const auto done = cluster::carry_out(self, *command);
+  return done ? result<void>{} : done.error();
 }
 
 /// The journal cannot go on: nothing more is durable, so nothing more may be let out. Called by the writer.
@@ -204,6 +236,7 @@ node_stats node::impl::stats() const {
   out.recovered_runs = shared_->count.recovered_runs;
   out.replayed_events = shared_->count.replayed_events;
   out.stale_results = shared_->count.stale_results;
+  out.clock_jumps = shared_->count.clock_jumps;
   out.recovery_time = recovery_time_;
   return out;
 }

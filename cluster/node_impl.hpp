@@ -47,13 +47,16 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   explicit impl(node_options options) : options_(std::move(options)) {}
   result<void> bring_up();
   void take_inbox_in();
+  result<void> carry_out_left(std::string_view entry);
+  result<run_ref> retry_as(const run_id& run, const run_id& as);
   void fail_stop();
   result<run_ref> begin(actors::start_run what);
   result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
                          const payload& input);
   /// Begins a run that takes over a state made of another's events.
-  using make_state = std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, run_id, const core::plan*)>;
-  result<run_ref> begin_linked(const run_id& run, core::restore_link link, const make_state& make);
+  using make_state = std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, const core::plan*)>;
+  result<run_ref> begin_linked(const run_id& run, const run_id& as, core::restore_link link, const make_state& make);
+  result<run_ref> fork_as(const run_id& run, run_seq from, const run_id& as);
   result<run_info> wait_for_one(const run_id& run, duration limit, bool began_elsewhere);
   run_summary summary_of(const persistence::run_row& row) const;
   result<run_info> info_of(const persistence::run_row& row);
@@ -73,6 +76,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   std::mutex close_mutex_;
   std::atomic<bool> closed_{false};
   std::atomic<bool> failed_{false};
+  std::mutex inbox_mutex_;                ///< one thread takes the inbox in
   std::atomic<bool> inbox_waits_{false};  ///< entries for workflows that are not registered yet
 };
 

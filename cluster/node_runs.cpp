@@ -271,19 +271,23 @@ result<void> node::impl::command(const run_id& run, core::command what) {
   return answer.get();
 }
 
-result<run_ref> node::impl::retry(const run_id& run) {
-  return begin_linked(run, core::restore_link::retried, [this](const auto& history, run_id id, const core::plan* of) {
-    return core::state_for_retry(history, id, of, shared_->clock.now());
+result<run_ref> node::impl::retry(const run_id& run) { return retry_as(run, run_id::make()); }
+
+result<run_ref> node::impl::retry_as(const run_id& run, const run_id& as) {
+  return begin_linked(run, as, core::restore_link::retried, [&](const auto& history, const core::plan* of) {
+    return core::state_for_retry(history, as, of, shared_->clock.now());
   });
 }
 
-result<run_ref> node::impl::fork(const run_id& run, run_seq from) {
-  return begin_linked(run, core::restore_link::forked, [this, from](const auto& history, run_id id, const core::plan* of) {
-    return core::state_for_fork(history, id, from, of, shared_->clock.now());
+result<run_ref> node::impl::fork(const run_id& run, run_seq from) { return fork_as(run, from, run_id::make()); }
+
+result<run_ref> node::impl::fork_as(const run_id& run, run_seq from, const run_id& as) {
+  return begin_linked(run, as, core::restore_link::forked, [&](const auto& history, const core::plan* of) {
+    return core::state_for_fork(history, as, from, of, shared_->clock.now());
   });
 }
 
-result<run_ref> node::impl::begin_linked(const run_id& run, core::restore_link link, const make_state& make) {
+result<run_ref> node::impl::begin_linked(const run_id& run, const run_id& as, core::restore_link link, const make_state& make) {
   if (closed_ || failed_) return closing;
   auto held = enter();
   if (!held) return closing;
@@ -304,13 +308,12 @@ result<run_ref> node::impl::begin_linked(const run_id& run, core::restore_link l
     }
     if (records->size() < limits::reader_records) break;
   }
-  const auto id = run_id::make();
-  auto state = make(history, id, &definition->plan);
+  auto state = make(history, &definition->plan);
   if (!state) return state.error();
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   held.unlock();
-  return begin({.how = {.id = id},
+  return begin({.how = {.id = as},
                 .definition = std::move(definition),
                 .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes), .link = link}});
 }

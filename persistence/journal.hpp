@@ -91,6 +91,11 @@ struct row_query {
   bool newest_first = true;
 };
 
+struct inbox_entry {
+  std::uint64_t number = 0;
+  std::string command;
+};
+
 class journal {
  public:
   virtual ~journal() = default;
@@ -137,9 +142,11 @@ class journal {
   /// CRC, chain, seqs, previous links, rows against log, wakers (an open run without wake-up and not active is a
   /// problem unless its state waits on a request or signal: `waits` tells, may be empty).
   [[nodiscard]] virtual verify_report verify(const std::function<bool(const run_id&)>& waits) const = 0;
-  /// Inbox of commands that were written while no node ran. JSON objects, in order; taking removes them durably.
+  /// Inbox of commands that were written while no node ran. JSON objects, in order; they stay until they are dropped, which
+  /// is when their events are durable.
   virtual result<void> put_inbox(std::string_view command) = 0;
-  [[nodiscard]] virtual std::vector<std::string> take_inbox() = 0;
+  [[nodiscard]] virtual std::vector<inbox_entry> inbox() const = 0;
+  virtual result<void> drop_from_inbox(std::span<const std::uint64_t> numbers) = 0;
 };
 
 enum class open_mode : std::uint8_t { read_write, read_only };

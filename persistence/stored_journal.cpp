@@ -256,19 +256,11 @@ result<void> stored_journal::put_inbox(std::string_view command) {
   });
 }
 
-std::vector<std::string> stored_journal::take_inbox() {
+result<void> stored_journal::drop_from_inbox(std::span<const std::uint64_t> numbers) {
   const std::lock_guard writing{writing_};
-  std::vector<std::string> commands, keys;
-  const auto taken = commit_other([&](write_batch& batch, store_head&) {
-    const auto at = batch.walk(table::inbox);
-    for (bool more = at->seek({}); more; more = at->next()) {
-      keys.emplace_back(at->key());
-      commands.emplace_back(at->value());
-    }
-    for (const auto& key : keys) batch.erase(table::inbox, key);
+  return commit_other([&](write_batch& batch, store_head&) {
+    for (const auto number : numbers) batch.erase(table::inbox, ordered(number));
   });
-  if (!taken) return {};
-  return commands;
 }
 
 }  // namespace perdure::persistence

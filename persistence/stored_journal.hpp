@@ -64,7 +64,8 @@ class stored_journal : public journal {
   [[nodiscard]] persistence::space space() const override;
   [[nodiscard]] verify_report verify(const std::function<bool(const run_id&)>& waits) const override;
   result<void> put_inbox(std::string_view command) override;
-  [[nodiscard]] std::vector<std::string> take_inbox() override;
+  [[nodiscard]] std::vector<inbox_entry> inbox() const override;
+  result<void> drop_from_inbox(std::span<const std::uint64_t> numbers) override;
 
  protected:
   [[nodiscard]] store& below() { return *store_; }

@@ -313,4 +313,14 @@ std::uint64_t stored_journal::total_runs() const {
 
 timestamp stored_journal::last_time() const { return timestamp{duration{last_time_.load()}}; }
 
+std::vector<inbox_entry> stored_journal::inbox() const {
+  return reading(std::vector<inbox_entry>{}, [&] {
+    std::vector<inbox_entry> out;
+    const auto view = store_->view();
+    const auto at = view->walk(table::inbox);
+    for (bool more = at->seek({}); more; more = at->next()) out.push_back({number_of(at->key()), std::string{at->value()}});
+    return out;
+  });
+}
+
 }  // namespace perdure::persistence

@@ -200,6 +200,19 @@ TEST_CASE("without a node commands wait in the inbox and are taken in at the nex
   CHECK(waited.json().at("status") == "cancelled");
 }
 
+TEST_CASE("a command in the inbox is not lost when the node that takes it in is killed meanwhile") {
+  running r;
+  r.node->kill();
+  REQUIRE(r.here.call({"runs", "cancel", r.run}).code == 0);
+  for (int delay_ms = 2; delay_ms <= 30; delay_ms += 2) {
+    auto killed = r.here.start({"runs", "wait", r.run});
+    std::this_thread::sleep_for(std::chrono::milliseconds{delay_ms});
+    killed->kill();
+  }
+  const auto waited = r.here.call({"runs", "wait", r.run, "--timeout", "20s", "--json"});
+  CHECK(waited.out.find("\"cancelled\"") != std::string::npos);
+}
+
 TEST_CASE("a retry that waits in the inbox starts a linked run, which keeps what was done") {
   const workplace here;
   const auto file =

@@ -132,7 +132,10 @@ result<client::done> offline_client::command(const cluster::run_command& what) {
   const node_options defaults;
   auto writing = persistence::open_lmdb_journal(data_, persistence::open_mode::read_write, defaults.max_map_bytes, 0);
   if (!writing) return writing.error();
-  if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(what))); !put) return put.error();
+  auto left = what;
+  // Were the node that takes it in to crash in the middle, it would come again.
+  if (left.command_id.empty()) left.command_id = run_id::make().str();
+  if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(left))); !put) return put.error();
   writing->reset();
   auto reading = open_to_read(data_);
   if (!reading) return reading.error();

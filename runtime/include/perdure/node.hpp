@@ -41,6 +41,9 @@ struct node_options {
   bool control_socket = false;                        ///< DATA/control.sock for the `perdure` commands
   std::string helper_program;                         ///< path of the `perdure` binary, for isolated workers; empty = look beside us
   std::function<void(const log_record&)> log;         ///< any thread; empty = warnings and errors to standard error
+  /// The time, for hosts that test with a clock of their own; empty = the system's. Any thread, must not block. Set ahead, it
+  /// brings what came due within a second; set back, time goes on at half its pace until it has caught up.
+  std::function<timestamp()> clock;
 };
 
 struct list_options {
@@ -63,6 +66,7 @@ struct node_stats {
   std::uint64_t recovered_runs = 0;   ///< reopened at the start
   std::uint64_t replayed_events = 0;
   std::uint64_t stale_results = 0;    ///< late results of fenced attempts, discarded
+  std::uint64_t clock_jumps = 0;      ///< times that the clock went ahead by over an hour at once
   duration recovery_time{0};
 };
 
