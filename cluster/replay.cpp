@@ -198,23 +198,28 @@ class replayer {
     };
     take(driver.start({}, {}));
     for (const auto& [item, seq] : in.history) {
-      if (last.finished || last.failed) {
-        return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name), end_text(last));
-      }
+      const bool over = last.finished || last.failed;
       if (item.what == core::history_kind::outcome) {
         const auto asked = issued.find(item.ordinal);
         if (asked == issued.end()) {
-          return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name), "no such step was issued");
+          if (over && in.took_over) break;  // it may have failed before what an earlier attempt had come to
+          return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name),
+                      over ? end_text(last) : "no such step was issued");
         }
         if (asked->second != std::pair{item.kind, item.name}) {
           return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name),
                       step_text(item.ordinal, asked->second.first, asked->second.second));
         }
       }
-      take(driver.feed(item));
+      // What ended while the handler's own end was on its way is in the journal, and was fed to nobody.
+      if (!over) take(driver.feed(item));
     }
     compare_end(id, in, how, last, issued);
     if (!in.took_over) compare_outputs(id, in, said);
+  }
+
+  static bool comes_from_outside(std::string_view code) {
+    return code == failure_code::timeout || code == failure_code::cancelled || code == "executor_died";
   }
 
   static std::string end_text(const flow::progress_report& last) {
@@ -234,8 +239,7 @@ class replayer {
     if (how && how->failed) {
       // Time limits, cancels and deaths come from outside; the handler itself may have been anywhere.
       const bool own = last.failed.has_value();
-      if (own && last.failed->code != how->failed->code && how->failed->code != failure_code::timeout &&
-          how->failed->code != failure_code::cancelled) {
+      if (own && last.failed->code != how->failed->code && !comes_from_outside(how->failed->code)) {
         part(id, in, seq, std::nullopt, "the handler failed: " + how->failed->code + ": " + how->failed->message, end_text(last));
       }
       return;
