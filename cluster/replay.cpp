@@ -211,26 +211,22 @@ class replayer {
     };
     take(driver.start({}, {}));
     for (const auto& [item, seq] : in.history) {
-      if (last.finished || last.failed) {
-        // A body that was running when the handler ended may still have been recorded.
-        const auto asked = issued.find(item.ordinal);
-        const bool too_late = item.what == core::history_kind::cancel ||
-                              (asked != issued.end() && asked->second == std::pair{item.kind, item.name});
-        if (in.restored && last.failed && last.failed->code != failure_code::nondeterminism) return;
-        if (too_late && (!last.failed || last.failed->code != failure_code::nondeterminism)) continue;
-        return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name), end_text(last));
-      }
+      const bool over = last.finished || last.failed;
+      if (in.restored && last.failed && last.failed->code != failure_code::nondeterminism) return;
       if (item.what == core::history_kind::outcome) {
         const auto asked = issued.find(item.ordinal);
         if (asked == issued.end()) {
-          return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name), "no such step was issued");
+          if (over && in.took_over) break;  // it may have failed before what an earlier attempt had come to
+          return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name),
+                      over ? end_text(last) : "no such step was issued");
         }
         if (asked->second != std::pair{item.kind, item.name}) {
           return part(id, in, seq, item.ordinal, step_text(item.ordinal, item.kind, item.name),
                       step_text(item.ordinal, asked->second.first, asked->second.second));
         }
       }
-      take(driver.feed(item));
+      // What ended while the handler's own end was on its way is in the journal, and was fed to nobody.
+      if (!over) take(driver.feed(item));
     }
     compare_end(id, in, how, last, issued);
     if (!in.took_over) compare_outputs(id, in, said);
@@ -244,6 +240,10 @@ class replayer {
       if (item.what == core::history_kind::outcome) out = std::max(out, item.ordinal + 1);
     }
     return in.waiting.empty() ? out : std::max(out, in.waiting.rbegin()->first + 1);
+  }
+
+  static bool comes_from_outside(std::string_view code) {
+    return code == failure_code::timeout || code == failure_code::cancelled || code == "executor_died";
   }
 
   static std::string end_text(const flow::progress_report& last) {
@@ -263,9 +263,7 @@ class replayer {
     if (how && how->failed) {
       // Time limits, cancels and deaths come from outside; the handler itself may have been anywhere.
       const bool own = last.failed.has_value();
-      const auto& code = how->failed->code;
-      const bool from_outside = code == failure_code::timeout || code == failure_code::cancelled || code == "executor_died";
-      if (own && last.failed->code != code && !from_outside) {
+      if (own && last.failed->code != how->failed->code && !comes_from_outside(how->failed->code)) {
         part(id, in, seq, std::nullopt, "the handler failed: " + how->failed->code + ": " + how->failed->message, end_text(last));
       }
       return;
