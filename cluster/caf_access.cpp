@@ -109,18 +109,48 @@ class run_proxy : public caf::event_based_actor {
     return out;
   }
 
-  /// Reading a run's state may touch the disk, so it is done by a watch of the hub's thread.
+  /// Reading a run's state may touch the disk, so it is done by a watch of the hub's thread. A run that continued as new
+  /// ends where the one that goes on from it does.
+  struct looking : std::enable_shared_from_this<looking> {
+    std::shared_ptr<owed_answer> owed;
+    std::weak_ptr<node::impl> through;
+    run_id run;
+    bool at_end = false, went_on = false;
+    std::vector<std::shared_ptr<void>> tokens;
+
+    void watch() {
+      const auto node = through.lock();
+      auto token = node ? node->watch(run,
+                                      [self = weak_from_this()] {
+                                        if (const auto still = self.lock()) still->look();
+                                      })
+                        : nullptr;
+      if (!token) return owed.reset();  // answers that the node is closed
+      tokens.push_back(std::move(token));
+    }
+    void look() {
+      const auto node = through.lock();
+      if (!node || !owed) return;
+      auto info = node->status(run);
+      if (!info && went_on && info.error().code == errc::not_found) return;  // its first commit tells
+      if (!info) return owed->settle(info.error(), {});
+      if (!at_end) return owed->settle({}, std::move(*info));
+      if (!is_terminal(info->status)) return;
+      if (!info->successor) return owed->settle({}, std::move(*info));
+      run = *info->successor;
+      went_on = true;
+      watch();
+    }
+  };
   promise look(bool at_end) {
     auto [out, owed] = owe();
-    if (const auto node = node_.lock()) {
-      hold(last_, node->watch(run_, [owed = std::move(owed), at_end, weak = node_, run = run_] {
-        const auto still = weak.lock();
-        if (!still) return;
-        auto info = still->status(run);
-        if (!info) return owed->settle(info.error(), {});
-        if (!at_end || is_terminal(info->status)) owed->settle({}, std::move(*info));
-      }));
-    }
+    const auto how = std::make_shared<looking>();
+    how->owed = std::move(owed);
+    how->through = node_;
+    how->run = run_;
+    how->at_end = at_end;
+    how->watch();
+    hold(last_, how);
     return out;
   }
 

@@ -54,7 +54,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
                          const payload& input);
   /// Begins a run that takes over a state made of another's events.
-  using make_state = std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, const core::plan*)>;
+  using make_state =
+      std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, const core::plan*)>;
   result<run_ref> begin_linked(const run_id& run, const run_id& as, core::restore_link link, const make_state& make);
   result<run_ref> fork_as(const run_id& run, run_seq from, const run_id& as);
   result<run_info> wait_for_one(const run_id& run, duration limit, bool began_elsewhere);

@@ -148,8 +148,15 @@ int stopped(const wait_command& how, const run_id& run) {
                                   run.str() + " --data " + how.common.data.string()});
 }
 
-int wait_for_one(const wait_command& how, const run_id& run, waiting& from) {
-  const auto view = from.until_ended(run);
+/// A run that continued as new ends where the last of those that went on from it does.
+int wait_for_one(const wait_command& how, run_id run, waiting& from) {
+  auto view = from.until_ended(run);
+  while (view && *view) {
+    const auto next = run_id::parse((*view)->relations().successor());
+    if (!next) break;
+    run = *next;
+    view = from.until_ended(run);
+  }
   if (!view) return fail(how.common, view.error());
   if (!*view) return stopped(how, run);
   if (how.all && !how.common.json) {
