@@ -161,7 +161,7 @@ class run_actor : public caf::event_based_actor {
   /// get on meanwhile, and a node that is killed again and again by somebody else does not count it against the run.
   bool on_probation() {
     if (!unclean_ || machine_.state().suspect_marks == 0) return false;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = steady_now(this);
     if (!probation_end_) {
       probation_end_ = now + limits::suspect_pause;
       log("warning", "was in flight at several unclean stops; it goes on in " + to_human(limits::suspect_pause));
