@@ -282,8 +282,8 @@ class run_actor : public caf::event_based_actor {
     pumping_ = true;  // what the effects bring about joins one append
     release(done);
     pumping_ = false;
-    if (over) return leave();
     pump();
+    if (over) return leave();
     leave_if_drained();
     consider_parking();
   }
