@@ -125,10 +125,12 @@ class router : public caf::event_based_actor {
   void forget(const run_id& id) {
     const auto at = runs_.find(id);
     if (at == runs_.end()) return;
+    const auto kept = std::move(at->second.kept);  // it ended before the marker came
     send(at->second.actor, farewell{});
     ids_.erase(at->second.actor.id());
     runs_.erase(at);
     deaths_.erase(id);
+    for (const auto& each : kept) pass({id, each.what, each.answer});
     if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
   }
 

@@ -421,7 +421,7 @@ class run_actor : public caf::event_based_actor {
     return definition_ != nullptr && flying_.empty() && next_.empty() && !draining_ && !left_ && core::may_park(machine_.state());
   }
   void consider_parking() {
-    if (park_check_at_ || !idle()) return;
+    if (park_check_at_ || park_asked_ || !idle()) return;
     const auto wakeup = core::next_wakeup(machine_.state());
     if (wakeup && *wakeup < core::later(shared_->clock.now(), park_margin)) return;
     park_check_at_ = machine_.state().seq;
@@ -431,9 +431,11 @@ class run_actor : public caf::event_based_actor {
     const auto looked_at = std::exchange(park_check_at_, std::nullopt);
     if (!idle()) return;
     if (looked_at != machine_.state().seq) return consider_parking();
+    park_asked_ = true;
     send(with_.router, park_asked{id_});
   }
   void answer_park() {
+    park_asked_ = false;
     const bool parks = idle();
     send(with_.router, park_answered{id_, parks});
     if (!parks) return consider_parking();
@@ -466,6 +468,7 @@ class run_actor : public caf::event_based_actor {
   bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false;
   std::optional<error> append_problem_;
   std::optional<run_seq> park_check_at_;
+  bool park_asked_ = false;  ///< a marker is on its way: with two, "parked" could overtake what was kept until "busy"
   std::optional<timestamp> wakeup_told_;
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;
