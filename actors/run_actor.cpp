@@ -307,8 +307,13 @@ class run_actor : public caf::event_based_actor {
   /// The tentative state is worth nothing any more: the router makes a new actor from the journal.
   void fail(const error& why) {
     log("error", "append failed, the run is rebuilt from the journal: " + why.message);
+    // A conflict is the journal's with this actor (an append of one before it came late), not the caller's with the run.
+    const auto told =
+        why.code == errc::conflict
+            ? error{errc::shutting_down, "run " + id_.str() + " is rebuilt from the journal; ask again: " + why.message}
+            : why;
     for (auto* each : {&flying_, &next_}) {
-      for (auto& answer : each->answers) answer(why);
+      for (auto& answer : each->answers) answer(told);
       *each = {};
     }
     quit(caf::make_error(caf::sec::runtime_error, why.message));
