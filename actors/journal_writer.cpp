@@ -63,8 +63,9 @@ class journal_writer : public caf::event_based_actor {
 
 }  // namespace
 
-caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared, std::function<void()> fatal) {
-  return system.spawn<journal_writer, caf::detached>(std::move(shared), std::move(fatal));
+caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared, std::function<void()> fatal,
+                                hosting where) {
+  return spawn_hosted<journal_writer>(system, where, std::move(shared), std::move(fatal));
 }
 
 }  // namespace perdure::actors

@@ -14,6 +14,7 @@ namespace perdure::actors {
 struct services;
 
 /// `fatal` is called once, from the writer, when the journal cannot go on.
-[[nodiscard]] caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared, std::function<void()> fatal);
+[[nodiscard]] caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared,
+                                              std::function<void()> fatal, hosting where = hosting::own_thread);
 
 }  // namespace perdure::actors

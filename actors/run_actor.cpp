@@ -176,7 +176,7 @@ class run_actor : public caf::event_based_actor {
   /// get on meanwhile, and a node that is killed again and again by somebody else does not count it against the run.
   bool on_probation() {
     if (!unclean_ || machine_.state().suspect_marks == 0) return false;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = steady_now(this);
     if (!probation_end_) {
       probation_end_ = now + limits::suspect_pause;
       log("warning", "was in flight at several unclean stops; it goes on in " + to_human(limits::suspect_pause));
@@ -382,8 +382,13 @@ class run_actor : public caf::event_based_actor {
       return leave();
     }
     log("error", "append failed, the run is rebuilt from the journal: " + why.message);
+    // A conflict is the journal's with this actor (an append of one before it came late), not the caller's with the run.
+    const auto told =
+        why.code == errc::conflict
+            ? error{errc::shutting_down, "run " + id_.str() + " is rebuilt from the journal; ask again: " + why.message}
+            : why;
     for (auto* each : {&flying_, &next_}) {
-      for (auto& answer : each->answers) answer(why);
+      for (auto& answer : each->answers) answer(told);
       *each = {};
     }
     quit(caf::make_error(caf::sec::runtime_error, why.message));
@@ -513,7 +518,7 @@ class run_actor : public caf::event_based_actor {
     return definition_ != nullptr && flying_.empty() && next_.empty() && !draining_ && !left_ && core::may_park(machine_.state());
   }
   void consider_parking() {
-    if (park_check_at_ || !idle()) return;
+    if (park_check_at_ || park_asked_ || !idle()) return;
     const auto wakeup = core::next_wakeup(machine_.state());
     if (wakeup && *wakeup < core::later(shared_->clock.now(), park_margin)) return;
     park_check_at_ = machine_.state().seq;

@@ -33,7 +33,9 @@ struct services {
   std::atomic<bool> closing{false};
   std::function<void(const log_record&)> sink;
 
-  services(user_pool::options pool_options, std::function<timestamp()> time) : clock(std::move(time)), pool(std::move(pool_options)) {}
+  services(user_pool::options pool_options, std::function<timestamp()> time,
+           node_clock::steady pace = std::chrono::steady_clock::now)
+      : clock(std::move(time), std::move(pace)), pool(std::move(pool_options)) {}
 
   void log(std::string_view level, std::string_view text, std::string_view run = {}, std::string_view executor = {}) {
     if (sink) sink({clock.now(), level, text, run, executor});

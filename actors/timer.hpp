@@ -4,7 +4,7 @@
 // memory tell it their changes. It re-reads the clock at least each second. What came due while the node was down goes
 // first, in due order; no more are sent while too many woken runs have recorded nothing yet, and few while user code is far
 // behind. A wake-up asks the run to look at its deadlines, so a stale one does nothing.
-// Concurrency: a detached actor of its own.
+// Concurrency: an actor with a thread of its own; scheduled in tests.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,8 @@ namespace perdure::actors {
 
 struct services;
 
-[[nodiscard]] caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared);
+[[nodiscard]] caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared,
+                                     hosting where = hosting::own_thread);
 
 /// To the timer, once: who gets the wake-ups, from now on.
 struct timer_start {

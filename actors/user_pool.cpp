@@ -204,6 +204,7 @@ user_pool::user_pool(options chosen) {
   if (chosen.threads == 0) chosen.threads = std::max<std::size_t>(8, 4 * std::thread::hardware_concurrency());
   PERDURE_ASSERT(chosen.queue_limit > 0);
   state_ = std::make_shared<state>(std::move(chosen));
+  if (state_->config.host) return;
   try {
     const std::lock_guard lock(state_->mutex);
     for (std::size_t i = 0; i < state_->config.threads; ++i) state::start_worker(state_);
@@ -218,6 +219,7 @@ user_pool::~user_pool() { stop(std::chrono::milliseconds{0}); }
 
 bool user_pool::post(std::function<void()> job) {
   auto& s = *state_;
+  if (s.config.host) return !stopped() && s.config.host(std::move(job));
   {
     const std::lock_guard lock(s.mutex);
     if (s.stopping || s.queue.size() >= s.config.queue_limit) return false;

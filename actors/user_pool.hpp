@@ -27,6 +27,9 @@ class user_pool {
     std::size_t max_stuck_replacements = 16;
     std::chrono::milliseconds stuck_after{60'000};
     std::size_t queue_limit = limits::pool_queue;
+    /// When set, the pool has no threads: it hands each job to this, which runs it when it likes, or says false to refuse it.
+    /// For tests that choose when user code gets on. Called on the poster's thread.
+    std::function<bool(std::function<void()>)> host;
     std::function<void(std::string_view)> log;    ///< told of jobs that threw and of stuck threads; any thread, must not throw
   };
   struct figures {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <latch>
 #include <mutex>
 #include <stdexcept>
@@ -185,4 +186,27 @@ TEST_CASE("stop may be called from inside a job") {
   std::atomic<int> answer{-1};
   REQUIRE(pool.post([&] { answer = pool.stop(5s) ? 1 : 0; }));
   CHECK(within(10s, [&] { return answer == 1; }));
+}
+
+TEST_CASE("a pool with a host hands every job to it, and none once it was stopped") {
+  std::vector<std::function<void()>> taken;
+  bool takes = true;
+  user_pool::options options;
+  options.host = [&](std::function<void()> job) {
+    if (takes) taken.push_back(std::move(job));
+    return takes;
+  };
+  user_pool pool{options};
+  int done = 0;
+  CHECK(pool.post([&] { ++done; }));
+  CHECK(done == 0);
+  REQUIRE(taken.size() == 1);
+  taken[0]();
+  CHECK(done == 1);
+  takes = false;
+  CHECK_FALSE(pool.post([&] { ++done; }));
+  takes = true;
+  CHECK(pool.stop(0ms));
+  CHECK_FALSE(pool.post([&] { ++done; }));
+  CHECK(taken.size() == 1);
 }
