@@ -98,6 +98,9 @@ json::object to_wire(const node_stats& stats) {
           {"recovered_runs", stats.recovered_runs},
           {"replayed_events", stats.replayed_events},
           {"stale_results", stats.stale_results},
+          {"log_records", stats.log_records},
+          {"archived_records", stats.archived_records},
+          {"removed_runs", stats.removed_runs},
           {"recovery_us", stats.recovery_time.count()}};
 }
 
