@@ -31,6 +31,13 @@ class journal_writer : public caf::event_based_actor {
           if (auto done = shared_->journal->flush(); !done)
             shared_->log("warning", "flush of look-up rows: " + done.error().message);
         },
+        [this](carry_out_upkeep& what) {
+          commit();
+          const auto began = std::chrono::steady_clock::now();
+          const auto done = shared_->journal->commit_upkeep(*what.plan);
+          anon_send(what.from, upkeep_done{std::chrono::steady_clock::now() - began, done ? std::nullopt : std::optional{done.error()}});
+          if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
+        },
     };
   }
 

@@ -88,6 +88,17 @@ struct append_request {
 };
 struct commit_now {};
 struct flush_rows {};
+struct carry_out_upkeep {             ///< from the keeper: a piece of background work, to be done between two commits
+  std::shared_ptr<persistence::upkeep_plan> plan;
+  caf::actor from;
+};
+
+// To the journal keeper.
+struct look_for_upkeep {};
+struct upkeep_done {
+  std::chrono::nanoseconds took{0};
+  std::optional<error> problem;
+};
 
 // To the timer.
 struct arm_wakeup {
@@ -137,6 +148,9 @@ PERDURE_LOCAL_MESSAGE(perdure::actors::drain)
 PERDURE_LOCAL_MESSAGE(perdure::actors::append_request)
 PERDURE_LOCAL_MESSAGE(perdure::actors::commit_now)
 PERDURE_LOCAL_MESSAGE(perdure::actors::flush_rows)
+PERDURE_LOCAL_MESSAGE(perdure::actors::carry_out_upkeep)
+PERDURE_LOCAL_MESSAGE(perdure::actors::look_for_upkeep)
+PERDURE_LOCAL_MESSAGE(perdure::actors::upkeep_done)
 PERDURE_LOCAL_MESSAGE(perdure::actors::arm_wakeup)
 PERDURE_LOCAL_MESSAGE(perdure::actors::timer_tick)
 PERDURE_LOCAL_MESSAGE(perdure::actors::begin_attempt)

@@ -101,6 +101,9 @@ json::object to_wire(const node_stats& stats) {
           {"replayed_events", stats.replayed_events},
           {"stale_results", stats.stale_results},
           {"clock_jumps", stats.clock_jumps},
+          {"log_records", stats.log_records},
+          {"archived_records", stats.archived_records},
+          {"removed_runs", stats.removed_runs},
           {"recovery_us", stats.recovery_time.count()}};
 }
 

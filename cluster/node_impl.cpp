@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "actors/capabilities/process.hpp"
+#include "actors/journal_keeper.hpp"
 #include "actors/journal_writer.hpp"
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
@@ -62,13 +63,16 @@ node::impl::~impl() { close(); }
 result<void> node::impl::bring_up() {
   const auto began = std::chrono::steady_clock::now();
   std::unique_ptr<persistence::journal> journal;
+  persistence::upkeep_options upkeep;
+  upkeep.archive = options_.archive;
+  upkeep.retention = options_.retention;
   if (options_.engine == journal_engine::memory) {
-    journal = persistence::make_memory_journal();
+    journal = persistence::make_memory_journal(upkeep);
   } else {
     if (options_.data_dir.empty())
       return error{errc::invalid_argument, "node_options.data_dir is empty: name the directory for the journal"};
     auto opened = persistence::open_lmdb_journal(options_.data_dir, persistence::open_mode::read_write, options_.max_map_bytes,
-                                                 options_.min_free_disk_bytes);
+                                                 options_.min_free_disk_bytes, upkeep);
     if (!opened) return opened.error();
     journal = std::move(*opened);
   }
@@ -99,6 +103,7 @@ result<void> node::impl::bring_up() {
   config_->set("scheduler.policy", caf::atom("sharing"));  // idle workers sleep on a condition instead of polling
   system_ = std::make_unique<caf::actor_system>(*config_);
   writer_ = actors::spawn_journal_writer(*system_, shared_, [this] { fail_stop(); });
+  keeper_ = actors::spawn_journal_keeper(*system_, shared_, writer_);
   timer_ = actors::spawn_timer(*system_, shared_);
   router_ = actors::spawn_router(*system_, shared_, writer_, timer_);
   actors::tell(router_, actors::reopen_active{unclean});
@@ -199,7 +204,7 @@ void node::impl::close() {
   if (!shared_->pool.stop(std::max(left, std::chrono::milliseconds{50}))) {
     shared_->log("warning", "closed while user code still runs; its steps are done again at the next open");
   }
-  for (auto* each : {&router_, &timer_, &writer_}) {
+  for (auto* each : {&router_, &timer_, &keeper_, &writer_}) {
     if (*each) caf::anon_send_exit(*each, caf::exit_reason::user_shutdown);
     *each = nullptr;
   }
@@ -238,6 +243,12 @@ node_stats node::impl::stats() const {
   out.stale_results = shared_->count.stale_results;
   out.clock_jumps = shared_->count.clock_jumps;
   out.recovery_time = recovery_time_;
+  if (shared_->journal) {
+    const auto archive = shared_->journal->archive();
+    out.log_records = archive.log_records;
+    out.archived_records = archive.archived_records;
+    out.removed_runs = archive.removed_runs;
+  }
   return out;
 }
 

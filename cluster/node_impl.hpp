@@ -66,7 +66,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   std::shared_ptr<actors::services> shared_;
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
-  caf::actor writer_, timer_, router_;
+  caf::actor writer_, keeper_, timer_, router_;
   std::unique_ptr<cluster::control_server> control_;
   duration recovery_time_{0};
   /// Held shared by whoever reads the journal on a caller's thread; close() waits for them.

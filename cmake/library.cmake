@@ -15,6 +15,7 @@ set(perdure_dependencies
     "CAF::core        | CAF                                 | -lcaf_core    | caf"
     "OpenSSL::Crypto  | OpenSSL 3                           | -lcrypto      | private"
     "LMDB::lmdb       | LMDB                                | -llmdb        | private"
+    "ZSTD::zstd       | ZSTD                                | -lzstd        | private"
     "yaml-cpp::yaml-cpp | yaml-cpp                          | -lyaml-cpp    | private")
 
 # perdure_dependency(ROW OUT...): the cells of a row.
@@ -112,6 +113,7 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/perdure-config.cmake.i
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/perdure-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/perdure-config.cmake ${PROJECT_BINARY_DIR}/perdure-config-version.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindCAF.cmake ${PROJECT_SOURCE_DIR}/cmake/FindLMDB.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindZSTD.cmake
         DESTINATION ${perdure_package_dir} COMPONENT headers)
 
 # The paths in a .pc file are relative to it, so that the tree can be moved.

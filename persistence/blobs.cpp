@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 
 #include "perdure/limits.hpp"
@@ -54,6 +55,31 @@ result<payload> check(std::string text, const core::digest& hash) {
   return payload::trusted(std::move(text));
 }
 
+/// From now on it counts as just put.
+bool is_there(const fs::path& path, std::size_t size) {
+  struct stat known {};
+  return ::stat(path.c_str(), &known) == 0 && known.st_size == static_cast<off_t>(size) &&
+         ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0;
+}
+
+bool is_older(const fs::path& path, duration age) {
+  struct stat known {};
+  if (::stat(path.c_str(), &known) != 0) return false;
+  const auto touched = std::chrono::seconds{known.st_mtim.tv_sec} + std::chrono::nanoseconds{known.st_mtim.tv_nsec};
+  return std::chrono::system_clock::now().time_since_epoch() - touched >= age;
+}
+
+/// The digest whose hexadecimal digits these are.
+std::optional<core::digest> digest_of(std::string_view name) {
+  core::digest hash{};
+  if (name.size() != 2 * hash.size()) return std::nullopt;
+  for (std::size_t i = 0; i < hash.size(); ++i) {
+    const auto* digits = name.data() + 2 * i;
+    if (std::from_chars(digits, digits + 2, hash[i], 16).ptr != digits + 2) return std::nullopt;
+  }
+  return hash;
+}
+
 std::optional<error> check_size(std::string_view text) {
   if (text.size() <= limits::payload_bytes) return std::nullopt;
   return error{errc::payload_too_large, "a payload of " + std::to_string(text.size()) + " bytes; the limit payload_bytes is " +
@@ -77,8 +103,7 @@ result<core::digest> file_blobs::put(std::string_view text) {
   if (auto too_large = check_size(text)) return *too_large;
   const auto hash = core::sha256({text});
   const auto path = path_of(hash);
-  struct stat known {};
-  if (::stat(path.c_str(), &known) == 0 && known.st_size == static_cast<off_t>(text.size())) {
+  if (const std::lock_guard removing{removing_}; is_there(path, text.size())) {
     // Whoever wrote it may not have come to its last step yet.
     if (auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
     return hash;
@@ -125,11 +150,34 @@ void file_blobs::sweep() const {
   }
 }
 
+std::vector<core::digest> file_blobs::untouched_for(duration age) {
+  std::vector<core::digest> found;
+  std::error_code ignored;
+  for (const auto& folder : fs::directory_iterator{directory_, ignored}) {
+    for (const auto& file : fs::directory_iterator{folder.path(), ignored}) {
+      const auto hash = digest_of(folder.path().filename().string() + file.path().filename().string());
+      if (hash && is_older(file.path(), age)) found.push_back(*hash);
+    }
+  }
+  return found;
+}
+
+bool file_blobs::remove(const core::digest& hash, duration age) {
+  if (read_only_) return false;
+  const auto path = path_of(hash);
+  const std::lock_guard removing{removing_};
+  return is_older(path, age) && ::unlink(path.c_str()) == 0;
+}
+
+void file_blobs::touch(const core::digest& hash) {
+  if (!read_only_) ::utimensat(AT_FDCWD, path_of(hash).c_str(), nullptr, 0);
+}
+
 result<core::digest> memory_blobs::put(std::string_view text) {
   if (auto too_large = check_size(text)) return *too_large;
   const auto hash = core::sha256({text});
   const std::lock_guard lock{mutex_};
-  kept_.try_emplace(hash, payload::trusted(std::string{text}));
+  kept_[hash] = {payload::trusted(std::string{text}), clock::now()};
   return hash;
 }
 
@@ -137,7 +185,29 @@ result<payload> memory_blobs::get(const core::digest& hash) {
   const std::lock_guard lock{mutex_};
   const auto at = kept_.find(hash);
   if (at == kept_.end()) return error{errc::not_found, "there is no blob " + core::to_hex(hash)};
-  return at->second;
+  return at->second.text;
+}
+
+std::vector<core::digest> memory_blobs::untouched_for(duration age) {
+  const std::lock_guard lock{mutex_};
+  std::vector<core::digest> found;
+  for (const auto& [hash, blob] : kept_) {
+    if (clock::now() - blob.touched >= age) found.push_back(hash);
+  }
+  return found;
+}
+
+bool memory_blobs::remove(const core::digest& hash, duration age) {
+  const std::lock_guard lock{mutex_};
+  const auto at = kept_.find(hash);
+  if (at == kept_.end() || clock::now() - at->second.touched < age) return false;
+  kept_.erase(at);
+  return true;
+}
+
+void memory_blobs::touch(const core::digest& hash) {
+  const std::lock_guard lock{mutex_};
+  if (const auto at = kept_.find(hash); at != kept_.end()) at->second.touched = clock::now();
 }
 
 }  // namespace perdure::persistence

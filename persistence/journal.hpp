@@ -77,9 +77,55 @@ struct verify_problem {
   lsn_t lsn = 0;
   std::string what;
 };
+/// A stored digest of all records up to some LSN. Its hash, kept elsewhere, is an anchor: a later `verify` shows with it
+/// that what the checkpoint covers is still there, or has been removed on record.
+struct checkpoint_place {
+  lsn_t lsn = 0;                         ///< of the checkpoint's own record
+  lsn_t through = 0;                     ///< last LSN that it covers
+  timestamp time{};
+  core::digest hash{};
+};
 struct verify_report {
   std::uint64_t runs = 0, events = 0;
+  std::uint64_t archived = 0;            ///< of the events, those in the archive
+  std::uint64_t removed_runs = 0, removed_records = 0;   ///< by retention
+  std::uint64_t checkpoints = 0;
+  std::optional<checkpoint_place> newest;
+  std::optional<checkpoint_place> anchor;                ///< the checkpoint with the hash that was asked for
   std::vector<verify_problem> problems;
+};
+
+/// What the background work aims at, and how much of it is done at once. The defaults are the limits.
+struct upkeep_options {
+  archive_options archive;
+  retention_options retention;
+  std::size_t chunk_bytes = limits::archive_chunk_bytes;
+  std::size_t slice_records = limits::archive_slice_records;
+  std::size_t cut_records = limits::cut_slice_records;
+  std::size_t removal_runs = limits::removal_slice_runs;
+  std::uint64_t checkpoint_records = limits::checkpoint_records;
+  duration checkpoint_interval = std::chrono::hours{1};  ///< with fewer records than that, when there are any
+  std::uint64_t kept_removals = limits::kept_removals;
+  duration blob_grace = limits::blob_grace;
+};
+/// One bounded piece of background work, made ready beside the commits.
+class upkeep_plan {
+ public:
+  virtual ~upkeep_plan() = default;
+  /// For tests and logs: "copy", "cut", "checkpoint", "remove".
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  /// There is more to do than is good: do not rest long.
+  bool urgent = false;
+  /// It does not cover all that is there: another one of its kind follows.
+  bool more = false;
+};
+struct archive_figures {
+  lsn_t first_lsn = 1;                   ///< of the log; what is before it is in the archive, or removed
+  std::uint64_t log_records = 0, log_bytes = 0;
+  std::uint64_t archived_records = 0, archived_chunks = 0, archived_bytes = 0;
+  std::uint64_t archived_raw_bytes = 0;  ///< before compression
+  std::uint64_t removed_runs = 0, removed_records = 0;
+  std::uint64_t free_bytes = 0;          ///< inside the file, to be used again
 };
 
 struct row_query {
@@ -107,6 +153,16 @@ class journal {
   [[nodiscard]] virtual bool fatal() const = 0;
   /// Writes dirty rows (all of them), so that the next open has no tail to replay. Called when idle and at close.
   virtual result<void> flush() = 0;
+  /// The next piece of what is to be done beside the commits: archiving, retention, checkpoints; null: nothing for now. Reads
+  /// and compresses, and deletes blobs that nothing refers to; writes nothing to the journal. From one thread at a time, any.
+  [[nodiscard]] virtual std::unique_ptr<upkeep_plan> plan_upkeep(timestamp now) = 0;
+  /// Carries the piece out in one durable commit; the writer's thread. A piece that no longer fits is left out, which is no
+  /// error. disk_full: later, perhaps.
+  virtual result<void> commit_upkeep(upkeep_plan& plan) = 0;
+  /// `with_sizes`: log_bytes and free_bytes too; counting free pages takes a moment in a file that has many.
+  [[nodiscard]] virtual archive_figures archive(bool with_sizes = false) const = 0;
+  /// Without having been verified.
+  [[nodiscard]] virtual std::optional<checkpoint_place> newest_checkpoint() const = 0;
   /// Raises the stored epoch of the shard and gives it: every append with an older one is refused from now on.
   virtual result<epoch_t> acquire(shard_id shard) = 0;
 
@@ -139,9 +195,11 @@ class journal {
 
   [[nodiscard]] virtual core::blob_port& blobs() = 0;
   [[nodiscard]] virtual persistence::space space() const = 0;
-  /// CRC, chain, seqs, previous links, rows against log, wakers (an open run without wake-up and not active is a
+  /// CRC, chain, seqs, chunks, checkpoints, previous links, rows against log, wakers (an open run without wake-up and not active is a
   /// problem unless its state waits on a request or signal: `waits` tells, may be empty).
-  [[nodiscard]] virtual verify_report verify(const std::function<bool(const run_id&)>& waits) const = 0;
+  /// With an `anchor`, the hash of a checkpoint, it is a problem when no such checkpoint is there.
+  [[nodiscard]] virtual verify_report verify(const std::function<bool(const run_id&)>& waits,
+                                             const std::optional<core::digest>& anchor = std::nullopt) const = 0;
   /// Inbox of commands that were written while no node ran. JSON objects, in order; they stay until they are dropped, which
   /// is when their events are durable.
   virtual result<void> put_inbox(std::string_view command) = 0;
@@ -153,7 +211,8 @@ enum class open_mode : std::uint8_t { read_write, read_only };
 
 /// Opens DIR (made when absent in read_write). locked, newer_format, io_error, not_found (read_only): untouched.
 [[nodiscard]] result<std::unique_ptr<journal>> open_lmdb_journal(const std::filesystem::path& directory, open_mode mode,
-                                                                 std::size_t max_map_bytes, std::size_t min_free_disk_bytes);
-[[nodiscard]] std::unique_ptr<journal> make_memory_journal();
+                                                                 std::size_t max_map_bytes, std::size_t min_free_disk_bytes,
+                                                                 const upkeep_options& upkeep = {});
+[[nodiscard]] std::unique_ptr<journal> make_memory_journal(const upkeep_options& upkeep = {});
 
 }  // namespace perdure::persistence

@@ -42,8 +42,11 @@ class memory_disk {
   bool damage(lsn_t lsn, std::size_t byte, unsigned bit = 0);
   /// Inverts one bit of the stored row of a run. False: it has none.
   bool damage_row(const run_id& run, std::size_t byte);
+  /// Inverts one bit of the first chunk of a run in the archive. False: it has none.
+  bool damage_chunk(const run_id& run, std::size_t byte);
   /// Tells as which version the journal's format is known.
   void set_format(std::uint32_t version);
+  [[nodiscard]] std::uint32_t stored_format() const;
   [[nodiscard]] std::uint64_t commits() const;
   [[nodiscard]] std::string stored_record(lsn_t lsn) const;
 
@@ -56,6 +59,7 @@ class memory_disk {
 
 /// A journal on the disk. newer_format, corrupt.
 [[nodiscard]] result<std::unique_ptr<journal>> open_memory_journal(std::shared_ptr<memory_disk> disk,
-                                                                   open_mode mode = open_mode::read_write);
+                                                                   open_mode mode = open_mode::read_write,
+                                                                   const upkeep_options& upkeep = {});
 
 }  // namespace perdure::persistence

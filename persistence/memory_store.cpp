@@ -1,5 +1,6 @@
 #include "persistence/memory_store.hpp"
 
+#include <algorithm>
 #include <mutex>
 
 #include "core/assert.hpp"
@@ -50,12 +51,13 @@ class memory_view : public read_view {
   std::optional<std::string_view> get(table in, std::string_view key) override { return find(of_.in(in), key); }
   std::unique_ptr<table_cursor> walk(table in) override { return std::make_unique<memory_cursor>(of_.in(in)); }
   std::optional<std::string_view> log(lsn_t lsn) override {
-    if (lsn == 0 || lsn > of_.log.size()) return std::nullopt;
-    return *of_.log[lsn - 1];
+    const auto* record = of_.record(lsn);
+    if (record == nullptr) return std::nullopt;
+    return **record;
   }
   void each_log(lsn_t from, const std::function<bool(lsn_t, std::string_view)>& take) override {
-    for (auto lsn = from; lsn >= 1 && lsn <= of_.log.size(); ++lsn) {
-      if (!take(lsn, *of_.log[lsn - 1])) return;
+    for (auto lsn = std::max(from, of_.log_first); const auto* record = of_.record(lsn); ++lsn) {
+      if (!take(lsn, **record)) return;
     }
   }
 
@@ -72,12 +74,19 @@ class memory_batch : public write_batch {
   }
 
   char* log(lsn_t lsn, std::size_t size) override {
-    PERDURE_ASSERT(lsn == of_.log.size() + 1);
+    PERDURE_ASSERT(lsn == of_.log_first + of_.log.size());
     auto record = std::make_shared<std::string>(size, '\0');
     of_.log.push_back(record);
     of_.used_bytes += size;
     undo_.records.push_back(record);
     return record->data();
+  }
+  void cut_log(lsn_t through) override {
+    for (; !of_.log.empty() && of_.log_first <= through; ++of_.log_first) {
+      of_.used_bytes -= of_.log.front()->size();
+      undo_.cut.push_back(std::move(of_.log.front()));
+      of_.log.pop_front();
+    }
   }
   void put(table in, std::string_view key, std::string_view value) override {
     undo_.changes.push_back({in, std::string{key}, of_.set(in, key, value)});
@@ -152,6 +161,10 @@ void memory_disk::content::undo(const memory_commit& done) {
     used_bytes -= (*record)->size();
     log.pop_back();
   }
+  for (auto record = done.cut.rbegin(); record != done.cut.rend(); ++record, --log_first) {
+    used_bytes += (*record)->size();
+    log.push_front(*record);
+  }
 }
 
 std::unique_ptr<read_view> memory_store::view() const { return std::make_unique<memory_view>(disk_->inside()); }
@@ -161,6 +174,14 @@ store_space memory_store::space() const {
   const auto& content = disk_->inside();
   const std::shared_lock lock{content.mutex};
   return {content.used_bytes, content.capacity_bytes, content.capacity_bytes};
+}
+
+std::size_t memory_store::log_bytes() const {
+  const auto& content = disk_->inside();
+  const std::shared_lock lock{content.mutex};
+  std::size_t bytes = 0;
+  for (const auto& record : content.log) bytes += record->size();
+  return bytes;
 }
 
 }  // namespace perdure::persistence

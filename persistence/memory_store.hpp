@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <map>
 #include <shared_mutex>
 #include <vector>
@@ -26,12 +27,14 @@ struct memory_change {
 struct memory_commit {
   std::vector<memory_change> changes;
   std::vector<memory_record> records;
+  std::vector<memory_record> cut;  ///< off the log's beginning, in order
 };
 
 struct memory_disk::content {
   mutable std::shared_mutex mutex;
   std::array<memory_table, table_count> tables;
-  std::vector<memory_record> log;  ///< of LSN 1, 2, …
+  std::deque<memory_record> log;  ///< of LSN log_first, log_first + 1, …
+  lsn_t log_first = 1;
   std::size_t used_bytes = 0;
   std::shared_ptr<memory_blobs> blobs = std::make_shared<memory_blobs>();
 
@@ -44,6 +47,10 @@ struct memory_disk::content {
   std::uint64_t commits = 0;
 
   [[nodiscard]] memory_table& in(table which) { return tables[static_cast<std::size_t>(which)]; }
+  /// Null: there is no such record.
+  [[nodiscard]] const memory_record* record(lsn_t lsn) const {
+    return lsn < log_first || lsn - log_first >= log.size() ? nullptr : &log[lsn - log_first];
+  }
   /// Sets or erases; gives what was there.
   std::optional<std::string> set(table which, std::string_view key, std::optional<std::string_view> value);
   /// Takes a commit back: restores the old values and drops its records.
@@ -56,6 +63,8 @@ class memory_store : public store {
   [[nodiscard]] std::unique_ptr<read_view> view() const override;
   [[nodiscard]] std::unique_ptr<write_batch> begin() override;
   [[nodiscard]] store_space space() const override;
+  [[nodiscard]] std::size_t log_bytes() const override;
+  [[nodiscard]] std::size_t free_bytes() const override { return 0; }
 
  private:
   std::shared_ptr<memory_disk> disk_;

@@ -58,6 +58,8 @@ class overlay {
   overlay_entry& adopt(map::node_type&& node);
   /// Makes `head` what look-ups see; `lsn` is that of the first record that led from the old head to it.
   void publish(overlay_entry& entry, const run_head& head, lsn_t lsn);
+  /// So many ended runs are gone from the store; none of them is here.
+  void removed(std::uint64_t runs) { counts_.total -= runs; }
   /// Drops an entry whose row was stored.
   void forget(const run_id& run);
 

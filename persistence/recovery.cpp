@@ -4,7 +4,7 @@
 
 namespace perdure::persistence {
 
-result<std::unique_ptr<stored_journal>> stored_journal::open(std::unique_ptr<store> below, std::unique_ptr<core::blob_port> blobs,
+result<std::unique_ptr<stored_journal>> stored_journal::open(std::unique_ptr<store> below, std::unique_ptr<blob_store> blobs,
                                                              journal_options options) {
   auto journal = std::unique_ptr<stored_journal>{new stored_journal{std::move(below), std::move(blobs), options}};
   if (auto recovered = journal->recover(); !recovered) return recovered.error();
@@ -28,6 +28,8 @@ result<void> stored_journal::recover() {
       }
       if (!stored && (options_.read_only || format)) return error{errc::corrupt, "the journal has no head"};
       head_ = stored.value_or(store_head{});
+      archive_ = read_archive_head(*view);
+      knows_format_ = format && byte_reader{*format}.number<std::uint32_t>() == store_format;
       const auto meta = view->walk(table::meta);
       for (bool more = meta->seek(epoch_prefix); more && meta->key().starts_with(epoch_prefix); more = meta->next()) {
         byte_reader key{meta->key().substr(epoch_prefix.size())};
@@ -50,7 +52,7 @@ result<void> stored_journal::recover() {
     // From here on the journal counts as open: a node that dies before its first commit has died with runs in its hands.
     const std::lock_guard writing{writing_};
     return commit_other([&](write_batch& batch, store_head&) {
-      if (!stored) batch.put(table::meta, format_key, std::string{number_value(store_format)}.substr(0, sizeof store_format));
+      if (!stored) batch.put(table::meta, format_key, format_value(first_store_format));
       for (const auto& [run, lsn] : damaged_) batch.put(table::damaged, run_key(run), number_value(lsn));
     });
   } catch (const store_failure& failure) {
@@ -83,6 +85,7 @@ void stored_journal::redo_record(lsn_t lsn, std::string_view bytes, read_view& v
     return;
   }
   const auto& record = decoded->header;
+  if (is_ledger(record.kind)) return;
   auto* entry = overlay_.find(record.run);
   if (entry == nullptr) {
     overlay::map made;

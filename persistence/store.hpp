@@ -17,8 +17,27 @@
 namespace perdure::persistence {
 
 /// Stored by name; keys.hpp tells what each holds. The log is not one of them.
-enum class table : std::uint8_t { meta, rows, wakeups, keys, active, by_status, by_workflow, tenants, snapshots, inbox, damaged };
-inline constexpr std::size_t table_count = 11;
+enum class table : std::uint8_t {
+  meta,
+  rows,
+  wakeups,
+  keys,
+  active,
+  by_status,
+  by_workflow,
+  tenants,
+  snapshots,
+  inbox,
+  damaged,
+  archive,
+  archive_order,
+  archive_ends,
+  blob_refs,
+  removals,
+  checkpoints,
+  remains
+};
+inline constexpr std::size_t table_count = 18;
 
 /// A store that cannot be read. Thrown by views; the journal turns it into an error and stops the node.
 class store_failure : public std::runtime_error {
@@ -66,6 +85,8 @@ class write_batch {
   virtual ~write_batch() = default;
   /// Room for a log entry, to be filled before the next call; null after a failure. LSNs grow.
   [[nodiscard]] virtual char* log(lsn_t lsn, std::size_t size) = 0;
+  /// Erases the log's entries from its beginning up to this one.
+  virtual void cut_log(lsn_t through) = 0;
   virtual void put(table in, std::string_view key, std::string_view value) = 0;
   virtual void erase(table in, std::string_view key) = 0;
   /// As the batch has left it so far; valid until the next write.
@@ -86,6 +107,10 @@ class store {
   [[nodiscard]] virtual std::unique_ptr<read_view> view() const = 0;
   [[nodiscard]] virtual std::unique_ptr<write_batch> begin() = 0;
   [[nodiscard]] virtual store_space space() const = 0;
+  /// Bytes that the log takes.
+  [[nodiscard]] virtual std::size_t log_bytes() const = 0;
+  /// Bytes that were used once and wait to be used again.
+  [[nodiscard]] virtual std::size_t free_bytes() const = 0;
 };
 
 }  // namespace perdure::persistence

@@ -32,9 +32,9 @@ error full_error() { return {errc::disk_full, "the journal is full: no room for 
 
 }  // namespace
 
-stored_journal::stored_journal(std::unique_ptr<store> below, std::unique_ptr<core::blob_port> blobs, journal_options options)
+stored_journal::stored_journal(std::unique_ptr<store> below, std::unique_ptr<blob_store> blobs, journal_options options)
     : store_(std::move(below)), blobs_(std::move(blobs)), options_(options), admission_(overlay_, *store_, *blobs_),
-      flusher_(overlay_) {
+      flusher_(overlay_), planner_(*store_, *blobs_, options_.upkeep) {
   overlay_.reserve(options_.reserved_rows);
 }
 

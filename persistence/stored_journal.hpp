@@ -16,6 +16,7 @@
 #include "perdure/limits.hpp"
 #include "persistence/admission.hpp"
 #include "persistence/flusher.hpp"
+#include "persistence/upkeep.hpp"
 
 namespace perdure::persistence {
 
@@ -26,6 +27,7 @@ struct journal_options {
   std::size_t overlay_rows = limits::overlay_rows;
   std::uint64_t redo_records = limits::redo_records;
   std::size_t flush_rows = limits::flush_rows;
+  upkeep_options upkeep;
   bool timed_slices = true;  ///< false: slices are cut by their number of rows alone
 };
 
@@ -33,12 +35,17 @@ class stored_journal : public journal {
  public:
   /// Reads the head and the tail. newer_format: nothing was changed.
   [[nodiscard]] static result<std::unique_ptr<stored_journal>> open(std::unique_ptr<store> below,
-                                                                    std::unique_ptr<core::blob_port> blobs,
+                                                                    std::unique_ptr<blob_store> blobs,
                                                                     journal_options options);
 
   std::vector<verdict> append(std::span<append_item> items) override;
   [[nodiscard]] bool fatal() const override { return fatal_; }
   result<void> flush() override;
+  [[nodiscard]] std::unique_ptr<upkeep_plan> plan_upkeep(timestamp now) override;
+  result<void> commit_upkeep(upkeep_plan& plan) override;
+  [[nodiscard]] archive_figures archive(bool with_sizes) const override;
+  [[nodiscard]] archive_figures archive() const { return archive(false); }
+  [[nodiscard]] std::optional<checkpoint_place> newest_checkpoint() const override;
   result<epoch_t> acquire(shard_id shard) override;
 
   [[nodiscard]] result<std::vector<core::record>> read_run(const run_id& run, run_seq after, std::size_t limit) const override;
@@ -62,14 +69,15 @@ class stored_journal : public journal {
 
   [[nodiscard]] core::blob_port& blobs() override { return *blobs_; }
   [[nodiscard]] persistence::space space() const override;
-  [[nodiscard]] verify_report verify(const std::function<bool(const run_id&)>& waits) const override;
+  [[nodiscard]] verify_report verify(const std::function<bool(const run_id&)>& waits,
+                                     const std::optional<core::digest>& anchor) const override;
   result<void> put_inbox(std::string_view command) override;
   [[nodiscard]] std::vector<inbox_entry> inbox() const override;
   result<void> drop_from_inbox(std::span<const std::uint64_t> numbers) override;
 
  protected:
   [[nodiscard]] store& below() { return *store_; }
-  stored_journal(std::unique_ptr<store> below, std::unique_ptr<core::blob_port> blobs, journal_options options);
+  stored_journal(std::unique_ptr<store> below, std::unique_ptr<blob_store> blobs, journal_options options);
   result<void> recover();
 
  private:
@@ -93,6 +101,10 @@ class stored_journal : public journal {
   [[nodiscard]] std::optional<lsn_t> stored_last_lsn() const;
   [[nodiscard]] result<void> commit_other(const std::function<void(write_batch&, store_head&)>& fill);
 
+  // stored_journal_upkeep.cpp
+  [[nodiscard]] bool still_fits(const prepared_upkeep& plan) const;
+  [[nodiscard]] write_result write_upkeep(prepared_upkeep& plan, store_head& head, std::string& problem);
+
   // recovery.cpp
   void redo(lsn_t from, lsn_t to);
   void redo_record(lsn_t lsn, std::string_view bytes, read_view& view);
@@ -101,23 +113,37 @@ class stored_journal : public journal {
 
   // stored_journal_read.cpp
   [[nodiscard]] result<std::optional<projected_row>> look_up(const run_id& run) const;
+  [[nodiscard]] result<void> read_tail(const projected_row& row, run_seq after, run_seq last, std::vector<core::record>& to,
+                                       bool& moved) const;
+  [[nodiscard]] error not_there(const run_id& run, lsn_t lsn) const;
   [[nodiscard]] std::vector<run_row> select(const row_filter& filter, std::optional<run_id> after, std::size_t limit,
                                             bool newest_first) const;
+  /// What `read` gives; `otherwise` when the store cannot be read.
   template <class T, class F>
-  [[nodiscard]] T reading(T otherwise, F&& read) const;
+  [[nodiscard]] T reading(T otherwise, F&& read) const {
+    try {
+      return read();
+    } catch (const store_failure&) {
+      fatal_ = true;
+      return otherwise;
+    }
+  }
 
   std::unique_ptr<store> store_;
-  std::unique_ptr<core::blob_port> blobs_;
+  std::unique_ptr<blob_store> blobs_;
   journal_options options_;
 
   std::mutex writing_;
-  store_head head_;  ///< as stored
+  store_head head_;        ///< as stored
+  archive_head archive_;   ///< as stored
+  bool knows_format_ = false;  ///< the stored format says that the log may be shortened
   std::map<shard_id, epoch_t> epochs_;
   mutable std::shared_mutex index_;
   overlay overlay_;
   std::map<run_id, lsn_t> damaged_;  ///< runs with a damaged record that no row leads to
   admission admission_;
   flusher flusher_;
+  upkeep_planner planner_;  ///< of the one thread that plans
 
   std::atomic<lsn_t> last_lsn_{0};
   std::atomic<std::int64_t> last_time_{0};

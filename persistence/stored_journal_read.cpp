@@ -17,6 +17,14 @@ error broken_link(const run_id& run, lsn_t lsn) {
           "record " + std::to_string(lsn) + " of run " + run.str() + " is missing or not what the journal says it is"};
 }
 
+/// How a scan shows a record that cannot be read.
+core::record damaged_at(lsn_t lsn) {
+  core::record damaged;
+  damaged.kind = core::event_kind{};
+  damaged.lsn = lsn;
+  return damaged;
+}
+
 /// The ids at the ends of one table's keys with a common prefix, in order.
 class id_stream {
  public:
@@ -51,16 +59,6 @@ class id_stream {
 };
 
 }  // namespace
-
-template <class T, class F>
-T stored_journal::reading(T otherwise, F&& read) const {
-  try {
-    return read();
-  } catch (const store_failure&) {
-    fatal_ = true;
-    return otherwise;
-  }
-}
 
 /// The newer of both: a store that another process writes to may be ahead of the overlay.
 result<std::optional<projected_row>> stored_journal::look_up(const run_id& run) const {
@@ -106,7 +104,18 @@ std::optional<run_id> stored_journal::find_key(std::string_view scope, std::stri
   });
 }
 
-/// Walks back over the links of the run, in long steps as far as they lead, then record by record.
+/// Why a record that a link leads to is not there: the run is gone, or it is damaged.
+error stored_journal::not_there(const run_id& run, lsn_t lsn) const {
+  const auto row = look_up(run);
+  if (!row) return row.error();
+  bool known = row->has_value();
+  // A reader beside the writer may have the row in memory for ever; the log has a row's records until they are archived.
+  if (known && options_.read_only) known = store_->view()->get(table::rows, run_key(run)).has_value();
+  if (!known) return {errc::not_found, "run " + run.str() + " was removed"};
+  return broken_link(run, lsn);
+}
+
+/// The archive has a run's first records and the log the rest. Between two views records may have moved from here to there.
 result<std::vector<core::record>> stored_journal::read_run(const run_id& run, run_seq after, std::size_t limit) const {
   try {
     const auto row = look_up(run);
@@ -119,39 +128,69 @@ result<std::vector<core::record>> stored_journal::read_run(const run_id& run, ru
       }
     }
     std::vector<core::record> records;
-    auto seq = (*row)->head.seq;
-    auto lsn = (*row)->head.lsn;
+    const auto seq = (*row)->head.seq;
     if (after >= seq || limit == 0) return records;
     const auto last = limit < seq - after ? after + limit : seq;
     records.reserve(std::min<std::size_t>(last - after, limits::reader_records));
-    auto view = store_->view();
-    for (std::size_t visited = 1; seq > after; ++visited) {
-      if (visited % limits::reader_records == 0) {
-        view.reset();
-        view = store_->view();
-      }
-      const auto bytes = view->log(lsn);
-      if (!bytes) return broken_link(run, lsn);
-      auto record = decode_record(lsn, *bytes);
-      if (!record) return record.error();
-      if (record->header.run != run || record->header.seq != seq) return broken_link(run, lsn);
-      const auto previous = record->header.previous;
-      const auto skip = skip_distance(seq);
-      if (seq <= last) records.push_back(std::move(*record).copy());
-      if (record->skip != 0 && seq > last && seq - last >= skip) {
-        seq -= skip;
-        lsn = record->skip;
-      } else {
-        --seq;
-        lsn = previous;
-      }
+    while (true) {
+      const auto done = after + records.size();
+      const auto archived = [&] {
+        const auto view = store_->view();
+        const auto through = archived_through(*view, run);
+        auto read = through > done ? read_archived(*view, run, done + 1, std::min(last, through), records) : result<void>{};
+        return std::pair{through, std::move(read)};
+      }();
+      if (!archived.second) return archived.second.error();
+      if (after + records.size() == last) return records;
+      if (archived.first > done) continue;
+      bool moved = false;
+      if (auto read = read_tail(**row, done, last, records, moved); !read) return read.error();
+      if (!moved) return records;
     }
-    std::reverse(records.begin(), records.end());
-    return records;
   } catch (const store_failure& failure) {
     fatal_ = true;
     return failure.why();
   }
+}
+
+/// The records with `after` < seq ≤ `last`, which are in the log. Walks back over the links of the run, in long steps as far as
+/// they lead, then record by record. `moved`: the archive has more of the run than before, and nothing was added.
+result<void> stored_journal::read_tail(const projected_row& row, run_seq after, run_seq last, std::vector<core::record>& to,
+                                       bool& moved) const {
+  const auto& run = row.facts.id;
+  const auto begin = to.size();
+  auto seq = row.head.seq;
+  auto lsn = row.head.lsn;
+  auto view = store_->view();
+  for (std::size_t visited = 1; seq > after; ++visited) {
+    if (visited % limits::reader_records == 0) {
+      view.reset();
+      view = store_->view();
+    }
+    const auto bytes = view->log(lsn);
+    if (!bytes) {
+      moved = archived_through(*view, run) > after;
+      view.reset();
+      to.resize(begin);
+      if (moved) return {};
+      return not_there(run, lsn);
+    }
+    auto record = decode_record(lsn, *bytes);
+    if (!record) return record.error();
+    if (record->header.run != run || record->header.seq != seq) return broken_link(run, lsn);
+    const auto previous = record->header.previous;
+    const auto skip = skip_distance(seq);
+    if (seq <= last) to.push_back(std::move(*record).copy());
+    if (record->skip != 0 && seq > last && seq - last >= skip) {
+      seq -= skip;
+      lsn = record->skip;
+    } else {
+      --seq;
+      lsn = previous;
+    }
+  }
+  std::reverse(to.begin() + static_cast<std::ptrdiff_t>(begin), to.end());
+  return {};
 }
 
 result<std::vector<core::record>> stored_journal::scan(lsn_t from, std::size_t limit) const {
@@ -162,14 +201,23 @@ result<std::vector<core::record>> stored_journal::scan(lsn_t from, std::size_t l
     while (next <= end && records.size() < limit) {
       const auto before = records.size();
       const auto view = store_->view();
+      if (const auto first = read_archive_head(*view).first_lsn; next < first) {
+        for (auto& entry : read_archived_page(*view, next, std::min(first, end + 1))) {
+          if (records.size() == limit) return records;
+          if (auto record = decode_record(entry.lsn, entry.bytes)) {
+            records.push_back(std::move(*record).copy());
+          } else {
+            records.push_back(damaged_at(entry.lsn));
+          }
+        }
+        continue;
+      }
       view->each_log(next, [&](lsn_t lsn, std::string_view bytes) {
         if (lsn > end || records.size() == limit || records.size() - before == limits::reader_records) return false;
         if (auto record = decode_record(lsn, bytes)) {
           records.push_back(std::move(*record).copy());
         } else {
-          auto& damaged = records.emplace_back();
-          damaged.kind = core::event_kind{};
-          damaged.lsn = lsn;
+          records.push_back(damaged_at(lsn));
         }
         next = lsn + 1;
         return true;

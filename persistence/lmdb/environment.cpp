@@ -22,7 +22,8 @@ constexpr std::size_t least_map_bytes = std::size_t{256} << 10;
 
 /// In the order of `table`. The log's name is "log". Stored; never change one.
 constexpr std::array<const char*, table_count> table_names = {
-    "meta", "rows", "wakeups", "keys", "active", "by_status", "by_workflow", "tenants", "snapshots", "inbox", "damaged"};
+    "meta",    "rows",          "wakeups",      "keys",      "active",   "by_status",   "by_workflow", "tenants", "snapshots", "inbox",
+    "damaged", "archive", "archive_order", "archive_ends", "blob_refs", "removals", "checkpoints", "remains"};
 
 /// The environments of this process. LMDB must not open a file twice in one process: closing one would drop the other's locks.
 struct registry {

@@ -6,11 +6,13 @@
 namespace perdure::persistence {
 
 result<std::unique_ptr<journal>> open_lmdb_journal(const std::filesystem::path& directory, open_mode mode,
-                                                   std::size_t max_map_bytes, std::size_t min_free_disk_bytes) {
+                                                   std::size_t max_map_bytes, std::size_t min_free_disk_bytes,
+                                                   const upkeep_options& upkeep) {
   auto environment = lmdb_environment::open(directory, mode, max_map_bytes);
   if (!environment) return environment.error();
   journal_options options;
   options.read_only = mode == open_mode::read_only;
+  options.upkeep = upkeep;
   options.min_free_disk_bytes = min_free_disk_bytes;
   options.reserved_rows = options.read_only ? 0 : options.overlay_rows;
   auto blobs = std::make_unique<file_blobs>(directory / "blobs", options.read_only);

@@ -95,6 +95,23 @@ class lmdb_batch : public write_batch {
     return code_ == 0 ? static_cast<char*>(value.mv_data) : nullptr;
   }
 
+  void cut_log(lsn_t through) override {
+    if (code_ != 0) return;
+    MDB_cursor* at = nullptr;
+    code_ = mdb_cursor_open(transaction_, of_.log(), &at);
+    while (code_ == 0) {
+      MDB_val key{}, value{};
+      lsn_t lsn = 0;
+      code_ = mdb_cursor_get(at, &key, &value, MDB_FIRST);
+      if (code_ != 0) break;
+      std::memcpy(&lsn, key.mv_data, sizeof lsn);
+      if (lsn > through) break;
+      code_ = mdb_cursor_del(at, 0);
+    }
+    if (code_ == MDB_NOTFOUND) code_ = 0;
+    if (at != nullptr) mdb_cursor_close(at);
+  }
+
   void put(table in, std::string_view key, std::string_view value) override {
     if (code_ != 0) return;
     auto stored_key = value_of(key), stored_value = value_of(value);
@@ -180,6 +197,20 @@ store_space lmdb_store::space() const {
   }
   space.free_disk_bytes = free_disk_bytes_;
   return space;
+}
+
+std::size_t lmdb_store::log_bytes() const {
+  MDB_stat stat{};
+  auto* transaction = environment_->begin_read();
+  const int code = mdb_stat(transaction, environment_->log(), &stat);
+  environment_->end_read(transaction);
+  return code == 0 ? (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * stat.ms_psize : 0;
+}
+
+std::size_t lmdb_store::free_bytes() const {
+  MDB_stat stat{};
+  PERDURE_ASSERT(mdb_env_stat(environment_->get(), &stat) == 0);
+  return free_pages() * stat.ms_psize;
 }
 
 /// Pages in the free list, which is a table of its own: id of the transaction that freed them, count and page numbers.

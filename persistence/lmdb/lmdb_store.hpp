@@ -18,6 +18,8 @@ class lmdb_store : public store {
   [[nodiscard]] std::unique_ptr<read_view> view() const override;
   [[nodiscard]] std::unique_ptr<write_batch> begin() override;
   [[nodiscard]] store_space space() const override;
+  [[nodiscard]] std::size_t log_bytes() const override;
+  [[nodiscard]] std::size_t free_bytes() const override;
 
  private:
   [[nodiscard]] std::size_t free_pages() const;

@@ -22,6 +22,8 @@ class journal_engine_under_test {
   virtual void set_capacity(std::size_t bytes) = 0;
   /// Inverts a bit of a stored record. The journal is not open.
   virtual void damage(lsn_t lsn, std::size_t byte) = 0;
+  /// Inverts a bit of the first chunk of a run in the archive. The journal is not open.
+  virtual void damage_chunk(const run_id& run, std::size_t byte) = 0;
   virtual void set_format(std::uint32_t version) = 0;
   /// What must not change when an opening is refused.
   [[nodiscard]] virtual std::string content() const = 0;
@@ -32,6 +34,7 @@ class journal_engine_under_test {
     REQUIRE(opened.has_value());
     return std::move(*opened);
   }
+  persistence::upkeep_options upkeep;  ///< of the next opening
   /// Ends the journal in order and opens it anew.
   void reopen(std::unique_ptr<persistence::journal>& journal) {
     REQUIRE(journal->flush().has_value());
@@ -53,10 +56,11 @@ class journal_engine_under_test {
 class memory_engine : public journal_engine_under_test {
  public:
   result<std::unique_ptr<persistence::journal>> try_open(persistence::open_mode mode) override {
-    return persistence::open_memory_journal(disk_, mode);
+    return persistence::open_memory_journal(disk_, mode, upkeep);
   }
   void set_capacity(std::size_t bytes) override { disk_->set_capacity(bytes); }
   void damage(lsn_t lsn, std::size_t byte) override { REQUIRE(disk_->damage(lsn, byte)); }
+  void damage_chunk(const run_id& run, std::size_t byte) override { REQUIRE(disk_->damage_chunk(run, byte)); }
   void set_format(std::uint32_t version) override { disk_->set_format(version); }
   [[nodiscard]] std::string content() const override { return std::to_string(disk_->commits()); }
 
@@ -67,30 +71,39 @@ class memory_engine : public journal_engine_under_test {
   std::shared_ptr<persistence::memory_disk> disk_ = std::make_shared<persistence::memory_disk>();
 };
 
+inline auto flip(std::size_t byte) {
+  return [byte](std::string& value) {
+    REQUIRE(byte < value.size());
+    value[byte] = static_cast<char>(value[byte] ^ 1);
+  };
+}
+
 class lmdb_engine : public journal_engine_under_test {
  public:
   result<std::unique_ptr<persistence::journal>> try_open(persistence::open_mode mode) override {
-    return persistence::open_lmdb_journal(directory_.path(), mode, capacity_, 0);
+    return persistence::open_lmdb_journal(directory_.path(), mode, capacity_, 0, upkeep);
   }
   void set_capacity(std::size_t bytes) override { capacity_ = bytes; }
   void damage(lsn_t lsn, std::size_t byte) override {
-    change("log", MDB_val{sizeof lsn, &lsn}, [byte](std::string& value) {
-      REQUIRE(byte < value.size());
-      value[byte] = static_cast<char>(value[byte] ^ 1);
-    });
+    change("log", MDB_val{sizeof lsn, &lsn}, MDB_SET, flip(byte));
+  }
+  void damage_chunk(const run_id& run, std::size_t byte) override {
+    auto key = run.bytes;
+    change("archive", MDB_val{key.size(), key.data()}, MDB_SET_RANGE, flip(byte));
   }
   void set_format(std::uint32_t version) override {
     char key[] = "format";
-    change("meta", MDB_val{6, key}, [version](std::string& value) { std::memcpy(value.data(), &version, sizeof version); });
+    change("meta", MDB_val{6, key}, MDB_SET, [version](std::string& value) { std::memcpy(value.data(), &version, sizeof version); });
   }
   [[nodiscard]] std::string content() const override;
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }
 
  private:
   template <class F>
-  void change(const char* table, MDB_val key, F&& how) {
+  void change(const char* table, MDB_val key, MDB_cursor_op find, F&& how) {
     MDB_env* environment = nullptr;
     MDB_txn* transaction = nullptr;
+    MDB_cursor* at = nullptr;
     MDB_dbi in = 0;
     MDB_val value{};
     REQUIRE(mdb_env_create(&environment) == 0);
@@ -98,11 +111,13 @@ class lmdb_engine : public journal_engine_under_test {
     REQUIRE(mdb_env_open(environment, (directory_.path() / "journal.mdb").c_str(), MDB_NOSUBDIR, 0600) == 0);
     REQUIRE(mdb_txn_begin(environment, nullptr, 0, &transaction) == 0);
     REQUIRE(mdb_dbi_open(transaction, table, 0, &in) == 0);
-    REQUIRE(mdb_get(transaction, in, &key, &value) == 0);
+    REQUIRE(mdb_cursor_open(transaction, in, &at) == 0);
+    REQUIRE(mdb_cursor_get(at, &key, &value, find) == 0);
     std::string changed{static_cast<const char*>(value.mv_data), value.mv_size};
     how(changed);
     value = {changed.size(), changed.data()};
-    REQUIRE(mdb_put(transaction, in, &key, &value, 0) == 0);
+    REQUIRE(mdb_cursor_put(at, &key, &value, MDB_CURRENT) == 0);
+    mdb_cursor_close(at);
     REQUIRE(mdb_txn_commit(transaction) == 0);
     mdb_env_close(environment);
   }

@@ -21,6 +21,10 @@ struct bench_options {
   std::size_t steps = 10;
   double seconds = 5;
   std::size_t threads = 64;    ///< that call start()
+  std::uint64_t events = 1'000'000;      ///< history: of the run before it is opened
+  std::uint32_t activations = 10'000;    ///< history: they share the events evenly
+  std::uint64_t retention = 0;           ///< growth, archive: ended runs that are kept; 0 = all
+  std::uint64_t log_records = 1'000'000; ///< growth, archive: of the log, before it is archived
   bool sleeping = false;       ///< recovery: runs that slept when the process died, and are due
   std::size_t parked = 0;      ///< recovery: so many more runs that sleep on
   double rate = 5000;          ///< timers: so many come due a second; 0 = all at the same moment
@@ -39,6 +43,8 @@ struct bench_result {
 [[nodiscard]] result<bench_result> bench_recovery(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_growth(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_signals(const bench_options& how);
+[[nodiscard]] result<bench_result> bench_archive(const bench_options& how);
+[[nodiscard]] result<bench_result> bench_history(const bench_options& how);
 
 /// The child process of bench_recovery: fills the directory with runs in flight, says "ready", waits to be killed.
 int fill_for_recovery(const bench_options& how);

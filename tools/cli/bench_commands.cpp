@@ -1,4 +1,4 @@
-// bench steps | submit | timers | signals | recovery | growth
+// bench steps | submit | timers | signals | recovery | growth | archive | history
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -81,6 +81,12 @@ void add_seconds(CLI::App& bench, const std::string& name, bench_command& to) {
       ->check(CLI::Range(0.2, 3600.0));
 }
 
+void add_archive(CLI::App& bench, const std::string& name, bench_command& to) {
+  auto* command = bench.get_subcommand(name);
+  command->add_option("--retention", to.how.retention, "Ended runs that are kept; 0 = all")->capture_default_str();
+  command->add_option("--log-records", to.how.log_records, "Records of the log before it is archived")->capture_default_str();
+}
+
 }  // namespace
 
 void add_bench_commands(CLI::App& app, chosen_command& chosen) {
@@ -111,6 +117,24 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   what = add(*bench, chosen, "growth", "Speed, memory and disk while finished runs pile up", bench::bench_growth, 256);
   add_steps(*bench, "growth", *what, 10);
   add_seconds(*bench, "growth", *what);
+  add_archive(*bench, "growth", *what);
+  what = add(*bench, chosen, "archive", "Steps with archiving and retention at work, and without", bench::bench_archive, 256);
+  what->how.retention = 1'000;
+  what->how.log_records = 50'000;
+  add_steps(*bench, "archive", *what, 10);
+  add_seconds(*bench, "archive", *what);
+  add_archive(*bench, "archive", *what);
+  what = add(*bench, chosen, "history", "One run with a long history: how soon is it open, how fast does it go on?",
+             bench::bench_history, 1);
+  bench->get_subcommand("history")
+      ->add_option("--events", what->how.events, "Events of the run")
+      ->capture_default_str()
+      ->check(CLI::Range(1'000, 100'000'000));
+  bench->get_subcommand("history")
+      ->add_option("--activations", what->how.activations, "Activations that have them")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 99'000));
+  add_seconds(*bench, "history", *what);
 
   auto fill = std::make_shared<bench::bench_options>();
   auto* child = bench->add_subcommand("fill", "The process that `bench recovery` kills")->group("");

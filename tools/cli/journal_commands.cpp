@@ -5,10 +5,13 @@
 
 #include <sys/stat.h>
 
+#include <charconv>
+#include <chrono>
 #include <cstdio>
 
 #include "cluster/replay.hpp"
 #include "core/event_json.hpp"
+#include "persistence/ledger.hpp"
 #include "tools/cli/journal_parts.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/offline_client.hpp"
@@ -18,6 +21,31 @@ namespace perdure::tools::cli {
 
 namespace {
 
+std::string_view name_of(core::event_kind kind) {
+  return persistence::is_ledger(kind) ? persistence::ledger_name(kind) : core::name_of(kind);
+}
+
+/// What a record says, as JSON.
+result<json::value> content_of(const core::record& record, core::blob_port& blobs) {
+  if (record.kind == persistence::run_removed_kind) {
+    const auto what = persistence::read_removal(record);
+    if (!what) return what.error();
+    return json::value{{"head_seq", what->head_seq},
+                       {"head_lsn", what->head_lsn},
+                       {"head_hash", core::to_hex(what->head_hash)},
+                       {"ended_at", to_string(what->ended_at)},
+                       {"reason", what->why == persistence::removal_reason::age ? "age" : "number"}};
+  }
+  if (record.kind == persistence::checkpoint_kind) {
+    const auto what = persistence::read_checkpoint(record);
+    if (!what) return what.error();
+    return json::value{{"first_lsn", what->first}, {"through_lsn", what->through}, {"digest", core::to_hex(what->digest)}};
+  }
+  const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
+  if (!event) return event.error();
+  return json::value{core::event_to_json(*event)};
+}
+
 /// A record as exports show it. A damaged one is told as such.
 json::object record_json(const core::record& record, core::blob_port& blobs) {
   json::object out{{"lsn", record.lsn}};
@@ -25,10 +53,10 @@ json::object record_json(const core::record& record, core::blob_port& blobs) {
     out.emplace("damaged", true);
     return out;
   }
-  out.emplace("run_id", record.run.str());
+  out.emplace("run_id", record.run.is_nil() ? json::value(nullptr) : json::value(record.run.str()));
   out.emplace("seq", record.seq);
   out.emplace("time", to_string(record.time));
-  out.emplace("kind", core::name_of(record.kind));
+  out.emplace("kind", name_of(record.kind));
   out.emplace("schema", record.schema);
   out.emplace("status", to_string(record.status));
   out.emplace("active", record.active);
@@ -36,9 +64,9 @@ json::object record_json(const core::record& record, core::blob_port& blobs) {
   out.emplace("previous_lsn", record.previous);
   out.emplace("hash", core::to_hex(record.hash));
   out.emplace("bytes", record.bytes.size());
-  const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
+  auto event = content_of(record, blobs);
   if (event) {
-    out.emplace("event", core::event_to_json(*event));
+    out.emplace("event", std::move(*event));
   } else {
     out.emplace("damaged", true);
     out.emplace("problem", event.error().message);
@@ -84,17 +112,21 @@ int show_journal(const show_command& how) {
     if (static_cast<int>(record.kind) == 0) {
       return records.add({{std::to_string(record.lsn)}, {"-"}, {"-"}, {"damaged", colour::red}});
     }
-    const auto event = core::decode(record.kind, record.schema, record.bytes, &journal.blobs());
+    const bool of_run = !persistence::is_ledger(record.kind);
+    const auto event = of_run ? core::decode(record.kind, record.schema, record.bytes, &journal.blobs()) : core::event{};
     std::string what;
-    if (event) {
+    if (!of_run) {
+      const auto content = content_of(record, journal.blobs());
+      what = content ? json_text(*content) : content.error().message;
+    } else if (event) {
       for (const auto& line : told.tell(core::to_run_event(record, *event, names))) {
         what += (what.empty() ? "" : "; ") + (line.who.empty() ? "" : line.who + " ") + line.what;
       }
     }
     records.add({{std::to_string(record.lsn)},
-                 {record.run.str()},
+                 {record.run.is_nil() ? "-" : record.run.str()},
                  {std::to_string(record.seq)},
-                 {std::string{core::name_of(record.kind)}, event ? colour::plain : colour::red},
+                 {std::string{name_of(record.kind)}, event ? colour::plain : colour::red},
                  {std::string{to_string(record.status)}, colour_of(to_string(record.status))},
                  {std::to_string(record.bytes.size())},
                  {what, colour::dim}});
@@ -167,10 +199,33 @@ bool waits_outside(persistence::journal& journal, const run_id& run) {
   return false;
 }
 
-int verify_journal(const common_options& how) {
+std::optional<core::digest> read_digest(std::string_view text) {
+  core::digest out{};
+  if (text.size() != 2 * out.size()) return std::nullopt;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto* digits = text.data() + 2 * i;
+    if (std::from_chars(digits, digits + 2, out[i], 16).ptr != digits + 2) return std::nullopt;
+  }
+  return out;
+}
+
+json::object to_json_object(const persistence::checkpoint_place& place) {
+  return {{"hash", core::to_hex(place.hash)}, {"lsn", place.lsn}, {"through_lsn", place.through}, {"time", to_string(place.time)}};
+}
+
+struct verify_command {
+  common_options common;
+  std::string anchor;
+};
+
+int verify_journal(const verify_command& command) {
+  const auto& how = command.common;
+  std::optional<core::digest> anchor;
+  if (!command.anchor.empty() && !(anchor = read_digest(command.anchor)))
+    return fail(how, {errc::invalid_argument, "--anchor: a checkpoint's hash has 64 hexadecimal digits"}, exit_usage);
   auto journal = open_to_read(how.data);
   if (!journal) return fail(how, journal.error());
-  const auto report = (*journal)->verify([&](const run_id& run) { return waits_outside(**journal, run); });
+  const auto report = (*journal)->verify([&](const run_id& run) { return waits_outside(**journal, run); }, anchor);
   const bool ok = report.problems.empty();
   if (how.json) {
     json::array problems;
@@ -179,11 +234,29 @@ int verify_journal(const common_options& how) {
                                       {"lsn", each.lsn},
                                       {"what", each.what}});
     }
-    put_json(json::object{{"ok", ok}, {"runs", report.runs}, {"events", report.events}, {"problems", std::move(problems)}});
+    json::object out{{"ok", ok}, {"runs", report.runs}, {"events", report.events}, {"problems", std::move(problems)}};
+    if (report.archived > 0) out.emplace("archived_events", report.archived);
+    if (report.removed_runs > 0) {
+      out.emplace("removed_runs", report.removed_runs);
+      out.emplace("removed_events", report.removed_records);
+    }
+    if (report.newest) out.emplace("checkpoint", to_json_object(*report.newest));
+    if (anchor) out.emplace("anchor", report.anchor ? json::value(to_json_object(*report.anchor)) : json::value(nullptr));
+    put_json(out);
     return ok ? exit_fine : exit_failed;
   }
   put_line(std::to_string(report.runs) + " runs, " + std::to_string(report.events) + " events: " +
            (ok ? paint(colour::green, "ok") : paint(colour::red, std::to_string(report.problems.size()) + " problems")));
+  if (report.archived > 0) put_line("  " + std::to_string(report.archived) + " events are in the archive");
+  if (report.removed_runs > 0) {
+    put_line("  " + std::to_string(report.removed_runs) + " runs with " + std::to_string(report.removed_records) +
+             " events were removed by retention");
+  }
+  if (report.anchor) {
+    put_line("  the anchor is the checkpoint of " + to_string(report.anchor->time) + ": the events up to LSN " +
+             std::to_string(report.anchor->through) + " are those that it covered, but for the removed ones");
+  }
+  if (report.newest) put_line("  anchor now: " + core::to_hex(report.newest->hash));
   for (const auto& each : report.problems) {
     put_line("  LSN " + std::to_string(each.lsn) + (each.run.is_nil() ? "" : " run " + each.run.str()) + ": " +
              printable(each.what));
@@ -204,18 +277,30 @@ int journal_stats(const common_options& how) {
   }
   (*stats)["disk_bytes"] = on_disk;
   json::object kinds;
-  std::uint64_t bytes = 0, damaged = 0;
+  std::uint64_t bytes = 0, damaged = 0, all = 0;
   const auto read = each_record((*opened)->journal(), 1, [&](const core::record& record) {
+    ++all;
     if (static_cast<int>(record.kind) == 0) {
       ++damaged;
       return true;
     }
     bytes += record.bytes.size();
-    auto& count = kinds[core::name_of(record.kind)];
+    auto& count = kinds[name_of(record.kind)];
     count = count.is_null() ? 1 : count.get_int64() + 1;
     return true;
   });
   if (!read) return fail(how, read.error());
+  (*stats)["records"] = all;
+  const auto archive = (*opened)->journal().archive(true);
+  (*stats)["log_records"] = archive.log_records;
+  (*stats)["log_bytes"] = archive.log_bytes;
+  (*stats)["archived_records"] = archive.archived_records;
+  (*stats)["archived_chunks"] = archive.archived_chunks;
+  (*stats)["archived_bytes"] = archive.archived_bytes;
+  (*stats)["archived_raw_bytes"] = archive.archived_raw_bytes;
+  (*stats)["removed_runs"] = archive.removed_runs;
+  (*stats)["removed_records"] = archive.removed_records;
+  (*stats)["free_bytes"] = archive.free_bytes;
   (*stats)["event_bytes"] = bytes;
   (*stats)["damaged_records"] = damaged;
   (*stats)["kinds"] = kinds;
@@ -229,6 +314,32 @@ int journal_stats(const common_options& how) {
   }
   for (const auto& [name, value] : kinds) out.add({{"  " + std::string{name}}, {json_text(value)}});
   put(out.text(terminal_width()));
+  return exit_fine;
+}
+
+/// Writes a checkpoint of all that is there; its hash is the anchor to keep elsewhere.
+int note_checkpoint(const common_options& how) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(how.data, ignored))
+    return fail(how, {errc::not_found, how.data.string() + ": no such data directory"});
+  const node_options defaults;
+  persistence::upkeep_options upkeep;
+  upkeep.checkpoint_interval = duration{0};
+  auto journal = persistence::open_lmdb_journal(how.data, persistence::open_mode::read_write, defaults.max_map_bytes, 0, upkeep);
+  if (!journal) return fail(how, journal.error());
+  const bool was_closed = (*journal)->was_closed();
+  const auto now = std::max((*journal)->last_time(), std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()));
+  for (bool more = true; more;) {
+    const auto plan = (*journal)->plan_upkeep(now);
+    if (plan == nullptr) break;
+    // Archiving may be due too, and comes first; that changes nothing for the reader.
+    more = plan->name() != "checkpoint" || plan->more;
+    if (auto done = (*journal)->commit_upkeep(*plan); !done) return fail(how, done.error());
+  }
+  if (was_closed && (*journal)->flush()) (*journal)->mark_closed();
+  const auto newest = (*journal)->newest_checkpoint();
+  if (!newest) return fail(how, {errc::not_found, "the journal is empty: there is nothing to make a checkpoint of"});
+  how.json ? put_json(to_json_object(*newest)) : put_line(core::to_hex(newest->hash));
   return exit_fine;
 }
 
@@ -258,10 +369,17 @@ void add_journal_commands(CLI::App& app, chosen_command& chosen) {
   command->add_option("--output", exported->output, "File instead of standard output")->type_name("FILE");
   choose(*command, chosen, exported, export_journal);
 
-  auto verified = std::make_shared<common_options>();
+  auto verified = std::make_shared<verify_command>();
   command = journal->add_subcommand("verify", "Checks every record, the chains, the look-up rows, and that no run lacks a waker");
-  add_common_options(*command, *verified);
+  add_common_options(*command, verified->common);
+  command->add_option("--anchor", verified->anchor, "A checkpoint's hash that was kept elsewhere: shows what went missing since")
+      ->type_name("HASH");
   choose(*command, chosen, verified, verify_journal);
+
+  auto noted = std::make_shared<common_options>();
+  command = journal->add_subcommand("checkpoint", "Writes a checkpoint and prints its hash, the anchor for a later `verify`");
+  add_common_options(*command, *noted);
+  choose(*command, chosen, noted, note_checkpoint);
 
   auto counted = std::make_shared<common_options>();
   command = journal->add_subcommand("stats", "Sizes and counts");

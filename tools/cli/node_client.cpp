@@ -59,6 +59,7 @@ result<std::unique_ptr<node_client>> node_client::open(node_client_options optio
   node_options how;
   how.data_dir = options.data;
   how.control_socket = true;
+  how.retention = options.retention;
   std::error_code ignored;
   how.helper_program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
   how.log = [least = severity(options.log_level), as_json = options.log_json](const log_record& what) {

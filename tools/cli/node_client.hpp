@@ -18,6 +18,7 @@ struct node_client_options {
   std::optional<cluster::document> also;  ///< registered (and kept) beside the documents of the directory
   std::string log_level = "warning";
   bool log_json = false;
+  retention_options retention;
 };
 
 class node_client : public client {

@@ -17,7 +17,8 @@ namespace {
 
 struct run_command {
   common_options common;
-  std::string file, input, key, timeout;
+  std::string file, input, key, timeout, keep_for;
+  std::uint64_t keep_runs = 0;
   std::string log_level = "warning";
   bool follow = false;
   bool log_json = false;
@@ -50,12 +51,21 @@ int execute(const run_command& how) {
     if (!limit) return fail(how.common, limit.error(), exit_usage);
     start.timeout = *limit;
   }
+  retention_options retention{.ended_runs = how.keep_runs};
+  if (!how.keep_for.empty()) {
+    const auto age = read_duration(how.keep_for, "--keep-for");
+    if (!age) return fail(how.common, age.error(), exit_usage);
+    retention.age = *age;
+  }
   cluster::document_reader reader;
   auto found = cluster::find_document(how.common.data, reader, how.file);
   if (!found) return fail(how.common, found.error());
   watch_interrupts();
-  auto opened =
-      node_client::open({.data = how.common.data, .also = *found, .log_level = how.log_level, .log_json = how.log_json});
+  auto opened = node_client::open({.data = how.common.data,
+                                   .also = *found,
+                                   .log_level = how.log_level,
+                                   .log_json = how.log_json,
+                                   .retention = retention});
   if (!opened) return fail(how.common, opened.error());
   auto& runs = **opened;
   const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();
@@ -114,6 +124,10 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--input", how->input, "Input: JSON text, @FILE, or - for standard input")->type_name("JSON");
   command->add_option("--key", how->key, "Idempotency key: the same key attaches to the run that it began");
   command->add_option("--timeout", how->timeout, "Time limit of the whole run (30s, 15m, 2h)")->type_name("DURATION");
+  command->add_option("--keep-for", how->keep_for, "While it runs, removes runs that ended so long ago (30d, 12h)")
+      ->type_name("DURATION");
+  command->add_option("--keep-runs", how->keep_runs, "While it runs, removes ended runs beyond so many, the oldest first")
+      ->type_name("N");
   command->add_flag("--follow", how->follow, "Print what happens as it happens");
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

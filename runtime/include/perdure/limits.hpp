@@ -88,6 +88,23 @@ inline constexpr unsigned new_runs_used_percent = 90;
 inline constexpr unsigned steps_used_percent = 97;
 /// Records after which a reader renews its view.
 inline constexpr std::size_t reader_records = 1'000;
+/// Records and bytes of the log from which its older half is moved to the archive.
+inline constexpr std::uint64_t archive_log_records = 1'000'000;
+inline constexpr std::size_t archive_log_bytes = 512U << 20;
+/// Bytes of the records in one chunk of the archive, before compression; a larger record has a chunk of its own.
+inline constexpr std::size_t archive_chunk_bytes = 64U << 10;
+/// What one commit of the background work does at most: records copied to the archive (and their bytes), records cut off
+/// the log, runs removed.
+inline constexpr std::size_t archive_slice_records = 2'048;
+inline constexpr std::size_t archive_slice_bytes = 2U << 20;
+inline constexpr std::size_t cut_slice_records = 2'048;
+inline constexpr std::size_t removal_slice_runs = 64;
+/// Records after which a checkpoint is written; the most that one covers.
+inline constexpr std::uint64_t checkpoint_records = 65'536;
+/// Removed runs of which it is kept on record that they were there.
+inline constexpr std::uint64_t kept_removals = 10'000;
+/// How long a blob stays that no stored event refers to.
+inline constexpr std::chrono::hours blob_grace{1};
 /// Time an attempt has to clean up after a cancel before it is fenced.
 inline constexpr std::chrono::seconds cancel_grace{10};
 
@@ -99,6 +116,9 @@ static_assert(pending_steps <= activation_steps);
 static_assert(live_activations <= run_activations);
 static_assert(2 * process_output_json_bytes < payload_bytes);
 static_assert(expression_result_bytes <= payload_bytes);
+static_assert(archive_chunk_bytes <= archive_slice_bytes);
+static_assert(archive_slice_records <= checkpoint_records);
+static_assert(checkpoint_records <= archive_log_records);
 static_assert(new_runs_used_percent < steps_used_percent);
 
 }  // namespace perdure::limits

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "perdure/limits.hpp"
 #include "perdure/run.hpp"
 #include "perdure/workflow.hpp"
 
@@ -29,6 +30,20 @@ struct log_record {
   std::string_view executor;  ///< or empty
 };
 
+/// How long the log may grow before the records at its beginning are compressed into the archive, run by run, and cut off.
+/// Reading a run is the same wherever its records are.
+struct archive_options {
+  std::uint64_t log_records = limits::archive_log_records;
+  std::size_t log_bytes = limits::archive_log_bytes;
+};
+
+/// Which ended runs are removed, with all that is stored of them: events, look-up entries, snapshots, key, and blobs that
+/// nothing else refers to. 0 = no such limit; by default nothing is removed. Runs that have not ended are never removed.
+struct retention_options {
+  duration age{0};                                    ///< since their end
+  std::uint64_t ended_runs = 0;                       ///< so many are kept: those that ended last
+};
+
 struct node_options {
   std::filesystem::path data_dir;                     ///< made when absent; not used by the memory engine
   journal_engine engine = journal_engine::lmdb;
@@ -38,6 +53,8 @@ struct node_options {
   duration shutdown_timeout = std::chrono::seconds{10};
   std::size_t max_map_bytes = std::size_t{1} << 40;   ///< LMDB map; sparse, halved until the system grants it
   std::size_t min_free_disk_bytes = std::size_t{64} << 20;
+  archive_options archive;
+  retention_options retention;
   bool control_socket = false;                        ///< DATA/control.sock for the `perdure` commands
   std::string helper_program;                         ///< path of the `perdure` binary, for isolated workers; empty = look beside us
   std::function<void(const log_record&)> log;         ///< any thread; empty = warnings and errors to standard error
@@ -68,6 +85,9 @@ struct node_stats {
   std::uint64_t stale_results = 0;    ///< late results of fenced attempts, discarded
   std::uint64_t clock_jumps = 0;      ///< times that the clock went ahead by over an hour at once
   duration recovery_time{0};
+  std::uint64_t log_records = 0;      ///< not archived, or not cut off yet
+  std::uint64_t archived_records = 0; ///< in the archive now
+  std::uint64_t removed_runs = 0;     ///< by retention, since the directory was made
 };
 
 /// Movable; the last owner closes it. Any thread. One node per data directory; several nodes per process.
