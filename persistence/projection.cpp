@@ -1,5 +1,7 @@
 #include "persistence/projection.hpp"
 
+#include <algorithm>
+
 #include "core/state.hpp"
 #include "persistence/bytes.hpp"
 #include "persistence/crc32c.hpp"
@@ -27,9 +29,7 @@ void take_facts(run_facts& facts, T&& from, bool input_is_known) {
 
 }  // namespace
 
-core::digest input_hash(std::string_view message, std::string_view input) {
-  return core::sha256({message, std::string_view{"\0", 1}, input});
-}
+core::digest input_hash(std::string_view message, std::string_view input) { return core::input_hash(message, input); }
 
 result<run_facts> project_first(const core::record& record, lsn_t lsn, core::blob_port* blobs) {
   run_facts facts;
@@ -47,7 +47,9 @@ result<run_facts> project_first(const core::record& record, lsn_t lsn, core::blo
   } else if (auto* restored = std::get_if<core::run_restored>(&*event)) {
     auto state = core::decode_state(restored->state, blobs);
     if (!state) return state.error();
+    const auto of_key = state->key_input;
     take_facts(facts, std::move(*state), blobs != nullptr);
+    if (of_key.size() == facts.input_hash.size()) std::copy(of_key.begin(), of_key.end(), facts.input_hash.begin());
   }
   return facts;
 }

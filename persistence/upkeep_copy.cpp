@@ -62,7 +62,8 @@ class copier {
       fetch_rest(view_, *row, last, part);
     }
     for (std::size_t from = 0; from < part.records.size();) from = put_chunk(run, part, from);
-    if (row && !row->head.open() && part.seqs.back() == row->head.seq) {
+    // One that still owes messages to other runs is not at its end for those who remove it.
+    if (row && !row->head.open() && !row->head.active && part.seqs.back() == row->head.seq) {
       plan_.changes.push_back({table::archive_ends, wakeup_key(row->head.ended_at.value_or(timestamp{}), run), std::string{}});
       ++plan_.after.ended_runs;
     }

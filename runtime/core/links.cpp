@@ -99,6 +99,8 @@ std::vector<carried_request>::iterator carried_at(run_state& state, activation_i
                       [&](const auto& each) { return each.activation == activation && each.ordinal == ordinal; });
 }
 
+std::string hash_text(const digest& hash) { return {reinterpret_cast<const char*>(hash.data()), hash.size()}; }
+
 /// The first state of the run that goes on from a continued one: what nobody has consumed moves along.
 run_state successor_state(run_state& from, const run_ended& how) {
   run_state next;
@@ -107,6 +109,10 @@ run_state successor_state(run_state& from, const run_ended& how) {
   next.version = from.version;
   next.definition_hash = from.definition_hash;
   next.tenant = from.tenant;
+  // The key goes along: whoever comes with it and the same input is led to the run that goes on.
+  next.key = from.key;
+  if (!from.key.empty())
+    next.key_input = from.key_input.empty() ? hash_text(input_hash(from.message, from.input.text())) : from.key_input;
   next.status = run_status::running;
   next.message = how.message;
   next.input = how.input;

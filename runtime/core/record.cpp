@@ -75,6 +75,10 @@ digest sha256(std::initializer_list<std::string_view> parts) {
   return hash.finish();
 }
 
+digest input_hash(std::string_view message, std::string_view input) {
+  return sha256({message, std::string_view{"\0", 1}, input});
+}
+
 std::string to_hex(const digest& hash) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;

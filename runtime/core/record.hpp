@@ -35,6 +35,8 @@ struct record {
 /// SHA-256(previous hash ‖ run ‖ seq ‖ kind ‖ schema ‖ status ‖ active ‖ time ‖ wakeup ‖ bytes), integers big-endian,
 /// times as microseconds in 64 bits, an absent wakeup as the least 64-bit integer. The chain starts with 32 zero bytes.
 [[nodiscard]] digest chain_hash(const digest& previous, const record& of);
+/// SHA-256 of message name, 0 byte, input text: tells another input under the same key.
+[[nodiscard]] digest input_hash(std::string_view message, std::string_view input);
 [[nodiscard]] std::string to_hex(const digest& hash);
 /// SHA-256 of the parts one after the other. Any thread.
 [[nodiscard]] digest sha256(std::initializer_list<std::string_view> parts);

@@ -132,6 +132,7 @@ struct run_state {
   std::vector<carried_request> carried;
   std::optional<run_id> successor;             ///< continued_as_new: the run that goes on
   std::map<activation_id, std::map<std::string, std::uint32_t>> versions;   ///< of changes, by live activation
+  std::string key_input;                       ///< hash of the input that the key came with, when that was a predecessor's
 
   // Derived from the rest, not stored:
   std::set<deadline> deadlines;
@@ -146,7 +147,8 @@ BOOST_DESCRIBE_STRUCT(run_state, (), (id, seq, workflow, version, definition_has
                                       updated_at, ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error,
                                       outputs, handled_errors, next_activation, suspect_marks, next_signal, activations, fan_ins, rounds,
                                       values, signals, command_ids, source, link, start, parent, children, outbox, next_outgoing,
-                                      compensations, compensating, compensation_errors, continuation, carried, successor, versions))
+                                      compensations, compensating, compensation_errors, continuation, carried, successor, versions,
+                                      key_input))
 
 /// Folds one event in. Pure. The event must be one that was decided on this state; `corrupt` says what does not fit
 /// (a damaged or foreign journal), and the state is then useless.

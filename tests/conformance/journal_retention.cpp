@@ -292,3 +292,26 @@ TEST_CASE("with retention on the journal stops growing, however many runs come a
   CHECK(journal->space().used_bytes < early + early / 5);
   CHECK(problems_of(*journal) == "");
 }
+
+// A run that ended and has not told its parent yet was archived with its end, and would have been removed: the parent would
+// never have heard of it.
+TEST_CASE("a run that has ended stays as long as it owes messages to others") {
+  PERDURE_EACH_ENGINE();
+  engine->upkeep = keeping(0, 100s);
+  engine->upkeep.archive.log_records = 8;   // its end leaves the log before the message is acknowledged
+  auto journal = engine->open();
+  scripted_run child{1}, other{2};
+  must_append(*journal, child.item({child.start(), child.next(core::run_ended{}, {run_status::succeeded, true, {}})}));
+  for (int i = 0; i < 40; ++i) must_append(*journal, other.item(i == 0 ? other.start() : other.turn()));
+  REQUIRE(journal->flush().has_value());
+  settle(*journal, at_second(5'000));
+  CHECK(journal->row(child.id).has_value());
+  CHECK(journal->read_run(child.id, 0, 10)->size() == 2);
+  must_append(*journal, child.item(child.next(core::message_delivered{.number = 1}, {run_status::succeeded, false, {}})));
+  for (int i = 0; i < 40; ++i) must_append(*journal, other.item(other.turn()));
+  REQUIRE(journal->flush().has_value());
+  settle(*journal, at_second(5'000));
+  CHECK_FALSE(journal->row(child.id).has_value());
+  CHECK(journal->archive().removed_runs == 1);
+  CHECK(problems_of(*journal) == "");
+}
