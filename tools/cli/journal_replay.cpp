@@ -123,7 +123,7 @@ void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
   auto* command = journal.add_subcommand("replay", "Rebuilds a run from its events and compares code, state and journal");
   add_common_options(*command, how->common);
   command->add_option("ID", how->run, "Run id, or a unique beginning of it")->required();
-  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ");
+  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->check(whole_number(1));
   command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
       ->type_name("FILE");
   command->callback([&chosen, how] { chosen = [how] { return replay(*how); }; });
