@@ -48,6 +48,10 @@ result<std::string> text_of(const std::filesystem::path& path) {
   std::error_code bad;
   if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
   if (!std::filesystem::is_regular_file(path, bad)) return error{errc::io_error, path.string() + ": is not a regular file"};
+  if (const auto size = std::filesystem::file_size(path, bad); !bad && size > limits::document_bytes) {
+    return error{errc::limit_exceeded, path.string() + ": has " + std::to_string(size) + " bytes; the limit document_bytes is " +
+                                           std::to_string(limits::document_bytes)};
+  }
   std::ifstream in{path, std::ios::binary};
   if (!in) return error{errc::io_error, path.string() + ": cannot be read: " + std::strerror(errno)};
   return std::string{std::istreambuf_iterator<char>{in}, {}};

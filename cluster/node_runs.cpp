@@ -6,6 +6,7 @@
 #include "cluster/node_impl.hpp"
 #include "cluster/run_info.hpp"
 #include "core/event_json.hpp"
+#include "core/json_text.hpp"
 #include "core/machine.hpp"
 #include "persistence/projection.hpp"
 
@@ -34,13 +35,19 @@ class answer_slot {
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
 
+/// It is shown as JSON later, together with other runs: one that cannot be would take all of a listing with it.
+result<void> check_text(std::string_view what, std::string_view text) {
+  if (core::valid_utf8(text) == text) return {};
+  return error{errc::invalid_argument, std::string{what} + " is not UTF-8 text"};
+}
+
 result<void> check_name(std::string_view what, std::string_view text, bool may_be_empty) {
   if (text.empty() && !may_be_empty) return error{errc::invalid_argument, std::string{what} + " is empty"};
   if (text.size() > limits::name_bytes) {
     return error{errc::invalid_argument, std::string{what} + " has " + std::to_string(text.size()) +
                                              " bytes; the limit name_bytes is " + std::to_string(limits::name_bytes)};
   }
-  return {};
+  return check_text(what, text);
 }
 
 /// Sizes of what a caller hands in.
@@ -50,9 +57,24 @@ result<void> check(const core::command& what) {
     return error{errc::payload_too_large, "the payload has " + std::to_string(value.size()) +
                                               " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes)};
   };
+  const auto id = std::visit(
+      [](const auto& command) -> std::string_view {
+        if constexpr (requires { command.command_id; }) return command.command_id;
+        return {};
+      },
+      what);
+  if (auto named = check_name("the command's id", id, true); !named) return named;
   if (const auto* signal = std::get_if<core::signal_command>(&what)) {
     if (auto named = check_name("the signal's name", signal->name, false); !named) return named;
     return small(signal->value);
+  }
+  if (const auto* cancel = std::get_if<core::cancel_command>(&what)) {
+    if (cancel->reason.size() > limits::failure_message_bytes) {
+      return error{errc::invalid_argument, "the reason has " + std::to_string(cancel->reason.size()) +
+                                               " bytes; the limit failure_message_bytes is " +
+                                               std::to_string(limits::failure_message_bytes)};
+    }
+    return check_text("the reason", cancel->reason);
   }
   if (const auto* respond = std::get_if<core::respond_command>(&what)) return small(respond->answer);
   return {};

@@ -120,6 +120,9 @@ class log_check {
     }
     if (!broken && core::chain_hash(head.hash, record) != record.hash)
       problem(run, lsn, "its hash does not follow from the record before");
+    // What a record refers to is part of it: large payloads are checked too.
+    if (const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs_); !event && !broken)
+      problem(run, lsn, event.error().message);
     head = project(record, lsn, head);
   }
 

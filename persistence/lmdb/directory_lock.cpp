@@ -30,11 +30,14 @@ result<directory_lock> directory_lock::take(const std::filesystem::path& directo
     while (!name.empty() && name.back() == '\n') name.pop_back();
     return error{errc::locked, directory.string() + " is held by " + (name.empty() ? "another process" : "process " + name)};
   }
+  return directory_lock{std::move(file)};
+}
+
+void directory_lock::sign() const {
   const auto pid = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(file.get(), 0) != 0 || ::pwrite(file.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+  if (::ftruncate(file_.get(), 0) != 0 || ::pwrite(file_.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     // The lock is what counts; a full disk must not keep anybody out of his directory.
   }
-  return directory_lock{std::move(file)};
 }
 
 }  // namespace perdure::persistence

@@ -15,6 +15,10 @@ class directory_lock {
   /// `locked` names the holder. Waits a moment first: children of a killed holder may still be on their way out.
   [[nodiscard]] static result<directory_lock> take(const std::filesystem::path& directory);
 
+  /// Writes the holder's process id, which is what others are told. Not part of take(): a directory that turns out to be of a
+  /// newer format stays as it was.
+  void sign() const;
+
  private:
   explicit directory_lock(file_descriptor file) : file_(std::move(file)) {}
   file_descriptor file_;

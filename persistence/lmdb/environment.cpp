@@ -57,7 +57,7 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
   const auto file = directory / "journal.mdb";
   std::error_code failed;
   if (mode == open_mode::read_only) {
-    if (!fs::exists(file, failed)) return error{errc::not_found, "there is no journal in " + directory.string()};
+    if (!fs::exists(file, failed) || fs::file_size(file, failed) == 0) return error{errc::not_found, "there is no journal in " + directory.string()};
   } else {
     const bool made = fs::create_directories(directory, failed);
     if (failed) return error{errc::io_error, "cannot make " + directory.string() + ": " + failed.message()};
@@ -84,6 +84,7 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
   }
   if (auto mapped = environment->map(file, mode, max_map_bytes); !mapped) return mapped.error();
   if (auto opened = environment->open_tables(mode); !opened) return opened.error();
+  if (mode == open_mode::read_write) environment->lock_.sign();
   if (is_new) {
     if (auto synced = sync_directory(directory); !synced) return synced.error();
   }

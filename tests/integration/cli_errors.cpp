@@ -24,6 +24,16 @@ TEST_CASE("help and version are fine, wrong usage is 2") {
                                                                  {"runs", "list", "--nonsense"},
                                                                  {"run"},
                                                                  {"runs", "list", "--limit", "0"},
+                                                                 {"runs", "list", "--limit", "-1"},
+                                                                 {"runs", "events", "0", "--after", "-1"},
+                                                                 {"journal", "show", "--from", "-1"},
+                                                                 {"journal", "show", "--limit", "0"},
+                                                                 {"journal", "show", "--limit", "1.5"},
+                                                                 {"journal", "replay", "0", "--until", "99999999999999999999"},
+                                                                 {"bench", "steps", "--runs", "0"},
+                                                                 {"bench", "steps", "--steps", "99999999999999999999"},
+                                                                 {"bench", "steps", "--seconds", "nan"},
+                                                                 {"runs", "list", "--data", ""},
                                                                  {"runs", "list", "--status", "happy"},
                                                                  {"runs", "wait"},
                                                                  {"journal", "replay"}}) {
@@ -32,6 +42,42 @@ TEST_CASE("help and version are fine, wrong usage is 2") {
     CHECK(done.out.empty());
     CHECK_FALSE(done.err.empty());
   }
+  CHECK(has(here.run({"dance"}).err, "dance"));
+}
+
+TEST_CASE("text that is not UTF-8 is refused where it comes in") {
+  // A key that was not had `runs list --json` fail for every run of the directory from then on.
+  const workplace here;
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  const auto refused = here.call({"run", file, "--key", "k\xff"});
+  CHECK(refused.code == 1);
+  CHECK(has(refused.err, "UTF-8"));
+  CHECK(here.call({"run", file, "--input", "\"\xff\""}).code == 2);
+  REQUIRE(here.call({"run", file, "--key", "k\xc3\xa9"}).code == 0);
+  CHECK(here.call({"runs", "list", "--json"}).json().at("runs").as_array().size() == 1);
+}
+
+TEST_CASE("a journal that is cut off, empty or something else is an error with a reason") {
+  // Reading past the end of the mapped file ended the program with SIGBUS and no word.
+  const workplace here;
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  REQUIRE(here.call({"run", file}).code == 0);
+  const auto journal = here.path("data") / "journal.mdb";
+  const auto says_why = [&](const std::string& why) {
+    for (const auto& command : std::vector<std::vector<std::string>>{{"journal", "verify"}, {"runs", "list"}}) {
+      const auto done = here.call(command);
+      CHECK(done.code == 1);
+      CHECK(has(done.err, why));
+    }
+  };
+  std::filesystem::resize_file(journal, 5'000);
+  says_why("journal");
+  CHECK(here.call({"run", file}).code == 1);
+  std::filesystem::resize_file(journal, 0);
+  says_why("no journal");
+  here.write("data/journal.mdb", std::string(100'000, 'x'));
+  says_why("not an LMDB file");
+  CHECK(here.call({"run", file}).code == 1);
 }
 
 TEST_CASE("a file that is not there is named") {
@@ -128,4 +174,34 @@ TEST_CASE("a directory that another process holds can be looked at, and refuses 
   CHECK(here.call({"runs", "cancel", id}).code == 1);
   held->close();
   CHECK(here.call({"run", file}).code == 0);
+}
+
+TEST_CASE("output that cannot be written is a failure, a reader that went away is not") {
+  const workplace here;
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  REQUIRE(here.call({"run", file}).code == 0);
+  const auto shell = [&](const std::string& how) {
+    const auto status = std::system(("\"$PERDURE_BINARY\" runs list --json --data " + here.data() + " " + how).c_str());
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  };
+  CHECK(shell("> /dev/full 2> " + here.path("err").string()) == 1);
+  CHECK(has(test::slurp(here.path("err")), "standard output"));
+  CHECK(shell("| true 2> " + here.path("err").string()) == 0);
+  CHECK(test::slurp(here.path("err")).empty());
+}
+
+TEST_CASE("files without end are refused by their limit, not read until memory is used up") {
+  const workplace here;
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  const auto huge = here.write("huge.yaml", "document: x\n");
+  std::filesystem::resize_file(huge, std::uintmax_t{1} << 33);  // sparse
+  const auto document = here.call({"run", huge});
+  CHECK(document.code == 1);
+  CHECK(has(document.err, "document_bytes"));
+  CHECK(here.run({"validate", huge}).code == 1);
+  for (const auto& input : {"@" + huge, std::string{"@/dev/zero"}}) {
+    const auto done = here.call({"run", file, "--input", input});
+    CHECK(done.code == 1);
+    CHECK(has(done.err, "payload_bytes"));
+  }
 }

@@ -55,10 +55,10 @@ std::shared_ptr<bench_command> add(CLI::App& bench, chosen_command& chosen, cons
   add_json_option(*command, what->common);
   command->add_option("--runs,--inflight", what->how.runs, "Runs in flight at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, 10'000'000));
   command->add_option("--threads", what->how.threads, "Threads that start runs")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+      ->check(whole_number(1, 1024));
   command
       ->add_option("--data", what->how.data,
                    "Where the bench makes its own directory, and removes it (default: the temporary directory)")
@@ -72,13 +72,17 @@ void add_steps(CLI::App& bench, const std::string& name, bench_command& to, std:
   bench.get_subcommand(name)
       ->add_option("--steps", to.how.steps, "Durable steps of a run")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, 10'000'000));
 }
 void add_seconds(CLI::App& bench, const std::string& name, bench_command& to) {
   bench.get_subcommand(name)
       ->add_option("--seconds", to.how.seconds, "How long it measures")
       ->capture_default_str()
-      ->check(CLI::Range(0.2, 3600.0));
+      ->check([](const std::string& text) {  // a range would let NaN pass
+        const auto seconds = read_duration(text, "--seconds");
+        const bool fits = seconds && *seconds >= std::chrono::milliseconds{200} && *seconds <= std::chrono::hours{1};
+        return fits ? std::string{} : "\"" + text + "\" is no number of seconds from 0.2 to 3600";
+      });
 }
 
 void add_archive(CLI::App& bench, const std::string& name, bench_command& to) {

@@ -4,11 +4,11 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <array>
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <sstream>
 
 #include "cluster/control_protocol.hpp"
 #include "core/json_text.hpp"
@@ -50,6 +50,20 @@ void write_pretty(std::string& out, const json::value& value, std::size_t indent
   out += value.is_object() ? '}' : ']';
 }
 
+/// Not more than a payload may have, however long the source is.
+result<std::string> read_all(std::istream& in, const std::string& where) {
+  std::string text;
+  std::array<char, 65536> part;
+  while (in.read(part.data(), part.size()) || in.gcount() > 0) {
+    text.append(part.data(), static_cast<std::size_t>(in.gcount()));
+    if (text.size() > limits::payload_bytes) {
+      return error{errc::payload_too_large,
+                   where + ": over the limit payload_bytes of " + std::to_string(limits::payload_bytes) + " bytes"};
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 void add_json_option(CLI::App& command, common_options& to) {
@@ -59,7 +73,9 @@ void add_json_option(CLI::App& command, common_options& to) {
 void add_common_options(CLI::App& command, common_options& to) {
   const char* set = std::getenv("PERDURE_DATA");
   to.data = set != nullptr && *set != '\0' ? set : "perdure-data";
-  command.add_option("--data", to.data, "Data directory (default: $PERDURE_DATA, else ./perdure-data)")->type_name("DIR");
+  command.add_option("--data", to.data, "Data directory (default: $PERDURE_DATA, else ./perdure-data)")
+      ->type_name("DIR")
+      ->check([](const std::string& text) { return std::string{text.empty() ? "names no directory" : ""}; });
   add_json_option(command, to);
 }
 
@@ -94,10 +110,10 @@ result<json::value> read_json_argument(const std::string& argument, std::string_
   std::string text = argument;
   std::string where = std::string{option};
   if (argument == "-") {
-    std::ostringstream all;
-    all << std::cin.rdbuf();
-    text = all.str();
     where += " (standard input)";
+    auto read = read_all(std::cin, where);
+    if (!read) return read.error();
+    text = std::move(*read);
   } else if (argument.starts_with('@')) {
     auto read = read_file(argument.substr(1));
     if (!read) return read.error();
@@ -106,7 +122,8 @@ result<json::value> read_json_argument(const std::string& argument, std::string_
   }
   if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json::value(nullptr);
   if (text.size() > limits::payload_bytes) {
-    return error{errc::payload_too_large, where + ": " + std::to_string(text.size()) + " bytes are over the limit of " +
+    return error{errc::payload_too_large, where + ": " + std::to_string(text.size()) +
+                                              " bytes are over the limit payload_bytes of " +
                                               std::to_string(limits::payload_bytes)};
   }
   auto value = core::read_json_text(text);
@@ -131,17 +148,24 @@ result<duration> read_duration(const std::string& text, std::string_view option)
   return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
 }
 
+std::function<std::string(const std::string&)> whole_number(std::uint64_t least, std::uint64_t most) {
+  return [least, most](const std::string& text) -> std::string {
+    std::uint64_t value = 0;
+    const auto* end = text.data() + text.size();
+    const auto [rest, bad] = std::from_chars(text.data(), end, value);
+    if (bad == std::errc{} && rest == end && value >= least && value <= most) return {};
+    return "\"" + text + "\" is no whole number from " + std::to_string(least) + " to " + std::to_string(most);
+  };
+}
+
 result<std::string> read_file(const std::filesystem::path& path) {
   std::error_code bad;
   if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
   if (std::filesystem::is_directory(path, bad)) return error{errc::io_error, path.string() + ": is a directory"};
   std::ifstream in{path, std::ios::binary};
-  std::ostringstream all;
-  if (!in || !(all << in.rdbuf())) {
-    if (in && in.peek() == std::ifstream::traits_type::eof()) return std::string{};
-    return error{errc::io_error, path.string() + ": cannot be read"};
-  }
-  return all.str();
+  auto text = in ? read_all(in, path.string()) : error{errc::io_error, path.string() + ": cannot be read"};
+  if (in.bad()) return error{errc::io_error, path.string() + ": cannot be read"};
+  return text;
 }
 
 }  // namespace perdure::tools::cli

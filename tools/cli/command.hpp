@@ -1,6 +1,7 @@
 // What all commands share: exit codes, common options, how results and errors are printed.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -47,6 +48,9 @@ int fail_usage(const common_options& options, const std::string& message);
 [[nodiscard]] result<json::value> read_json_argument(const std::string& argument, std::string_view option);
 /// "90", "90s", "15m", "2h", "1d", "250ms"; a bare number is seconds.
 [[nodiscard]] result<duration> read_duration(const std::string& text, std::string_view option);
+/// For options that take a whole number: what is wrong with the text, or empty. The parser itself takes -1 for a huge one.
+[[nodiscard]] std::function<std::string(const std::string&)> whole_number(std::uint64_t least = 0,
+                                                                          std::uint64_t most = 1'000'000'000'000'000);
 /// The whole file; io_error says why not, not_found that there is none.
 [[nodiscard]] result<std::string> read_file(const std::filesystem::path& path);
 

@@ -3,6 +3,9 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <unistd.h>
+
+#include <csignal>
 #include <cstring>
 #include <exception>
 
@@ -46,6 +49,14 @@ int not_to_run(const CLI::App& app, const CLI::ParseError& why) {
   return exit_fine;
 }
 
+/// The journal is mapped into memory: a file that is shorter than it says, or a disk that fails, shows as this signal.
+extern "C" void on_bus_error(int) {
+  constexpr char text[] =
+      "perdure: the journal cannot be read: its file is cut off, or the disk fails. Restore the directory from a copy.\n";
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, sizeof text - 1);
+  ::_exit(exit_failed);
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Perdure runs durable workflows: long-running work that survives crashes, restarts and slow outside systems.",
                "perdure"};
@@ -62,12 +73,23 @@ int run(int argc, char** argv) {
   add_graph_command(app, chosen);
   add_bench_commands(app, chosen);
   add_version_command(app, chosen);
+  const auto is_named = [&](const CLI::App* each) { return argc >= 2 && each->get_name() == argv[1]; };
+  if (argc >= 2 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
+    note("perdure: there is no command \"" + printable(argv[1]) + "\"\nRun with --help for more.");
+    return exit_usage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     return not_to_run(app, wrong);
   }
-  return chosen();
+  const auto code = chosen();
+  // What asked for the output did not get it. A reader that went away did not want it.
+  if (const auto why = output_problem(); !why.empty()) {
+    note("perdure: cannot write to standard output: " + why);
+    return code == exit_fine ? exit_failed : code;
+  }
+  return code;
 }
 
 }  // namespace
@@ -77,6 +99,7 @@ int main(int argc, char** argv) {
   using namespace perdure::tools;
   // The isolated worker for expressions: a process of its own, started by the node.
   if (argc >= 2 && std::strcmp(argv[1], "__jq") == 0) return cli::jq_worker_main();
+  std::signal(SIGBUS, cli::on_bus_error);
   try {
     return cli::run(argc, argv);
   } catch (const std::exception& wrong) {

@@ -117,7 +117,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   add_common_options(*command, list->common);
   command->add_option("--status", list->status, "Only runs with this status (running, waiting, failed ...)");
   command->add_option("--workflow", list->workflow, "Only runs of this workflow");
-  command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->check(CLI::Range(1, 10'000));
+  command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->check(whole_number(1, 10'000));
   command->add_option("--cursor", list->cursor, "Go on where the page before ended");
   command->add_flag("--oldest-first", list->oldest_first, "Oldest first");
   command->callback([&chosen, list] { chosen = [list] { return list_runs(*list); }; });
@@ -135,7 +135,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   command = runs.add_subcommand("events", "The journaled events of a run; with --json one object a line");
   add_common_options(*command, events->common);
   command->add_option("ID", events->run, "Run id, or a unique beginning of it")->required();
-  command->add_option("--after", events->after, "Only events with a greater seq");
+  command->add_option("--after", events->after, "Only events with a greater seq")->check(whole_number());
   command->add_flag("--follow", events->follow, "Go on with what comes, until the run ends");
   command->callback([&chosen, events] { chosen = [events] { return show_events(*events); }; });
 

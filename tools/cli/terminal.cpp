@@ -3,9 +3,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <cwchar>
 
 #include "core/json_text.hpp"
@@ -13,6 +16,9 @@
 namespace perdure::tools::cli {
 
 namespace {
+
+/// Of the first write to standard output that failed. Lines may be put by several threads.
+std::atomic<int> output_errno{0};
 
 /// One character of well-formed UTF-8 and the bytes it takes.
 struct character {
@@ -130,9 +136,11 @@ std::string printable(std::string_view text) {
 }
 
 void put(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written && output_errno == 0 && errno != EPIPE) output_errno = errno;
 }
+
+std::string output_problem() { return output_errno == 0 ? std::string{} : std::strerror(output_errno); }
 
 void put_line(std::string_view text) {
   std::string line{text};

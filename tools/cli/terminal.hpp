@@ -30,6 +30,8 @@ enum class colour { plain, green, yellow, red, cyan, dim, bold };
 /// Writes to standard output.
 void put(std::string_view text);
 void put_line(std::string_view text);
+/// Why something put could not be written, or empty. A reader that went away is none.
+[[nodiscard]] std::string output_problem();
 /// Writes a line to standard error.
 void note(std::string_view text);
 

@@ -40,6 +40,13 @@ TEST_CASE("input from a file that is not there names the file") {
   CHECK(bad.error().message.find("/nonexistent/input.json") != std::string::npos);
 }
 
+TEST_CASE("input without end is refused by its limit") {
+  const auto endless = read_json_argument("@/dev/zero", "--input");
+  REQUIRE_FALSE(endless);
+  CHECK(endless.error().code == errc::payload_too_large);
+  CHECK(endless.error().message.find("payload_bytes") != std::string::npos);
+}
+
 TEST_CASE("times are told relative and absolute") {
   const auto now = parse_timestamp("2026-11-22T10:00:00Z").value();
   CHECK(relative(now - 3min, now) == "3m ago");
