@@ -1,6 +1,7 @@
 // The world outside of the engine: what the bodies of steps do to it, counted by idempotency key.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -23,6 +24,7 @@ class outside {
     const auto key = with.idempotency_key();
     auto& entry = executed[key];
     ++entry.tries;
+    if (during) during(with);
     if (with.attempt() <= failing) throw step_error("busy", "try " + std::to_string(with.attempt()) + " of " + key);
     ++entry.done;
     return value_of(key);
@@ -37,6 +39,9 @@ class outside {
     if (!fresh && at->second != activation) problem = "a fan-in delivered a message twice";
   }
   std::string problem;  ///< what a handler found: a handler cannot throw it past the engine
+
+  /// Called in the middle of every body; what it throws, the body throws.
+  std::function<void(call_context&)> during;
 
   struct entry {
     std::uint32_t tries = 0, done = 0;
