@@ -53,9 +53,12 @@ result<measured> measure(const std::filesystem::path& data, const bench_options&
 }
 
 json::object shown(const measured& what) {
-  return {{"steps_per_s", rounded(what.steps_per_s)}, {"step_p50_us", rounded(what.p50_us)},
-          {"step_p99_us", rounded(what.p99_us)},      {"archived_records", what.archived},
-          {"removed_runs", what.removed},             {"log_records", what.log_records},
+  return {{"steps_per_s", rounded(what.steps_per_s)},
+          {"step_p50_us", rounded(what.p50_us)},
+          {"step_p99_us", rounded(what.p99_us)},
+          {"archived_records", what.archived},
+          {"removed_runs", what.removed},
+          {"log_records", what.log_records},
           {"disk_bytes", what.disk}};
 }
 

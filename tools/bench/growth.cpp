@@ -12,8 +12,8 @@ result<bench_result> bench_growth(const bench_options& how) {
   if (!scratch) return scratch.error();
   const auto data = scratch->path() / "data";
   const auto told = std::make_shared<meter>();
-  auto opened = node::open(
-      {.data_dir = data, .archive = {.log_records = how.log_records}, .retention = {.ended_runs = how.retention}});
+  auto opened =
+      node::open({.data_dir = data, .archive = {.log_records = how.log_records}, .retention = {.ended_runs = how.retention}});
   if (!opened) return opened.error();
   if (auto added = opened->add(make_workflow(told)); !added) return added.error();
 
@@ -59,12 +59,8 @@ result<bench_result> bench_growth(const bench_options& how) {
   const auto all_runs = static_cast<double>(std::max<std::uint64_t>(told->finished.load(), 1));
   const auto grown = last_memory > first_memory ? last_memory - first_memory : 0;
   bench_result out{.name = "growth"};
-  out.config = {{"runs", how.runs},
-                {"steps", how.steps},
-                {"seconds", how.seconds},
-                {"rounds", rounds},
-                {"retention", how.retention},
-                {"log_records", how.log_records}};
+  out.config = {{"runs", how.runs}, {"steps", how.steps},         {"seconds", how.seconds},
+                {"rounds", rounds}, {"retention", how.retention}, {"log_records", how.log_records}};
   out.figures = {{"runs_done", told->finished.load()},
                  {"steps_done", told->steps.load()},
                  {"bytes_per_step", rounded(static_cast<double>(disk_bytes(data)) / all_steps)},
@@ -74,7 +70,8 @@ result<bench_result> bench_growth(const bench_options& how) {
                  {"rss_anon_bytes_per_run", rounded(static_cast<double>(grown) / all_runs)},
                  {"rounds", std::move(series)}};
   out.floor = to_json_object(*floor);
-  out.ratios = {{"last_to_middle_disk", rounded(static_cast<double>(last_disk) / static_cast<double>(std::max<std::uint64_t>(middle_disk, 1)))},
+  out.ratios = {{"last_to_middle_disk",
+                 rounded(static_cast<double>(last_disk) / static_cast<double>(std::max<std::uint64_t>(middle_disk, 1)))},
                 {"last_to_first_throughput", rounded(first_rate > 0 ? last_rate / first_rate : 0)},
                 {"throughput", rounded(last_rate / floor->appends_per_s)}};
   return out;

@@ -59,8 +59,10 @@ std::shared_ptr<core::plan> plan_of(const workflow& of) {
   plan->hash = of.hash();
   plan->executors.push_back({.name = "lapper", .cooperative = true, .takes = {std::string{message_name<lap>}}});
   plan->by_name.emplace("lapper", 0);
-  plan->groups.push_back({.from = {0}, .to = {0}});
-  plan->groups_from = {{0}};
+  auto& edge = plan->groups.emplace_back();
+  edge.from.push_back(0);
+  edge.to.push_back(0);
+  plan->groups_from.push_back(std::vector<std::size_t>{0});
   return plan;
 }
 
@@ -76,16 +78,16 @@ class history_maker {
     const auto steps = static_cast<std::uint32_t>(std::max<std::uint64_t>(events / activations, 2) - 1);
     now_ = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()) - std::chrono::hours{1};
     const lap message{steps};
-    core::start_command start{.id = machine_.state().id,
-                              .message = std::string{message_name<lap>},
-                              .input = payload{to_json(message)}};
+    core::start_command start{
+        .id = machine_.state().id, .message = std::string{message_name<lap>}, .input = payload{to_json(message)}};
     if (auto begun = machine_.start(start, now_); !begun) return begun.error();
     while (machine_.state().seq < events) {
       const auto& [id, in] = *machine_.state().activations.begin();
       core::attempt_report report{.activation = id, .attempt = 1};
       const auto done = static_cast<step_ordinal>(in.history.size());
       if (done < steps) {
-        report.done.push_back({.ordinal = done, .kind = core::step_kind::call, .name = step_name, .result = {payload{json::value(true)}, {}}});
+        report.done.push_back(
+            {.ordinal = done, .kind = core::step_kind::call, .name = step_name, .result = {payload{json::value(true)}, {}}});
       } else {
         report.outputs.push_back({.name = std::string{message_name<lap>}, .value = payload{to_json(message)}});
         report.finished = true;

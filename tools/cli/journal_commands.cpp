@@ -21,7 +21,7 @@ namespace perdure::tools::cli {
 
 namespace {
 
-std::string_view name_of(core::event_kind kind) {
+std::string_view kind_name(core::event_kind kind) {
   return persistence::is_ledger(kind) ? persistence::ledger_name(kind) : core::name_of(kind);
 }
 
@@ -43,7 +43,7 @@ result<json::value> content_of(const core::record& record, core::blob_port& blob
   }
   const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
   if (!event) return event.error();
-  return json::value{core::event_to_json(*event)};
+  return json::value(core::event_to_json(*event));
 }
 
 /// A record as exports show it. A damaged one is told as such.
@@ -56,7 +56,7 @@ json::object record_json(const core::record& record, core::blob_port& blobs) {
   out.emplace("run_id", record.run.is_nil() ? json::value(nullptr) : json::value(record.run.str()));
   out.emplace("seq", record.seq);
   out.emplace("time", to_string(record.time));
-  out.emplace("kind", name_of(record.kind));
+  out.emplace("kind", kind_name(record.kind));
   out.emplace("schema", record.schema);
   out.emplace("status", to_string(record.status));
   out.emplace("active", record.active);
@@ -113,7 +113,8 @@ int show_journal(const show_command& how) {
       return records.add({{std::to_string(record.lsn)}, {"-"}, {"-"}, {"damaged", colour::red}});
     }
     const bool of_run = !persistence::is_ledger(record.kind);
-    const auto event = of_run ? core::decode(record.kind, record.schema, record.bytes, &journal.blobs()) : core::event{};
+    const auto event =
+        of_run ? core::decode(record.kind, record.schema, record.bytes, &journal.blobs()) : result<core::event>{core::event{}};
     std::string what;
     if (!of_run) {
       const auto content = content_of(record, journal.blobs());
@@ -126,7 +127,7 @@ int show_journal(const show_command& how) {
     records.add({{std::to_string(record.lsn)},
                  {record.run.is_nil() ? "-" : record.run.str()},
                  {std::to_string(record.seq)},
-                 {std::string{name_of(record.kind)}, event ? colour::plain : colour::red},
+                 {std::string{kind_name(record.kind)}, event ? colour::plain : colour::red},
                  {std::string{to_string(record.status)}, colour_of(to_string(record.status))},
                  {std::to_string(record.bytes.size())},
                  {what, colour::dim}});
@@ -210,7 +211,8 @@ std::optional<core::digest> read_digest(std::string_view text) {
 }
 
 json::object to_json_object(const persistence::checkpoint_place& place) {
-  return {{"hash", core::to_hex(place.hash)}, {"lsn", place.lsn}, {"through_lsn", place.through}, {"time", to_string(place.time)}};
+  return {
+      {"hash", core::to_hex(place.hash)}, {"lsn", place.lsn}, {"through_lsn", place.through}, {"time", to_string(place.time)}};
 }
 
 struct verify_command {
@@ -285,7 +287,7 @@ int journal_stats(const common_options& how) {
       return true;
     }
     bytes += record.bytes.size();
-    auto& count = kinds[name_of(record.kind)];
+    auto& count = kinds[kind_name(record.kind)];
     count = count.is_null() ? 1 : count.get_int64() + 1;
     return true;
   });
