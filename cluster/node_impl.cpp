@@ -103,20 +103,24 @@ result<void> node::impl::bring_up() {
   if (options_.control_socket && options_.engine == journal_engine::lmdb) {
     const std::weak_ptr<impl> self = weak_from_this();
     const auto closing = error{errc::shutting_down, "the node is closing"};
-    auto started =
-        cluster::control_server::start(options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
-                                                             auto held = self.lock();
-                                                             return held ? held->get(id) : closing;
-                                                           },
-                                                           .list = [self, closing](const list_options& how) -> result<run_page> {
-                                                             auto held = self.lock();
-                                                             return held ? held->list(how) : closing;
-                                                           },
-                                                           .stats =
-                                                               [self] {
-                                                                 auto held = self.lock();
-                                                                 return held ? held->stats() : node_stats{};
-                                                               }});
+    auto started = cluster::control_server::start(
+        options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
+                              auto held = self.lock();
+                              return held ? held->get(id) : closing;
+                            },
+                            .list = [self, closing](const list_options& how) -> result<run_page> {
+                              auto held = self.lock();
+                              return held ? held->list(how) : closing;
+                            },
+                            .stats =
+                                [self] {
+                                  auto held = self.lock();
+                                  return held ? held->stats() : node_stats{};
+                                },
+                            .retry = [self, closing](const run_id& id, std::string_view command_id) -> result<run_ref> {
+                              auto held = self.lock();
+                              return held ? held->retry(id, command_id) : closing;
+                            }});
     if (!started) return started.error();
     control_ = std::move(*started);
   }
@@ -126,9 +130,11 @@ result<void> node::impl::bring_up() {
 
 /// Commands that were left while no node ran. A retry needs its workflow: it stays in the inbox until that is added.
 void node::impl::take_inbox_in() {
-  const cluster::control_target self{.get = [this](const run_id& id) { return get(id); },
-                                     .list = [this](const list_options& how) { return list(how); },
-                                     .stats = [this] { return stats(); }};
+  const cluster::control_target self{
+      .get = [this](const run_id& id) { return get(id); },
+      .list = [this](const list_options& how) { return list(how); },
+      .stats = [this] { return stats(); },
+      .retry = [this](const run_id& id, std::string_view command_id) { return retry(id, command_id); }};
   inbox_waits_ = false;
   for (const auto& entry : shared_->journal->take_inbox()) {
     const auto done = cluster::carry_out_inbox(self, entry);

@@ -30,6 +30,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<run_info> wait(const run_id& run, duration limit) override;
   result<void> command(const run_id& run, core::command what) override;
   result<run_ref> retry(const run_id& run) override;
+  /// With a command id the linked run is always the same one: cluster::retry_id.
+  result<run_ref> retry(const run_id& run, std::string_view command_id);
   result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) override;
   result<std::vector<run_event>> events(const run_id& run, run_seq after, std::size_t limit) override;
 

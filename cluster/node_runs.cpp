@@ -269,12 +269,16 @@ result<void> node::impl::command(const run_id& run, core::command what) {
   return answer.get();
 }
 
-result<run_ref> node::impl::retry(const run_id& run) {
+result<run_ref> node::impl::retry(const run_id& run) { return retry(run, {}); }
+
+result<run_ref> node::impl::retry(const run_id& run, std::string_view command_id) {
   if (closed_ || failed_) return closing;
   auto held = enter();
   if (!held) return closing;
   const auto row = shared_->journal->row(run);
   if (!row) return error{errc::not_found, "no run " + run.str()};
+  const auto linked = command_id.empty() ? run_id::make() : cluster::retry_id(run, command_id);
+  if (shared_->journal->row(linked)) return run_ref{linked, shared_from_this()};
   auto definition = shared_->workflows.find(row->workflow, row->version, row->definition_hash);
   if (!definition)
     return error{errc::workflow_unknown,
@@ -295,7 +299,7 @@ result<run_ref> node::impl::retry(const run_id& run) {
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   held.unlock();
-  return begin({.how = {.id = run_id::make()},
+  return begin({.how = {.id = linked},
                 .definition = std::move(definition),
                 .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes)}});
 }

@@ -96,7 +96,8 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   what = add(*bench, chosen, "recovery", "A process with runs in flight is killed: how soon does every run go on?",
              bench::bench_recovery, 10'000);
   add_steps(*bench, "recovery", *what, 3);
-  bench->get_subcommand("recovery")->add_flag("--sleeping", what->how.sleeping, "Runs whose sleep came due while the process was dead");
+  bench->get_subcommand("recovery")
+      ->add_flag("--sleeping", what->how.sleeping, "Runs whose sleep came due while the process was dead");
   what = add(*bench, chosen, "growth", "Speed, memory and disk while finished runs pile up", bench::bench_growth, 256);
   add_steps(*bench, "growth", *what, 10);
   add_seconds(*bench, "growth", *what);
