@@ -1,6 +1,7 @@
 #include "cluster/control_protocol.hpp"
 
 #include "core/event_json.hpp"
+#include "core/record.hpp"
 #include "perdure/json.hpp"
 
 namespace perdure::cluster {
@@ -201,12 +202,26 @@ result<run_command> command_from_wire(const json::object& in) {
   return out;
 }
 
+run_id linked_id(const run_id& source, std::string_view command_id) {
+  const std::string_view bytes{reinterpret_cast<const char*>(source.bytes.data()), source.bytes.size()};
+  const auto hash = core::sha256({"linked", bytes, command_id});
+  auto out = source;
+  // What a UUIDv7 has of time stays, what it has of chance comes from the hash.
+  for (std::size_t i = 6; i < out.bytes.size(); ++i) out.bytes[i] = hash[i];
+  out.bytes[6] = static_cast<std::uint8_t>(0x70U | (out.bytes[6] & 0x0FU));
+  out.bytes[8] = static_cast<std::uint8_t>(0x80U | (out.bytes[8] & 0x3FU));
+  return out;
+}
+
 result<json::object> carry_out(const control_target& node, const run_command& command) {
   const auto found = node.get(command.run);
   if (!found) return found.error();
   const auto& run = *found;
   if (command.what == "retry" || command.what == "fork") {
-    const auto linked = command.what == "retry" ? run.retry() : run.fork(command.from);
+    const bool forks = command.what == "fork";
+    const auto linked = forks        ? (node.fork ? node.fork(command.run, command.from, command.command_id) : run.fork(command.from))
+                        : node.retry ? node.retry(command.run, command.command_id)
+                                     : run.retry();
     if (!linked) return linked.error();
     return json::object{{"run_id", linked->id().str()}};
   }

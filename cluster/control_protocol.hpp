@@ -28,7 +28,7 @@ struct run_command {
   std::string request_id;  ///< respond
   json::value value;       ///< signal, respond
   std::string reason;      ///< cancel
-  std::string command_id;  ///< makes signal and respond idempotent; in the inbox also retry and fork: the new run's id
+  std::string command_id;  ///< makes signal, respond, retry and fork idempotent
   run_seq from = 0;        ///< fork
 };
 
@@ -37,6 +37,10 @@ struct control_target {
   std::function<result<run_ref>(const run_id&)> get;
   std::function<result<run_page>(const list_options&)> list;
   std::function<node_stats()> stats;
+  /// Starts a linked run; with a command id always the same one. Empty = run_ref::retry, which knows no command ids.
+  std::function<result<run_ref>(const run_id&, std::string_view command_id)> retry;
+  /// The same for run_ref::fork.
+  std::function<result<run_ref>(const run_id&, run_seq from, std::string_view command_id)> fork;
 };
 
 [[nodiscard]] json::object to_wire(const error& why);
@@ -56,6 +60,9 @@ struct control_target {
 [[nodiscard]] result<list_options> list_options_from_wire(const json::object& in);
 [[nodiscard]] result<run_command> command_from_wire(const json::object& in);
 [[nodiscard]] std::optional<run_status> status_from_name(std::string_view name);
+
+/// The run that a retry or fork with this command id starts. It sorts beside the run that it takes over from.
+[[nodiscard]] run_id linked_id(const run_id& source, std::string_view command_id);
 
 /// Does it through the run's reference. {"run_id"}: the run, or for retry and fork the new one.
 [[nodiscard]] result<json::object> carry_out(const control_target& node, const run_command& command);

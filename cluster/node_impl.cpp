@@ -113,20 +113,28 @@ result<void> node::impl::bring_up() {
   if (options_.control_socket && options_.engine == journal_engine::lmdb) {
     const std::weak_ptr<impl> self = weak_from_this();
     const auto closing = error{errc::shutting_down, "the node is closing"};
-    auto started =
-        cluster::control_server::start(options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
-                                                             auto held = self.lock();
-                                                             return held ? held->get(id) : closing;
-                                                           },
-                                                           .list = [self, closing](const list_options& how) -> result<run_page> {
-                                                             auto held = self.lock();
-                                                             return held ? held->list(how) : closing;
-                                                           },
-                                                           .stats =
-                                                               [self] {
-                                                                 auto held = self.lock();
-                                                                 return held ? held->stats() : node_stats{};
-                                                               }});
+    auto started = cluster::control_server::start(
+        options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
+                              auto held = self.lock();
+                              return held ? held->get(id) : closing;
+                            },
+                            .list = [self, closing](const list_options& how) -> result<run_page> {
+                              auto held = self.lock();
+                              return held ? held->list(how) : closing;
+                            },
+                            .stats =
+                                [self] {
+                                  auto held = self.lock();
+                                  return held ? held->stats() : node_stats{};
+                                },
+                            .retry = [self, closing](const run_id& id, std::string_view command_id) -> result<run_ref> {
+                              auto held = self.lock();
+                              return held ? held->retry(id, command_id) : closing;
+                            },
+                            .fork = [self, closing](const run_id& id, run_seq from, std::string_view command_id) -> result<run_ref> {
+                              auto held = self.lock();
+                              return held ? held->fork(id, from, command_id) : closing;
+                            }});
     if (!started) return started.error();
     control_ = std::move(*started);
   }
@@ -162,16 +170,12 @@ void node::impl::take_inbox_in() {
 result<void> node::impl::carry_out_left(std::string_view entry) {
   const auto command = cluster::command_of_inbox(entry);
   if (!command) return command.error();
-  if (command->what == "retry" || command->what == "fork") {
-    const auto named = run_id::parse(command->command_id);
-    if (named && shared_->journal->row(*named)) return {};
-    const auto as = named.value_or(run_id::make());
-    const auto linked = command->what == "retry" ? retry_as(command->run, as) : fork_as(command->run, command->from, as);
-    return linked ? result<void>{} : linked.error();
-  }
-  const cluster::control_target self{.get = [this](const run_id& id) { return get(id); },
-                                     .list = [this](const list_options& how) { return list(how); },
-                                     .stats = [this] { return stats(); }};
+  const cluster::control_target self{
+      .get = [this](const run_id& id) { return get(id); },
+      .list = [this](const list_options& how) { return list(how); },
+      .stats = [this] { return stats(); },
+      .retry = [this](const run_id& id, std::string_view command_id) { return retry(id, command_id); },
+      .fork = [this](const run_id& id, run_seq from, std::string_view command_id) { return fork(id, from, command_id); }};
   const auto done = cluster::carry_out(self, *command);
   return done ? result<void>{} : done.error();
 }

@@ -31,6 +31,9 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<void> command(const run_id& run, core::command what) override;
   result<run_ref> retry(const run_id& run) override;
   result<run_ref> fork(const run_id& run, run_seq from) override;
+  /// With a command id the linked run is always the same one: cluster::linked_id.
+  result<run_ref> retry(const run_id& run, std::string_view command_id);
+  result<run_ref> fork(const run_id& run, run_seq from, std::string_view command_id);
   result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) override;
   result<std::vector<run_event>> events(const run_id& run, run_seq after, std::size_t limit) override;
 
@@ -48,16 +51,14 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<void> bring_up();
   void take_inbox_in();
   result<void> carry_out_left(std::string_view entry);
-  result<run_ref> retry_as(const run_id& run, const run_id& as);
   void fail_stop();
   result<run_ref> begin(actors::start_run what);
   result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
                          const payload& input);
   /// Begins a run that takes over a state made of another's events.
   using make_state =
-      std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, const core::plan*)>;
-  result<run_ref> begin_linked(const run_id& run, const run_id& as, core::restore_link link, const make_state& make);
-  result<run_ref> fork_as(const run_id& run, run_seq from, const run_id& as);
+      std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, run_id, const core::plan*)>;
+  result<run_ref> begin_linked(const run_id& run, std::string_view command_id, core::restore_link link, const make_state& make);
   result<run_info> wait_for_one(const run_id& run, duration limit, bool began_elsewhere);
   run_summary summary_of(const persistence::run_row& row) const;
   result<run_info> info_of(const persistence::run_row& row);

@@ -293,28 +293,31 @@ result<void> node::impl::command(const run_id& run, core::command what) {
   return answer.get();
 }
 
-result<run_ref> node::impl::retry(const run_id& run) { return retry_as(run, run_id::make()); }
+result<run_ref> node::impl::retry(const run_id& run) { return retry(run, {}); }
 
-result<run_ref> node::impl::retry_as(const run_id& run, const run_id& as) {
-  return begin_linked(run, as, core::restore_link::retried, [&](const auto& history, const core::plan* of) {
+result<run_ref> node::impl::retry(const run_id& run, std::string_view command_id) {
+  return begin_linked(run, command_id, core::restore_link::retried, [&](const auto& history, run_id as, const core::plan* of) {
     return core::state_for_retry(history, as, of, shared_->clock.now());
   });
 }
 
-result<run_ref> node::impl::fork(const run_id& run, run_seq from) { return fork_as(run, from, run_id::make()); }
+result<run_ref> node::impl::fork(const run_id& run, run_seq from) { return fork(run, from, {}); }
 
-result<run_ref> node::impl::fork_as(const run_id& run, run_seq from, const run_id& as) {
-  return begin_linked(run, as, core::restore_link::forked, [&](const auto& history, const core::plan* of) {
+result<run_ref> node::impl::fork(const run_id& run, run_seq from, std::string_view command_id) {
+  return begin_linked(run, command_id, core::restore_link::forked, [&](const auto& history, run_id as, const core::plan* of) {
     return core::state_for_fork(history, as, from, of, shared_->clock.now());
   });
 }
 
-result<run_ref> node::impl::begin_linked(const run_id& run, const run_id& as, core::restore_link link, const make_state& make) {
+result<run_ref> node::impl::begin_linked(const run_id& run, std::string_view command_id, core::restore_link link,
+                                         const make_state& make) {
   if (closed_ || failed_) return closing;
   auto held = enter();
   if (!held) return closing;
   const auto row = shared_->journal->row(run);
   if (!row) return error{errc::not_found, "no run " + run.str()};
+  const auto linked = command_id.empty() ? run_id::make() : cluster::linked_id(run, command_id);
+  if (shared_->journal->row(linked)) return run_ref{linked, shared_from_this()};
   auto definition = shared_->workflows.find(row->workflow, row->version, row->definition_hash);
   if (!definition)
     return error{errc::workflow_unknown,
@@ -330,12 +333,12 @@ result<run_ref> node::impl::begin_linked(const run_id& run, const run_id& as, co
     }
     if (records->size() < limits::reader_records) break;
   }
-  auto state = make(history, &definition->plan);
+  auto state = make(history, linked, &definition->plan);
   if (!state) return state.error();
   auto bytes = core::encode_state(*state, nullptr);
   if (!bytes) return bytes.error();
   held.unlock();
-  return begin({.how = {.id = as},
+  return begin({.how = {.id = linked},
                 .definition = std::move(definition),
                 .first = core::run_restored{.source = run, .source_seq = state->seq, .state = std::move(*bytes), .link = link}});
 }

@@ -59,7 +59,7 @@ TEST_CASE("a run is drawn over time as text that fits, as JSON and as SVG") {
   CHECK(rows[1].at("name") == "get");
   CHECK(rows[1].at("depth") == 1);
   CHECK(rows[1].at("attempts") == 2);
-  CHECK(rows[2].at("spans").as_array().size() == 1);
+  CHECK(rows[1].at("failures").as_array().size() == 1);
   CHECK(rows[2].at("spans").as_array()[0].at("what") == "waiting");
   CHECK(shown.at("run").at("open") == false);
   const auto few = here.call({"runs", "show", run, "--timeline", "--rows", "1"});

@@ -15,6 +15,14 @@ constexpr std::chrono::milliseconds pause_between{100};
 constexpr std::size_t page = 1000;
 }  // namespace
 
+std::vector<result<client::done>> client::commands(const std::vector<cluster::run_command>& what) {
+  std::vector<result<done>> out;
+  for (const auto& each : what) out.push_back(command(each));
+  return out;
+}
+
+result<void> client::each_pending(const std::function<void(const cluster::run_command&)>&) { return {}; }
+
 result<std::unique_ptr<client>> reach(const std::filesystem::path& data) {
   const auto until = std::chrono::steady_clock::now() + patience;
   while (true) {

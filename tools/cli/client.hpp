@@ -32,6 +32,11 @@ class client {
     bool pending = false;  ///< put into the inbox, taken in when a node opens the directory
   };
   [[nodiscard]] virtual result<done> command(const cluster::run_command& what) = 0;
+  /// Several, an answer for each; best in batches of `batch()`.
+  [[nodiscard]] virtual std::vector<result<done>> commands(const std::vector<cluster::run_command>& what);
+  [[nodiscard]] virtual std::size_t batch() const { return 100; }
+  /// Shows the commands that wait until a node opens the directory, in order.
+  virtual result<void> each_pending(const std::function<void(const cluster::run_command&)>& take);
   /// Commits, records, runs …
   [[nodiscard]] virtual result<json::object> stats() = 0;
   /// "node", "socket", "offline"

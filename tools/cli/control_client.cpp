@@ -84,6 +84,10 @@ result<json::object> control_client::receive(const std::stop_token& stop) {
 
 result<json::value> control_client::ask(const json::object& request) {
   if (auto sent = send(request); !sent) return sent.error();
+  return answer();
+}
+
+result<json::value> control_client::answer() {
   auto answer = receive();
   if (!answer) return answer.error();
   if (auto* ok = answer->if_contains("ok")) return std::move(*ok);
@@ -137,13 +141,34 @@ result<void> control_client::follow(const run_id& run, run_seq after, const take
   return take_events({{"do", "follow"}, {"run_id", run.str()}, {"after", after}}, take, stop);
 }
 
-result<client::done> control_client::command(const cluster::run_command& what) {
-  const auto answer = ask(cluster::to_wire(what));
+namespace {
+
+result<client::done> done_of(const result<json::value>& answer) {
   if (!answer) return answer.error();
   const auto* id = answer->is_object() ? answer->get_object().if_contains("run_id") : nullptr;
   const auto run = id != nullptr && id->is_string() ? run_id::parse(id->get_string()) : std::nullopt;
   if (!run) return error{errc::internal, "the node's answer names no run"};
-  return done{*run, false};
+  return client::done{*run, false};
+}
+
+}  // namespace
+
+result<client::done> control_client::command(const cluster::run_command& what) { return done_of(ask(cluster::to_wire(what))); }
+
+std::vector<result<client::done>> control_client::commands(const std::vector<cluster::run_command>& what) {
+  std::vector<result<done>> out;
+  // All questions before the first answer, so that none waits for the way of another.
+  for (const auto& each : what) {
+    if (auto sent = send(cluster::to_wire(each)); !sent) return {what.size(), sent.error()};
+  }
+  for (std::size_t i = 0; i < what.size(); ++i) {
+    out.push_back(done_of(answer()));
+    if (out.back() || out.back().error().code != errc::shutting_down) continue;
+    const auto gone = out.back().error();
+    out.resize(what.size(), gone);
+    break;
+  }
+  return out;
 }
 
 result<json::object> control_client::stats() {

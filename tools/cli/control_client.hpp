@@ -24,6 +24,7 @@ class control_client : public client {
   result<void> stored(const run_id& run, run_seq after, const take_event& take) override;
   result<void> follow(const run_id& run, run_seq after, const take_event& take, std::stop_token stop) override;
   result<done> command(const cluster::run_command& what) override;
+  std::vector<result<done>> commands(const std::vector<cluster::run_command>& what) override;
   result<json::object> stats() override;
   [[nodiscard]] std::string_view kind() const override { return "socket"; }
 
@@ -33,6 +34,7 @@ class control_client : public client {
   /// The next line; `shutting_down` when the node closed the connection, `timeout` when `stop` was asked for.
   result<json::object> receive(const std::stop_token& stop = {});
   result<json::value> ask(const json::object& request);
+  result<json::value> answer();
   result<void> take_events(const json::object& request, const take_event& take, const std::stop_token& stop);
 
   std::filesystem::path data_;

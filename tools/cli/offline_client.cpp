@@ -1,6 +1,7 @@
 #include "tools/cli/offline_client.hpp"
 
 #include "core/event_json.hpp"
+#include "persistence/inbox.hpp"
 #include "tools/cli/command.hpp"
 
 namespace perdure::tools::cli {
@@ -125,22 +126,49 @@ result<void> offline_client::check(const cluster::run_command& what) {
                "run " + what.run.str() + " has no open request " + what.request_id + "; `perdure runs show` lists them"};
 }
 
-result<client::done> offline_client::command(const cluster::run_command& what) {
-  if (auto checked = check(what); !checked) return checked.error();
+result<client::done> offline_client::command(const cluster::run_command& what) { return commands({what}).front(); }
+
+std::vector<result<client::done>> offline_client::commands(const std::vector<cluster::run_command>& what) {
+  std::vector<result<done>> out;
+  bool any = false;
+  for (const auto& each : what) {
+    const auto checked = journal_ ? check(each) : error{errc::io_error, data_.string() + ": cannot be read any more"};
+    any = any || checked;
+    out.push_back(checked ? result<done>{done{each.what == "retry" || each.what == "fork" ? run_id{} : each.run, true}} : checked.error());
+  }
+  if (!any) return out;
+  const auto fail = [&](const error& why) {
+    for (auto& each : out) {
+      if (each) each = why;
+    }
+    return out;
+  };
   // One environment per process: the reading one ends before the writing one begins.
   journal_.reset();
   const node_options defaults;
   auto writing = persistence::open_lmdb_journal(data_, persistence::open_mode::read_write, defaults.max_map_bytes, 0);
-  if (!writing) return writing.error();
-  auto left = what;
-  // Were the node that takes it in to crash in the middle, it would come again.
-  if (left.command_id.empty()) left.command_id = run_id::make().str();
-  if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(left))); !put) return put.error();
-  writing->reset();
+  if (writing) {
+    for (std::size_t i = 0; i < what.size(); ++i) {
+      if (!out[i]) continue;
+      auto left = what[i];
+      // Were the node that takes it in to crash in the middle, it would come again.
+      if (left.command_id.empty()) left.command_id = run_id::make().str();
+      if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(left))); !put) out[i] = put.error();
+    }
+    writing->reset();
+  }
   auto reading = open_to_read(data_);
-  if (!reading) return reading.error();
+  if (!reading) return fail({errc::io_error, reading.error().message});
   journal_ = std::move(*reading);
-  return done{what.what == "retry" || what.what == "fork" ? run_id{} : what.run, true};
+  return writing ? out : fail(writing.error());
+}
+
+result<void> offline_client::each_pending(const std::function<void(const cluster::run_command&)>& take) {
+  return persistence::each_inbox(data_, [&](std::string_view entry) {
+    const auto read = payload::parse_text(entry);
+    if (!read || !read->value().is_object()) return;
+    if (const auto command = cluster::command_from_wire(read->value().get_object())) take(*command);
+  });
 }
 
 result<json::object> offline_client::stats() {

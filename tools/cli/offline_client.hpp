@@ -23,6 +23,10 @@ class offline_client : public client {
   result<void> stored(const run_id& run, run_seq after, const take_event& take) override;
   result<void> follow(const run_id& run, run_seq after, const take_event& take, std::stop_token stop) override;
   result<done> command(const cluster::run_command& what) override;
+  std::vector<result<done>> commands(const std::vector<cluster::run_command>& what) override;
+  /// The directory is opened to write, and again to read, for each batch.
+  [[nodiscard]] std::size_t batch() const override { return 1'000; }
+  result<void> each_pending(const std::function<void(const cluster::run_command&)>& take) override;
   result<json::object> stats() override;
   [[nodiscard]] std::string_view kind() const override { return "offline"; }
 

@@ -3,6 +3,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "tools/cli/bulk_command.hpp"
 #include "tools/cli/client.hpp"
 #include "tools/cli/runs_parts.hpp"
 #include "tools/cli/terminal.hpp"
@@ -16,6 +17,7 @@ struct act_command {
   std::string run;
   std::string value = "null";
   cluster::run_command what;
+  bulk_command many;
 };
 
 std::string said(const act_command& how, const client::done& done) {
@@ -31,6 +33,14 @@ std::string said(const act_command& how, const client::done& done) {
 }
 
 int act(act_command& how) {
+  if (how.run.empty()) {
+    if (how.many.wanted()) return act_on_many(how.common, how.many, how.what);
+    return fail_usage(how.common,
+                      how.what.what + ": name a run, or choose runs with --all, --status, --workflow or --older-than");
+  }
+  if (how.many.wanted() || how.many.dry_run)
+    return fail_usage(how.common,
+                      "a run's id and a selection (--all, --status, --workflow, --older-than, --dry-run) exclude each other");
   auto value = read_json_argument(how.value, "--value");
   if (!value) return fail(how.common, value.error(), exit_usage);
   how.what.value = std::move(*value);
@@ -54,12 +64,19 @@ int act(act_command& how) {
   return exit_fine;
 }
 
-std::shared_ptr<act_command> add(CLI::App& runs, chosen_command& chosen, const std::string& verb, const std::string& help) {
+/// `many`: a selection may stand in the place of the run.
+std::shared_ptr<act_command> add(CLI::App& runs, chosen_command& chosen, const std::string& verb, const std::string& help,
+                                 bool many = false) {
   auto how = std::make_shared<act_command>();
   how->what.what = verb;
   auto* command = runs.add_subcommand(verb, help);
   add_common_options(*command, how->common);
-  command->add_option("ID", how->run, "Run id, or a unique beginning of it")->required();
+  auto* id = command->add_option("ID", how->run, "Run id, or a unique beginning of it");
+  if (many) {
+    add_bulk_options(*command, how->many);
+  } else {
+    id->required();
+  }
   command->callback([&chosen, how] { chosen = [how] { return act(*how); }; });
   return how;
 }
@@ -67,11 +84,12 @@ std::shared_ptr<act_command> add(CLI::App& runs, chosen_command& chosen, const s
 }  // namespace
 
 void add_runs_act(CLI::App& runs, chosen_command& chosen) {
-  auto how = add(runs, chosen, "cancel", "Asks a run to cancel; its handlers may clean up for a grace period");
+  auto how = add(runs, chosen, "cancel", "Asks a run, or a selection, to cancel; handlers may clean up for a grace period", true);
   runs.get_subcommand("cancel")->add_option("--reason", how->what.reason, "Why, for the journal");
-  add(runs, chosen, "pause", "No new attempts, steps or timers until resume");
-  add(runs, chosen, "resume", "Lets a paused run go on");
-  add(runs, chosen, "retry", "Starts a linked run of a failed, cancelled or timed-out one; successful steps are kept");
+  add(runs, chosen, "pause", "No new attempts, steps or timers of a run, or a selection, until resume", true);
+  add(runs, chosen, "resume", "Lets a paused run, or a selection, go on", true);
+  add(runs, chosen, "retry",
+      "Starts a linked run of a failed, cancelled or timed-out one, or of each of a selection; successful steps are kept", true);
   how = add(runs, chosen, "fork", "Starts a run that shares the events of another up to one, and goes on from there");
   runs.get_subcommand("fork")
       ->add_option("--from", how->what.from, "Last event (seq) that both share, as `runs events` lists them")

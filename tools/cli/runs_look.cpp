@@ -9,6 +9,7 @@
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/render.hpp"
 #include "tools/cli/runs_parts.hpp"
+#include "tools/cli/selection.hpp"
 #include "tools/cli/timeline_command.hpp"
 #include "tools/cli/times.hpp"
 #include "tools/cli/wait.hpp"
@@ -19,24 +20,22 @@ namespace {
 
 struct list_command {
   common_options common;
-  std::string status, workflow, cursor;
+  run_filter filter;
+  std::string cursor;
   std::size_t limit = 50;
   bool oldest_first = false;
 };
 
 int list_runs(const list_command& how) {
+  const auto which = read_filter(how.filter, wall_clock());
+  if (!which) return fail(how.common, which.error(), exit_usage);
   list_options options;
-  if (!how.status.empty()) {
-    options.status = cluster::status_from_name(how.status);
-    if (!options.status) return fail_usage(how.common, "--status: \"" + how.status + "\" is no status of a run");
-  }
-  options.workflow = how.workflow;
   options.limit = how.limit;
   options.cursor = how.cursor;
   options.newest_first = !how.oldest_first;
   auto runs = reach(how.common.data);
   if (!runs) return fail(how.common, runs.error());
-  const auto page = (*runs)->list(options);
+  const auto page = selected_page(**runs, *which, options);
   if (!page) return fail(how.common, page.error());
   if (how.common.json) {
     put_json(cluster::to_wire(*page));
@@ -115,8 +114,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   auto list = std::make_shared<list_command>();
   auto* command = runs.add_subcommand("list", "Runs of the data directory, newest first");
   add_common_options(*command, list->common);
-  command->add_option("--status", list->status, "Only runs with this status (running, waiting, failed ...)");
-  command->add_option("--workflow", list->workflow, "Only runs of this workflow");
+  add_filter_options(*command, list->filter);
   command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->check(whole_number(1, 10'000));
   command->add_option("--cursor", list->cursor, "Go on where the page before ended");
   command->add_flag("--oldest-first", list->oldest_first, "Oldest first");

@@ -163,7 +163,7 @@ std::string render_timeline(const timeline& what, std::size_t width) {
     if (i > 0) ++rows[i].depth;
     names = std::max(names, display_width(name_of(rows[i])));
     statuses = std::max(statuses, display_width(rows[i].status));
-    lengths = std::max(lengths, display_width(to_human(rows[i].took())));
+    lengths = std::max(lengths, display_width(to_human(rounded(rows[i].took()))));
   }
   names = std::min(names, std::max<std::size_t>(width / 4, 16));
   const auto left = names + gap + statuses + gap + lengths + gap;
@@ -178,8 +178,8 @@ std::string render_timeline(const timeline& what, std::size_t width) {
     failures = failures || !row.failures.empty();
     open = open || row.open;
     out += padded(name_of(row), names) + std::string(gap, ' ') + paint(colour_of(row.status), padded(row.status, statuses)) +
-           std::string(gap, ' ') + right(to_human(row.took()), lengths) + std::string(gap, ' ') + painted(over.bar(row, used)) +
-           "\n";
+           std::string(gap, ' ') + right(to_human(rounded(row.took())), lengths) + std::string(gap, ' ') +
+           painted(over.bar(row, used)) + "\n";
   }
   if (what.left_out > 0) {
     out += paint(colour::dim, "… and " + std::to_string(what.left_out) + " shorter ones, left out (--rows 0 shows all)") + "\n";

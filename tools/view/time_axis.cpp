@@ -41,4 +41,12 @@ std::vector<axis_mark> marks_of(duration length, std::size_t most) {
   return out;
 }
 
+duration rounded(duration length) {
+  using namespace std::chrono;
+  if (length < milliseconds{1}) return length;
+  if (length < seconds{1}) return round<milliseconds>(length);
+  if (length < seconds{10}) return round<std::chrono::duration<duration::rep, std::centi>>(length);
+  return length < minutes{1} ? round<std::chrono::duration<duration::rep, std::deci>>(length) : length;
+}
+
 }  // namespace perdure::tools

@@ -16,4 +16,7 @@ struct axis_mark {
 /// Marks at round times over `length`, the first at 0, at most `most` of them (at least one).
 [[nodiscard]] std::vector<axis_mark> marks_of(duration length, std::size_t most);
 
+/// As exact as a bar's length is read: to the millisecond below a second, to three digits above.
+[[nodiscard]] duration rounded(duration length);
+
 }  // namespace perdure::tools

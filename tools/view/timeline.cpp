@@ -97,7 +97,8 @@ void timeline_reader::note(row& of, const std::string& status, std::uint32_t att
   const auto now = doing_of(status);
   const bool ends = of.open && !now;
   const bool again = now && attempts > of.attempts && of.attempts > 0;
-  if (failed && of.open && (again || ends || (status == "retrying" && of.status != "retrying"))) of.failures.push_back(at);
+  // What retries has failed already; between the end of its pause and its next try it may look ended for a moment.
+  if (failed && of.open && of.status != "retrying" && (again || ends || status == "retrying")) of.failures.push_back(at);
   if (of.spans.empty()) of.from = at;
   if (now && (!of.open || of.spans.back().what != *now || again)) {
     close_at(of, at);

@@ -163,7 +163,7 @@ class picture {
   }
 
   [[nodiscard]] std::string header() const {
-    auto about = what_.whole.status + (what_.whole.open ? " for " : " after ") + perdure::to_human(what_.whole.took());
+    auto about = what_.whole.status + (what_.whole.open ? " for " : " after ") + perdure::to_human(rounded(what_.whole.took()));
     about += "  ·  from " + time_of(what_.whole.from) + (what_.whole.open ? " until now, " : " to ") + time_of(what_.whole.to) +
              "  ·  run " + what_.run;
     return text_at(names_at, 36, "title", fitting(what_.workflow + " " + what_.version, 110)) + "<circle cx=\"" +
@@ -195,7 +195,7 @@ class picture {
     auto name = fitting(row.name, 34 - 2 * depth);
     if (row.attempts > 1) name += " ×" + std::to_string(row.attempts);
     out += text_at(names_at + indent * static_cast<double>(depth), base, index == 0 ? "run" : "name", name);
-    out += text_at(took_end, base, "took", perdure::to_human(row.took()));
+    out += text_at(took_end, base, "took", perdure::to_human(rounded(row.took())));
     out += bars(row, top, index + 1 < rows_.size() && rows_[index + 1]->depth > row.depth);
     return out + "</g>\n";
   }
@@ -212,8 +212,8 @@ class picture {
       if (x + wide < drawn + 0.5) continue;
       drawn = x + wide;
       used_.insert(each.what);
-      auto title = row.name + " " + std::string{meaning_of(each.what)} + " " + perdure::to_human(each.to - each.from) + " from " +
-                   perdure::to_string(each.from);
+      auto title = row.name + " " + std::string{meaning_of(each.what)} + " " + perdure::to_human(rounded(each.to - each.from)) +
+                   " from " + perdure::to_string(each.from);
       if (row.attempts > 1) title += ", attempt " + std::to_string(each.attempt);
       out += box(x, y, wide, high, fill_of(each.what, colour_of(row)), title);
     }

@@ -179,6 +179,7 @@ TEST_CASE("tasks of a document stand under the tasks they are part of, and a try
   CHECK(read.rows[1].attempts == 2);
   CHECK(lengths(read.rows[1]).back() == std::pair<doing, duration>{doing::running, 3s});
   CHECK(read.rows[1].spans.front().what == doing::retrying);
+  CHECK(read.rows[1].failures.size() <= 1);
 }
 
 TEST_CASE("when there are more rows than wanted, failed and open ones stay, then the longest, and the rest is counted") {
@@ -256,6 +257,15 @@ TEST_CASE("a picture keeps names of all sorts as text, without breaking its XML"
   CHECK(svg.find('\x1b') == std::string::npos);
   CHECK(svg.find('\x01') == std::string::npos);
   CHECK(svg == timeline_svg(what));
+}
+
+TEST_CASE("lengths are rounded to what can be read off a bar") {
+  CHECK(rounded(37us) == 37us);
+  CHECK(rounded(827'684us) == 828ms);
+  CHECK(rounded(7'457'100us) == 7'460ms);
+  CHECK(rounded(12'345ms) == 12'300ms);
+  CHECK(rounded(95s) == 95s);
+  CHECK(rounded(999'700us) == 1s);
 }
 
 TEST_CASE("a time axis has round marks, as many as fit") {
