@@ -6,8 +6,8 @@
 #include <string>
 
 #include "actors/definitions.hpp"
-#include "core/command.hpp"
 #include "cluster/testing/chance.hpp"
+#include "core/command.hpp"
 
 namespace perdure::sim {
 

@@ -14,8 +14,9 @@
 #include <set>
 
 #include "actors/definitions.hpp"
-#include "persistence/memory_journal.hpp"
 #include "cluster/testing/durable.hpp"
+#include "persistence/memory_journal.hpp"
+#include "simulation/outside.hpp"
 
 namespace perdure::sim {
 
