@@ -7,6 +7,7 @@
 #include "actors/delivery.hpp"
 #include "actors/executor_actor.hpp"
 #include "actors/reserving_blobs.hpp"
+#include "actors/run_batch.hpp"
 #include "actors/services.hpp"
 #include "core/assert.hpp"
 #include "core/effects.hpp"
@@ -23,34 +24,6 @@ constexpr std::chrono::milliseconds space_pause{500};
 /// A run that only waits leaves memory after so long without an event, unless it is about to go on.
 constexpr std::chrono::milliseconds park_pause{20};
 constexpr std::chrono::seconds park_margin{1};
-
-/// What goes with one append, and what is let out when it is durable.
-struct batch {
-  std::vector<core::record> records;
-  std::vector<core::effect_change> changes;
-  std::vector<reply> answers;
-  bool essential = false;
-  std::size_t durable = 0;    ///< so many records are
-  std::size_t in_append = 0;  ///< so many after them are being appended
-
-  /// The journal takes only so much at once; a longer batch goes in pieces and is let out after the last.
-  [[nodiscard]] std::size_t next_piece() const {
-    std::size_t count = 0, bytes = 0;
-    for (auto i = durable; i < records.size() && count < limits::commit_records; ++i, ++count) {
-      bytes += records[i].bytes.size();
-      if (count > 0 && bytes > limits::commit_bytes) break;
-    }
-    return count;
-  }
-  [[nodiscard]] bool empty() const { return records.empty() && answers.empty() && changes.empty(); }
-  void join(batch&& later) {
-    std::move(later.records.begin(), later.records.end(), std::back_inserter(records));
-    std::move(later.changes.begin(), later.changes.end(), std::back_inserter(changes));
-    std::move(later.answers.begin(), later.answers.end(), std::back_inserter(answers));
-    essential = essential || later.essential;
-    later = {};
-  }
-};
 
 class run_actor : public caf::event_based_actor {
  public:
@@ -553,7 +526,9 @@ class run_actor : public caf::event_based_actor {
     return true;
   }
   void leave_if_drained() {
-    if (leaving_ && flying_.empty() && (next_.records.empty() || !unwritten_.empty())) leave();
+    // What waits for room is in no append: it is done again at the next start.
+    const bool nothing_flies = waits_for_space_ || (flying_.empty() && (next_.records.empty() || !unwritten_.empty()));
+    if (leaving_ && nothing_flies) leave();
   }
   /// Messages that the router sent before it knew are still answered.
   void leave() {

@@ -79,7 +79,7 @@ TEST_CASE("a large payload that is damaged or gone is found by verify and named 
   const workplace here;
   const auto run = [&](const std::string& letter) {
     const auto file = here.document(
-        "long_" + letter,
+        "long-" + letter,
         "  - a:\n      run:\n        shell:\n          command: head -c 100000 /dev/zero | tr '\\0' " + letter + "\n");
     return text_of(here.call({"run", file, "--json"}).json().at("run_id"));
   };

@@ -255,6 +255,8 @@ void world::open_journal() {
 void world::open_process(bool unclean) {
   closing_ = closing::no;
   hurts_ = 0;
+  // A commit that fails while it opens ends a process before it begins; then the next one opens.
+  for (int tries = 0; tries < 3 && !journal_->acquire(0); ++tries) open_journal();
   const auto number = next_process_++;
   auto lent = std::make_unique<lent_journal>(journal_);
   lent->before_append = [this](std::size_t items) { before_commit(items); };

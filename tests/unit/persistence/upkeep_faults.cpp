@@ -38,7 +38,7 @@ TEST_CASE("whatever commit of the background work fails, and however, the next s
     }
     const auto plan = bench.now->plan_upkeep(at_second(0));
     if (plan == nullptr) {
-      CHECK(failing > 10);
+      CHECK(failing > 5);
       break;
     }
     bench.disk->fail_commit(fault);
