@@ -58,7 +58,7 @@ class attempt_host::body_context : public call_context {
  public:
   body_context(attempt_host& host, const body& of) : host_(host), body_(of) {}
   std::string idempotency_key() const override {
-    return host_.run_.str() + "/" + host_.what_->executor + "/" + std::to_string(host_.what_->id) + "/" +
+    return host_.run_.str() + "/" + host_.executor_ + "/" + std::to_string(host_.activation_) + "/" +
            std::to_string(body_.ordinal);
   }
   std::stop_token stop_token() const override { return body_.stop.get_token(); }
@@ -75,7 +75,8 @@ class attempt_host::body_context : public call_context {
 attempt_host::attempt_host(std::shared_ptr<services> shared, definition_ptr definition, run_id run,
                            std::shared_ptr<const core::activation> what, ports out)
     : shared_(std::move(shared)), definition_(std::move(definition)), policy_(definition_->plan.find(what->executor)), run_(run),
-      what_(std::move(what)), out_(std::move(out)), inline_(policy_ != nullptr && policy_->cooperative) {}
+      activation_(what->id), attempt_(what->attempt), executor_(what->executor), what_(std::move(what)), out_(std::move(out)),
+      inline_(policy_ != nullptr && policy_->cooperative) {}
 
 attempt_host::~attempt_host() = default;
 
@@ -84,16 +85,16 @@ void attempt_host::begin() {
     if (policy_ == nullptr) {
       core::attempt_report report;
       report.failed = failure{.code = std::string{failure_code::nondeterminism},
-                              .message = "the workflow has no executor \"" + what_->executor + "\" now"};
+                              .message = "the workflow has no executor \"" + executor_ + "\" now"};
       return send(std::move(report));
     }
-    const auto index = definition_->plan.by_name.at(what_->executor);
+    const auto index = definition_->plan.by_name.at(executor_);
     driver_ = std::make_unique<flow::driver>(definition_->factories[index],
                                              flow::driver_input{.run = run_,
                                                                 .workflow = definition_->plan.name,
-                                                                .executor = what_->executor,
-                                                                .activation = what_->id,
-                                                                .attempt = what_->attempt,
+                                                                .executor = executor_,
+                                                                .activation = activation_,
+                                                                .attempt = attempt_,
                                                                 .message = what_->message,
                                                                 .value = what_->value,
                                                                 .began = what_->began_at,
@@ -101,7 +102,7 @@ void attempt_host::begin() {
                                                                 .messages_emitted = what_->messages_emitted,
                                                                 .versions = what_->versions,
                                                                 .log = [this](std::string_view level, std::string_view text) {
-                                                                  shared_->log(level, text, run_.str(), what_->executor);
+                                                                  shared_->log(level, text, run_.str(), executor_);
                                                                 }});
     std::vector<core::pending_step> pending;
     for (const auto& [ordinal, step] : what_->pending) {
@@ -112,7 +113,9 @@ void attempt_host::begin() {
       if (step.retry_at) held_.insert(ordinal);
     }
     fed_ = what_->history.size();
-    handle(driver_->start(what_->history, pending));
+    auto turn = driver_->start(what_->history, pending);
+    what_.reset();
+    handle(std::move(turn));
   });
 }
 
@@ -185,7 +188,7 @@ void attempt_host::drain() {
     if (auto running = std::exchange(own_thread_, nullptr); running && !run_beside(running)) return;
   }
   if (inline_ && std::chrono::steady_clock::now() - began > cooperative_limit) {
-    shared_->log("warning", "a cooperative executor held its actor's thread for over 50 ms", run_.str(), what_->executor);
+    shared_->log("warning", "a cooperative executor held its actor's thread for over 50 ms", run_.str(), executor_);
   }
 }
 
@@ -331,7 +334,7 @@ void attempt_host::start_capability(const std::shared_ptr<body>& running) {
   const body_context with{*this, *running};
   found->start({.key = with.idempotency_key(),
                 .run = run_.str(),
-                .executor = what_->executor,
+                .executor = executor_,
                 .spec = payload{args.at("spec")},
                 .stop = running->stop.get_token(),
                 .done =
@@ -412,8 +415,8 @@ void attempt_host::send(core::attempt_report report) {
     shared_->count.stale_results.fetch_add(report.done.size(), std::memory_order_relaxed);
     return;
   }
-  report.activation = what_->id;
-  report.attempt = what_->attempt;
+  report.activation = activation_;
+  report.attempt = attempt_;
   report.fed = fed_;
   out_.report(std::move(report));
 }
@@ -428,8 +431,7 @@ void attempt_host::note_progress(std::uint64_t done, std::uint64_t total, std::s
     done = best_done_;
   }
   if (stopped_.load()) return;
-  out_.report(
-      core::progress_made{what_->id, what_->attempt, payload{json::value{{"done", done}, {"total", total}, {"text", text}}}});
+  out_.report(core::progress_made{activation_, attempt_, payload{json::value{{"done", done}, {"total", total}, {"text", text}}}});
 }
 
 }  // namespace perdure::actors

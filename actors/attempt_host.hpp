@@ -23,11 +23,12 @@ namespace perdure::actors {
 class attempt_host : public std::enable_shared_from_this<attempt_host> {
  public:
   struct ports {
-    std::function<void(core::command)> report;                    ///< pooled: any thread; inline: the actor's
-    std::function<void(duration, std::function<void()>)> later;   ///< calls back after a while on the actor's thread
-    std::function<void(std::function<void()>)> post;              ///< calls back on the actor's thread
+    std::function<void(core::command)> report;                   ///< pooled: any thread; inline: the actor's
+    std::function<void(duration, std::function<void()>)> later;  ///< calls back after a while on the actor's thread
+    std::function<void(std::function<void()>)> post;             ///< calls back on the actor's thread
   };
-  attempt_host(std::shared_ptr<services> shared, definition_ptr definition, run_id run, std::shared_ptr<const core::activation> what, ports out);
+  attempt_host(std::shared_ptr<services> shared, definition_ptr definition, run_id run,
+               std::shared_ptr<const core::activation> what, ports out);
   ~attempt_host();
 
   void begin();
@@ -63,24 +64,27 @@ class attempt_host : public std::enable_shared_from_this<attempt_host> {
   definition_ptr definition_;
   const core::executor_plan* policy_;
   run_id run_;
-  std::shared_ptr<const core::activation> what_;
+  const activation_id activation_;
+  const std::uint32_t attempt_;
+  const std::string executor_;
+  std::shared_ptr<const core::activation> what_;  ///< until it has begun: a long history would be kept for nothing
   ports out_;
   bool inline_;
   std::atomic<bool> stopped_{false};
   std::stop_source all_bodies_;
 
-  std::mutex mutex_;                 // guards jobs_ and busy_
+  std::mutex mutex_;  // guards jobs_ and busy_
   std::deque<job> jobs_;
   bool busy_ = false;
 
   // Touched only by the job that runs:
   std::unique_ptr<flow::driver> driver_;
   std::map<step_ordinal, std::shared_ptr<body>> bodies_;
-  std::map<step_ordinal, std::uint32_t> tries_;      ///< of steps that were tried before
-  std::size_t fed_ = 0;                              ///< history items it has seen
-  std::set<step_ordinal> recorded_;                  ///< calls that stand in the run's state
-  std::set<step_ordinal> held_;                      ///< wait for run_body
-  std::shared_ptr<body> own_thread_;                 ///< to be run by the thread that has the jobs
+  std::map<step_ordinal, std::uint32_t> tries_;  ///< of steps that were tried before
+  std::size_t fed_ = 0;                          ///< history items it has seen
+  std::set<step_ordinal> recorded_;              ///< calls that stand in the run's state
+  std::set<step_ordinal> held_;                  ///< wait for run_body
+  std::shared_ptr<body> own_thread_;             ///< to be run by the thread that has the jobs
 
   std::mutex progress_mutex_;
   timestamp last_progress_{};

@@ -9,8 +9,10 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-/// Time between two looks when there was nothing to do, or no room to do it.
+/// Time between two looks when there was nothing to do, or no room to do it; and before the first one, so that nodes that do not
+/// live long get somewhere together.
 constexpr std::chrono::milliseconds look_again{500};
+constexpr std::chrono::milliseconds first_look{20};
 /// Rest after a piece of work, in multiples of the time that it kept the writer: commits lose a fifth at most. When the log
 /// grows faster than that allows, they lose a half.
 constexpr int rest_factor = 4;
@@ -22,7 +24,7 @@ class journal_keeper : public caf::event_based_actor {
       : caf::event_based_actor(config), shared_(std::move(shared)), writer_(std::move(writer)) {}
 
   caf::behavior make_behavior() override {
-    look_after(look_again);
+    look_after(first_look);
     return {
         [this](look_for_upkeep) { look(); },
         [this](const upkeep_done& done) { rest(done); },

@@ -116,10 +116,17 @@ bool stored_journal::admit_all(std::span<append_item> items, std::span<verdict> 
   return !admission_.planned().empty();
 }
 
+/// A record is archived only when its row is stored, so rounds are as short as the log is to be: a journal that is never idle
+/// would not begin to archive before its overlay is half full.
 void stored_journal::begin_round_when_due() {
   if (flusher_.running()) return;
+  const auto& upkeep = options_.upkeep;
+  auto most_rows = options_.overlay_rows / 2;
+  if (upkeep.retention.ended_runs != 0)
+    most_rows = std::min(most_rows, std::max<std::size_t>(upkeep.retention.ended_runs, options_.flush_rows));
+  const auto most_records = std::min(options_.redo_records, upkeep.archive.log_records) / 2;
   const auto tail = head_.last_lsn + 1 - head_.redo_lsn;
-  if (tail > options_.redo_records / 2 || overlay_.size() > options_.overlay_rows / 2) flusher_.start(head_.last_lsn + 1);
+  if (tail > most_records || overlay_.size() > most_rows) flusher_.start(head_.last_lsn + 1);
 }
 
 slice_limits stored_journal::slice_now() const {

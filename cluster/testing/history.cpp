@@ -14,6 +14,7 @@ namespace {
 
 using perdure::detail::described;
 using perdure::detail::is_specialization;
+using perdure::detail::optional_like;
 using perdure::detail::members_of;
 
 constexpr auto depth = limits::json_depth + core::envelope_depth;
@@ -24,7 +25,7 @@ template <class T>
 json::value lean(const T& value) {
   if constexpr (std::is_same_v<T, run_id>) {
     return json::value(value.str());
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (optional_like<T>) {
     return value ? lean(*value) : json::value(nullptr);
   } else if constexpr (is_specialization<T, std::vector> || is_specialization<T, std::deque>) {
     json::array out;
@@ -51,7 +52,7 @@ std::optional<std::string> read(const json::value& in, T& out) {
     if (!id) return ": expected a run's id";
     out = *id;
     return std::nullopt;
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (optional_like<T>) {
     if (in.is_null()) return out.reset(), std::nullopt;
     return read(in, out.emplace());
   } else if constexpr (is_specialization<T, std::vector> || is_specialization<T, std::deque>) {

@@ -4,6 +4,7 @@
 #include "core/codec.hpp"
 #include "core/later.hpp"
 #include "core/links.hpp"
+#include "core/signals.hpp"
 #include "core/state.hpp"
 #include "perdure/limits.hpp"
 
@@ -88,7 +89,7 @@ class applier {
     const auto waits = in->pending.find(what.ordinal);
     if (waits == in->pending.end()) return "an outcome for a step that does not wait";
     remember(what.command_id);
-    if (what.signal && std::erase_if(state_.signals, [&](const auto& each) { return each.number == *what.signal; }) == 0) {
+    if (what.signal && !take_signals(state_, waits->second.kind, waits->second.name, *what.signal)) {
       return "an outcome by a signal that is not there";
     }
     if (waits->second.kind == step_kind::request) {
@@ -136,7 +137,7 @@ class applier {
       return "an attempt out of order";
     if (what.keep > in->history.size()) return "an attempt that keeps more than there is";
     if (what.keep < in->history.size()) in->outputs_recorded = in->history[what.keep].outputs_before;
-    give_back_signals(*in, what.keep);
+    give_back_signals(state_, *in, what.keep);
     in->history.resize(what.keep);
     in->attempt = what.attempt;
     in->status = activation_status::running;
@@ -424,18 +425,6 @@ class applier {
     const bool watched = in.status == activation_status::running && !in.waiting;
     arm(in.beat_by, watched ? std::optional{later(at_, *in.heartbeat)} : std::nullopt,
         {.activation = in.id, .kind = deadline_kind::heartbeat});
-  }
-
-  /// Signals that the forgotten part of the history took: the next attempt waits for them again, and their senders were
-  /// told that the run has them.
-  void give_back_signals(const activation& in, std::size_t from) {
-    std::vector<buffered_signal> back;
-    for (; from < in.history.size(); ++from) {
-      const auto& item = in.history[from];
-      if (item.what != history_kind::outcome || item.kind != step_kind::signal || item.result.error) continue;
-      back.push_back({state_.next_signal++, item.name, item.result.value});
-    }
-    state_.signals.insert(state_.signals.begin(), back.begin(), back.end());
   }
 
   static bool runs(const activation& in, std::uint32_t attempt) {

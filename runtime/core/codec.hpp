@@ -50,7 +50,7 @@ class writer {
       signed_number(value.count());
     } else if constexpr (std::is_same_v<T, run_id>) {
       out_.append(reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size());
-    } else if constexpr (detail::is_specialization<T, std::optional>) {
+    } else if constexpr (detail::optional_like<T>) {
       out_.push_back(value ? 1 : 0);
       if (value) put(*value);
     } else if constexpr (detail::is_specialization<T, std::vector> || detail::is_specialization<T, std::deque>) {
@@ -129,7 +129,7 @@ class reader {
     } else if constexpr (std::is_same_v<T, run_id>) {
       const auto raw = take(value.bytes.size());
       if (ok_) std::memcpy(value.bytes.data(), raw.data(), raw.size());
-    } else if constexpr (detail::is_specialization<T, std::optional>) {
+    } else if constexpr (detail::optional_like<T>) {
       const auto flag = byte();
       if (flag > 1) return fail();
       if (flag == 1) get(value.emplace());

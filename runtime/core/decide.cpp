@@ -9,6 +9,7 @@
 #include "core/decide_parts.hpp"
 #include "core/later.hpp"
 #include "core/links.hpp"
+#include "core/signals.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::core {
@@ -320,15 +321,7 @@ std::optional<event> settle(const plan* of, const run_state& state, timestamp no
                                 .ordinal = ordinal,
                                 .result = {value == state.values.end() ? payload{} : value->second, std::nullopt}}};
   }
-  if (!state.signal_waiters.empty()) {
-    for (const auto& signal : state.signals) {
-      const auto waiters = state.signal_waiters.find(signal.name);
-      if (waiters == state.signal_waiters.end()) continue;
-      const auto& [activation, ordinal] = waiters->second.begin()->second;
-      return event{step_completed{
-          .activation = activation, .ordinal = ordinal, .result = {signal.value, std::nullopt}, .signal = signal.number}};
-    }
-  }
+  if (auto taken = next_taken(state)) return event{std::move(*taken)};
   return settle_end(of, state, now);
 }
 

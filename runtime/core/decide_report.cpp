@@ -19,13 +19,16 @@ constexpr std::size_t stored_overhead_bytes = 64;
 std::size_t stored_bytes(const payload& value) {
   return std::min(value.size(), limits::inline_payload_bytes) + stored_overhead_bytes;
 }
-std::size_t stored_bytes(const std::optional<failure>& what) {
-  if (!what) return 0;
+std::size_t stored_bytes(const failure& what) {
   std::size_t out = stored_overhead_bytes;
-  for (const auto* text : {&what->code, &what->message, &what->type, &what->title, &what->instance, &what->executor})
+  for (const auto* text : {&what.code, &what.message, &what.type, &what.title, &what.instance, &what.executor})
     out += text->size();
-  for (const auto& each : what->causes) out += stored_bytes(each);
+  for (const auto& each : what.causes) out += stored_bytes(each);
   return out;
+}
+template <detail::optional_like T>
+std::size_t stored_bytes(const T& what) {
+  return what ? stored_bytes(*what) : 0;
 }
 std::size_t stored_bytes(const turn& what) {
   std::size_t out = 0;
@@ -133,8 +136,9 @@ class report_decider {
     if (!what_.waits || what_.finished || !out_.done.empty() || what_.fed != in_.history.size()) return false;
     // The run itself may answer these before the retry is recorded, and that would say again that nothing is on its way.
     const auto answered_at_once = [&](const auto& each) {
-      return each.kind == step_kind::state || each.kind == step_kind::signal || each.kind == step_kind::child ||
-             each.kind == step_kind::child_result || (each.kind == step_kind::request && !state_.carried.empty());
+      return each.kind == step_kind::state || each.kind == step_kind::signal || each.kind == step_kind::signals ||
+             each.kind == step_kind::child || each.kind == step_kind::child_result ||
+             (each.kind == step_kind::request && !state_.carried.empty());
     };
     if (!retrying_.empty() && std::any_of(out_.issued.begin(), out_.issued.end(), answered_at_once)) return false;
     bool something = !out_.issued.empty() || !retrying_.empty();

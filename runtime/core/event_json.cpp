@@ -22,7 +22,9 @@ void put(json::object& out, std::string_view name, const std::string& text) {
 void put(json::object& out, std::string_view name, const payload& value) {
   if (!value.is_null()) out.emplace(name, value.value());
 }
-void put(json::object& out, std::string_view name, const std::optional<failure>& why) {
+template <detail::optional_like T>
+requires std::same_as<typename T::value_type, failure>
+void put(json::object& out, std::string_view name, const T& why) {
   if (why) out.emplace(name, failure_to_json(*why));
 }
 template <class T, class F>

@@ -28,6 +28,14 @@ std::string kind_name(const json::value& value) {
   return "nothing";
 }
 
+payload batch_args(std::size_t most) {
+  if (most == 0 || most > limits::signal_batch) {
+    throw step_error(std::string{failure_code::limit}, "wait_signals: most is " + std::to_string(most) + "; it has to be 1 to " +
+                                                           std::to_string(limits::signal_batch) + " (limit signal_batch)");
+  }
+  return payload{json::value{{"most", most}}};
+}
+
 payload checked_result(payload value) {
   if (value.size() > limits::payload_bytes) {
     throw step_error(std::string{failure_code::limit},

@@ -215,7 +215,8 @@ boost::system::result<payload, failure> place_child(const run_state& state, acti
 void watch_step(run_state& state, activation_id activation, const pending_step& step) {
   const step_place place{activation, step.ordinal};
   switch (step.kind) {
-    case step_kind::signal: state.signal_waiters[step.name].insert({step.since, place}); break;
+    case step_kind::signal:
+    case step_kind::signals: state.signal_waiters[step.name].insert({step.since, place}); break;
     case step_kind::state: state.state_readers.insert(place); break;
     case step_kind::child:
     case step_kind::child_result:
@@ -233,7 +234,8 @@ void unwatch_step(run_state& state, activation_id activation, const pending_step
   const step_place place{activation, step.ordinal};
   state.ready_waiters.erase(place);
   switch (step.kind) {
-    case step_kind::signal: {
+    case step_kind::signal:
+    case step_kind::signals: {
       const auto waiters = state.signal_waiters.find(step.name);
       waiters->second.erase({step.since, place});
       if (waiters->second.empty()) state.signal_waiters.erase(waiters);

@@ -2,6 +2,7 @@
 
 #include "core/codec.hpp"
 #include "core/links.hpp"
+#include "core/signals.hpp"
 
 namespace perdure::core {
 
@@ -86,11 +87,7 @@ ending next_ending(const run_state& state) {
 bool unsettled(const run_state& state) {
   if (is_terminal(state.status)) return false;
   if (!state.state_readers.empty() || !state.ready_waiters.empty() || next_ending(state) != ending::none) return true;
-  if (state.signal_waiters.empty()) return false;
-  for (const auto& signal : state.signals) {
-    if (state.signal_waiters.contains(signal.name)) return true;
-  }
-  return false;
+  return signal_for_somebody(state);
 }
 
 std::optional<timestamp> next_wakeup(const run_state& state) {

@@ -23,8 +23,8 @@ struct history_item {
   step_kind kind = step_kind::call;
   std::string name;
   outcome result;
-  timestamp time{};                      ///< of the event; `now` of the turn it starts
-  std::uint32_t outputs_before = 0;      ///< `outputs_recorded` before it
+  timestamp time{};                  ///< of the event; `now` of the turn it starts
+  std::uint32_t outputs_before = 0;  ///< `outputs_recorded` before it
 };
 BOOST_DESCRIBE_STRUCT(history_item, (), (what, ordinal, kind, name, result, time, outputs_before))
 
@@ -35,11 +35,11 @@ struct pending_step {
   std::string name;
   payload args;
   timestamp since{};
-  std::optional<timestamp> due;          ///< sleep: completes; others: times out
-  std::uint32_t tries = 0;               ///< of a call or poll that is tried again
-  std::optional<timestamp> retry_at;     ///< its body waits until then
-  std::optional<timestamp> first_at;     ///< when its first try failed
-  std::optional<failure> last_error;
+  std::optional<timestamp> due;       ///< sleep: completes; others: times out
+  std::uint32_t tries = 0;            ///< of a call or poll that is tried again
+  std::optional<timestamp> retry_at;  ///< its body waits until then
+  std::optional<timestamp> first_at;  ///< when its first try failed
+  detail::rare<failure> last_error;
 };
 BOOST_DESCRIBE_STRUCT(pending_step, (), (ordinal, kind, name, args, since, due, tries, retry_at, first_at, last_error))
 
@@ -54,21 +54,22 @@ struct activation {
   std::string message;
   payload value;
   activation_status status = activation_status::running;
-  std::uint32_t attempt = 1;             ///< running or next; 0 = waits for its first start
+  std::uint32_t attempt = 1;  ///< running or next; 0 = waits for its first start
   timestamp scheduled_at{};
-  timestamp began_at{};                  ///< of the attempt
+  timestamp began_at{};  ///< of the attempt
   std::optional<timestamp> start_by, close_by, attempt_close_by, retry_at, beat_by;
   std::optional<duration> heartbeat;
   std::vector<history_item> history;
   std::map<step_ordinal, pending_step> pending;
-  std::uint32_t outputs_recorded = 0;    ///< state, progress and scopes of the attempt: a later one does them again
-  std::uint32_t messages_emitted = 0;    ///< messages and outputs of all attempts: sent once
-  bool waiting = false;                  ///< the attempt waits for recorded steps only
-  std::map<std::string, std::uint32_t> versions;   ///< of changes; derived from run_state::versions, which is stored
+  std::uint32_t outputs_recorded = 0;             ///< state, progress and scopes of the attempt: a later one does them again
+  std::uint32_t messages_emitted = 0;             ///< messages and outputs of all attempts: sent once
+  bool waiting = false;                           ///< the attempt waits for recorded steps only
+  std::map<std::string, std::uint32_t> versions;  ///< of changes; derived from run_state::versions, which is stored
 };
-BOOST_DESCRIBE_STRUCT(activation, (), (id, executor, message, value, status, attempt, scheduled_at, began_at, start_by, close_by,
-                                       attempt_close_by, retry_at, beat_by, heartbeat, history, pending, outputs_recorded,
-                                       messages_emitted, waiting))
+BOOST_DESCRIBE_STRUCT(activation, (),
+                      (id, executor, message, value, status, attempt, scheduled_at, began_at, start_by, close_by,
+                       attempt_close_by, retry_at, beat_by, heartbeat, history, pending, outputs_recorded, messages_emitted,
+                       waiting))
 
 struct buffered_signal {
   std::uint64_t number = 0;
@@ -84,7 +85,17 @@ struct joined_message {
 BOOST_DESCRIBE_STRUCT(joined_message, (), (from, value))
 
 /// What a deadline is about. Derived from the rest of the state, not stored.
-enum class deadline_kind : std::uint8_t { run, grace, start_by, close_by, attempt_close_by, heartbeat, attempt_retry, step_due, step_retry };
+enum class deadline_kind : std::uint8_t {
+  run,
+  grace,
+  start_by,
+  close_by,
+  attempt_close_by,
+  heartbeat,
+  attempt_retry,
+  step_due,
+  step_retry
+};
 struct deadline {
   timestamp at{};
   activation_id activation = 0;
@@ -97,58 +108,58 @@ struct run_state {
   run_id id;
   run_seq seq = 0;
   std::string workflow, version, definition_hash, key, tenant;
-  run_status status = run_status::scheduled;   ///< as last stored; `status_of` derives it
+  run_status status = run_status::scheduled;  ///< as last stored; `status_of` derives it
   std::string message;
   payload input;
   timestamp created_at{}, updated_at{};
   std::optional<timestamp> ended_at, deadline_at, grace_until;
   bool paused = false;
-  std::optional<run_status> ending_as;         ///< cancelling: what it will end as
+  std::optional<run_status> ending_as;  ///< cancelling: what it will end as
   std::string cancel_reason;
-  std::optional<failure> error;                ///< first unhandled failure, or why it ended
+  std::optional<failure> error;  ///< first unhandled failure, or why it ended
   std::vector<payload> outputs;
   std::uint32_t handled_errors = 0;
   std::uint32_t next_activation = 1;
   std::uint32_t suspect_marks = 0;
   std::uint64_t next_signal = 1;
   std::map<activation_id, activation> activations;
-  std::map<std::uint32_t, std::map<std::string, std::vector<joined_message>>> fan_ins;   ///< group → source → messages
-  std::map<std::uint32_t, std::vector<std::string>> rounds;   ///< `any` fan-ins: sources that sent in this round
-  std::map<std::string, payload> values;       ///< run-wide state
+  std::map<std::uint32_t, std::map<std::string, std::vector<joined_message>>> fan_ins;  ///< group → source → messages
+  std::map<std::uint32_t, std::vector<std::string>> rounds;  ///< `any` fan-ins: sources that sent in this round
+  std::map<std::string, payload> values;                     ///< run-wide state
   std::deque<buffered_signal> signals;
-  std::deque<std::string> command_ids;         ///< last ones, oldest first
-  std::optional<run_id> source;                ///< the run it was restored from
+  std::deque<std::string> command_ids;  ///< last ones, oldest first
+  std::optional<run_id> source;         ///< the run it was restored from
   // From format 2:
-  restore_link link = restore_link::retried;   ///< how, when there is a source
-  std::string start;                           ///< executor that took the input
+  restore_link link = restore_link::retried;  ///< how, when there is a source
+  std::string start;                          ///< executor that took the input
   std::optional<parent_link> parent;
-  std::map<run_id, child_record> children;     ///< by the id that handles name
-  std::map<std::uint64_t, outgoing> outbox;    ///< owed to other runs, also by a run that has ended
+  std::map<run_id, child_record> children;   ///< by the id that handles name
+  std::map<std::uint64_t, outgoing> outbox;  ///< owed to other runs, also by a run that has ended
   std::uint64_t next_outgoing = 1;
-  std::vector<compensation> compensations;     ///< to be done on failure, the last first
-  std::optional<activation_id> compensating;   ///< the one that is being done
+  std::vector<compensation> compensations;    ///< to be done on failure, the last first
+  std::optional<activation_id> compensating;  ///< the one that is being done
   std::vector<failure> compensation_errors;
   std::optional<core::continuation> continuation;
   std::vector<carried_request> carried;
-  std::optional<run_id> successor;             ///< continued_as_new: the run that goes on
-  std::map<activation_id, std::map<std::string, std::uint32_t>> versions;   ///< of changes, by live activation
-  std::string key_input;                       ///< hash of the input that the key came with, when that was a predecessor's
+  std::optional<run_id> successor;                                         ///< continued_as_new: the run that goes on
+  std::map<activation_id, std::map<std::string, std::uint32_t>> versions;  ///< of changes, by live activation
+  std::string key_input;  ///< hash of the input that the key came with, when that was a predecessor's
 
   // Derived from the rest, not stored:
   std::set<deadline> deadlines;
   std::map<std::string, std::set<std::pair<timestamp, std::pair<activation_id, step_ordinal>>>, std::less<>> signal_waiters;
   std::set<std::pair<activation_id, step_ordinal>> state_readers;
-  std::map<run_id, std::set<std::pair<activation_id, step_ordinal>>> child_waiters;   ///< by the child's id
-  std::set<std::pair<activation_id, step_ordinal>> ready_waiters;   ///< those that can be answered
-  std::map<run_id, std::set<std::uint64_t>> outbox_to;   ///< numbers by receiver: one at a time is on its way
-  std::size_t awaited_children = 0;            ///< live ones that the end of the run waits for
+  std::map<run_id, std::set<std::pair<activation_id, step_ordinal>>> child_waiters;  ///< by the child's id
+  std::set<std::pair<activation_id, step_ordinal>> ready_waiters;                    ///< those that can be answered
+  std::map<run_id, std::set<std::uint64_t>> outbox_to;  ///< numbers by receiver: one at a time is on its way
+  std::size_t awaited_children = 0;                     ///< live ones that the end of the run waits for
 };
-BOOST_DESCRIBE_STRUCT(run_state, (), (id, seq, workflow, version, definition_hash, key, tenant, status, message, input, created_at,
-                                      updated_at, ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error,
-                                      outputs, handled_errors, next_activation, suspect_marks, next_signal, activations, fan_ins, rounds,
-                                      values, signals, command_ids, source, link, start, parent, children, outbox, next_outgoing,
-                                      compensations, compensating, compensation_errors, continuation, carried, successor, versions,
-                                      key_input))
+BOOST_DESCRIBE_STRUCT(run_state, (),
+                      (id, seq, workflow, version, definition_hash, key, tenant, status, message, input, created_at, updated_at,
+                       ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error, outputs, handled_errors,
+                       next_activation, suspect_marks, next_signal, activations, fan_ins, rounds, values, signals, command_ids,
+                       source, link, start, parent, children, outbox, next_outgoing, compensations, compensating,
+                       compensation_errors, continuation, carried, successor, versions, key_input))
 
 /// Folds one event in. Pure. The event must be one that was decided on this state; `corrupt` says what does not fit
 /// (a damaged or foreign journal), and the state is then useless.
@@ -159,7 +170,8 @@ result<void> apply(run_state& state, const event& what, timestamp at);
 [[nodiscard]] bool has_work(const run_state& state);
 /// Somebody outside the run, or another run, ends a step of this kind.
 [[nodiscard]] constexpr bool waits_outside(step_kind kind) {
-  return kind == step_kind::request || kind == step_kind::signal || kind == step_kind::child || kind == step_kind::child_result;
+  return kind == step_kind::request || kind == step_kind::signal || kind == step_kind::signals || kind == step_kind::child ||
+         kind == step_kind::child_result;
 }
 /// It only waits: nothing would be lost if it were not in memory.
 [[nodiscard]] bool may_park(const run_state& state);
@@ -167,11 +179,11 @@ result<void> apply(run_state& state, const event& what, timestamp at);
 [[nodiscard]] bool unsettled(const run_state& state);
 /// What the end of a run with no activation in its way calls for, in this order.
 enum class ending : std::uint8_t {
-  none,         ///< it goes on, or waits for activations or children
-  cancel,       ///< it failed, and others are to be told before it ends
-  compensate,   ///< the next compensation
+  none,        ///< it goes on, or waits for activations or children
+  cancel,      ///< it failed, and others are to be told before it ends
+  compensate,  ///< the next compensation
   continue_as_new,
-  warn,         ///< a fan-in was not filled
+  warn,  ///< a fan-in was not filled
   end,
 };
 [[nodiscard]] ending next_ending(const run_state& state);

@@ -16,7 +16,8 @@ bool has_body(detail::step_kind kind) {
 /// A cancelled run still cleans up: it may do things, but not wait for anybody.
 bool refused_after_cancel(detail::step_kind kind) {
   return kind == detail::step_kind::sleep || kind == detail::step_kind::request || kind == detail::step_kind::signal ||
-         kind == detail::step_kind::poll || kind == detail::step_kind::child || kind == detail::step_kind::child_result;
+         kind == detail::step_kind::signals || kind == detail::step_kind::poll || kind == detail::step_kind::child ||
+         kind == detail::step_kind::child_result;
 }
 
 /// What the run keeps whatever becomes of the attempt: said once.

@@ -117,7 +117,8 @@ TEST_CASE("commits that come between the plan and its carrying out lose nothing"
   auto& first = runs.runs[0];
   auto& waiting = runs.runs[3];
   std::size_t appended = 0;
-  for (auto plan = journal->plan_upkeep(at_second(0)); plan != nullptr && appended < 200; plan = journal->plan_upkeep(at_second(0))) {
+  for (auto plan = journal->plan_upkeep(at_second(0)); plan != nullptr && appended < 200;
+       plan = journal->plan_upkeep(at_second(0))) {
     must_append(*journal, first.item(first.turn()));
     must_append(*journal, waiting.item(waiting.turn({run_status::waiting, appended % 2 == 0, at_second(9)})));
     if (++appended % 3 == 0) REQUIRE(journal->flush().has_value());
@@ -153,11 +154,35 @@ TEST_CASE("records whose rows are not stored yet stay in the log") {
   PERDURE_EACH_ENGINE();
   engine->upkeep = small_steps();
   auto journal = engine->open();
-  mixed_runs runs{*journal};
+  scripted_run run{1};
+  std::vector<core::record> records{run.start()};
+  while (records.size() < 300) records.push_back(run.turn());
+  must_append(*journal, run.item(std::move(records)));
   settle(*journal, at_second(0));
   CHECK(journal->archive().first_lsn == 1);
   engine->crash(journal);
-  CHECK(journal->total_runs() == 24);
+  CHECK(journal->total_runs() == 1);
+  CHECK(problems_of(*journal) == "");
+}
+
+TEST_CASE("a journal that is never idle archives and removes as it goes") {
+  // Rows were stored only when nothing came for a while, or when very many were waiting; until then nothing could be archived.
+  PERDURE_EACH_ENGINE();
+  engine->upkeep = upkeep_options{};
+  engine->upkeep.archive.log_records = 1'000;
+  engine->upkeep.retention.ended_runs = 300;
+  auto journal = engine->open();
+  for (std::uint64_t number = 1; number <= 6'000; number += 20) {
+    std::vector<append_item> items;
+    for (std::uint64_t i = 0; i < 20; ++i) {
+      scripted_run run{number + i};
+      items.push_back(run.item({run.start(), run.turn(), run.end()}));
+    }
+    for (const auto& verdict : journal->append(items)) REQUIRE_FALSE(verdict.error.has_value());
+    for (int i = 0; i < 4; ++i) work_once(*journal, at_second(0));
+  }
+  CHECK(journal->archive().removed_runs > 2'000);
+  CHECK(journal->archive().log_records < 6'000);
   CHECK(problems_of(*journal) == "");
 }
 

@@ -23,11 +23,26 @@ namespace {
 
 constexpr int runs = 6;
 
-pid_t start_worker(const std::filesystem::path& data, const std::filesystem::path& ledger) {
+/// So many records in the log begin archiving, in the sweep that has it.
+constexpr int log_records = 150;
+
+struct place {
+  std::filesystem::path data, ledger;
+  bool archives = false;
+};
+
+pid_t start_worker(const place& at) {
   const pid_t child = ::fork();
   if (child != 0) return child;
-  ::execl(PERDURE_CRASH_WORKER, PERDURE_CRASH_WORKER, data.c_str(), ledger.c_str(), std::to_string(runs).c_str(), nullptr);
+  const auto count = std::to_string(runs), records = std::to_string(log_records);
+  ::execl(PERDURE_CRASH_WORKER, PERDURE_CRASH_WORKER, at.data.c_str(), at.ledger.c_str(), count.c_str(),
+          at.archives ? records.c_str() : nullptr, nullptr);
   ::_exit(127);
+}
+
+std::unique_ptr<persistence::journal> read_journal(const place& at) {
+  auto journal = persistence::open_lmdb_journal(at.data, persistence::open_mode::read_only, std::size_t{1} << 40, 0);
+  return journal ? std::move(*journal) : nullptr;
 }
 
 std::vector<std::string> lines_of(const std::filesystem::path& file) {
@@ -37,28 +52,25 @@ std::vector<std::string> lines_of(const std::filesystem::path& file) {
   return out;
 }
 
-/// Keys of the steps that the journal says are done.
-std::set<std::string> recorded_steps(const std::filesystem::path& data) {
+/// Keys of the steps that the journal says are done, in the log or in the archive.
+std::set<std::string> recorded_steps(const place& at) {
   std::set<std::string> out;
-  auto journal = persistence::open_lmdb_journal(data, persistence::open_mode::read_only, std::size_t{1} << 40, 0);
+  const auto journal = read_journal(at);
   if (!journal) return out;
-  std::map<run_id, core::executor_names> names;
-  for (lsn_t from = 1;;) {
-    const auto records = (*journal)->scan(from, 1000).value();
-    for (const auto& record : records) {
-      const auto event = core::decode(record.kind, record.schema, record.bytes, &(*journal)->blobs()).value();
-      auto& known = names[record.run];
-      known.learn(event);
-      if (const auto* turn = std::get_if<core::turn>(&event)) {
-        for (const auto& step : turn->done) {
-          out.insert(record.run.str() + "/" + known.of(event) + "/" + std::to_string(turn->activation) + "/" +
-                     std::to_string(step.ordinal));
-        }
+  for (const auto& row : journal->rows({.limit = 10'000})) {
+    core::executor_names names;
+    for (const auto& record : journal->read_run(row.id, 0, 100'000).value()) {
+      const auto event = core::decode(record.kind, record.schema, record.bytes, &journal->blobs()).value();
+      names.learn(event);
+      const auto* turn = std::get_if<core::turn>(&event);
+      if (turn == nullptr) continue;
+      for (const auto& step : turn->done) {
+        out.insert(record.run.str() + "/" + names.of(event) + "/" + std::to_string(turn->activation) + "/" +
+                   std::to_string(step.ordinal));
       }
-      from = record.lsn + 1;
     }
-    if (records.size() < 1000) return out;
   }
+  return out;
 }
 
 std::map<std::string, std::string> outputs_of(const std::vector<std::string>& lines) {
@@ -71,17 +83,13 @@ std::map<std::string, std::string> outputs_of(const std::vector<std::string>& li
   return out;
 }
 
-}  // namespace
-
-TEST_CASE("a node killed at random moments loses nothing and repeats no recorded step") {
-  const test::temp_directory directory;
-  const auto data = directory.path() / "data", ledger = directory.path() / "ledger";
-  const auto still = directory.path() / "still", still_ledger = directory.path() / "still-ledger";
+void sweep(const place& at) {
+  const place still{at.data.string() + "-still", at.ledger.string() + "-still"};
   int status = 0;
-  REQUIRE(::waitpid(start_worker(still, still_ledger), &status, 0) > 0);
+  REQUIRE(::waitpid(start_worker(still), &status, 0) > 0);
   REQUIRE(WIFEXITED(status));
   REQUIRE(WEXITSTATUS(status) == 0);
-  const auto expected = outputs_of(lines_of(still_ledger));
+  const auto expected = outputs_of(lines_of(still.ledger));
   REQUIRE(expected.size() == 2 * runs);
   CHECK(expected.at("family-0").starts_with("failed "));
 
@@ -92,8 +100,8 @@ TEST_CASE("a node killed at random moments loses nothing and repeats no recorded
   bool ended = false;
   std::size_t seen = 0;
   for (int i = 0; i < kills + 1 && !ended; ++i) {
-    const auto before = recorded_steps(data);
-    const auto worker = start_worker(data, ledger);
+    const auto before = recorded_steps(at);
+    const auto worker = start_worker(at);
     const auto patience = i == kills ? 60'000ms : std::chrono::milliseconds{5 + random() % 60};
     const auto end = std::chrono::steady_clock::now() + patience;
     while (!ended && std::chrono::steady_clock::now() < end) {
@@ -104,7 +112,7 @@ TEST_CASE("a node killed at random moments loses nothing and repeats no recorded
       ::kill(worker, SIGKILL);
       ::waitpid(worker, &status, 0);
     }
-    const auto lines = lines_of(ledger);
+    const auto lines = lines_of(at.ledger);
     for (; seen < lines.size(); ++seen) {
       const auto& line = lines[seen];
       if (line.starts_with("did ")) {
@@ -120,10 +128,30 @@ TEST_CASE("a node killed at random moments loses nothing and repeats no recorded
   REQUIRE(ended);
   REQUIRE(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  for (const auto& [key, text] : outputs_of(lines_of(ledger))) {
+  for (const auto& [key, text] : outputs_of(lines_of(at.ledger))) {
     INFO(key);
     CHECK(text == expected.at(key));
   }
-  CHECK(outputs_of(lines_of(ledger)).size() == expected.size());
+  CHECK(outputs_of(lines_of(at.ledger)).size() == expected.size());
   CHECK(acked.size() == 2 * runs);
+}
+
+}  // namespace
+
+TEST_CASE("a node killed at random moments loses nothing and repeats no recorded step") {
+  const test::temp_directory directory;
+  sweep({directory.path() / "data", directory.path() / "ledger"});
+}
+
+TEST_CASE("a node that archives, killed at random moments, loses nothing and repeats no recorded step") {
+  const test::temp_directory directory;
+  const place at{directory.path() / "data", directory.path() / "ledger", true};
+  sweep(at);
+  const auto journal = read_journal(at);
+  REQUIRE(journal);
+  CHECK(journal->archive().archived_records > 0);
+  CHECK(journal->archive().first_lsn > 1);
+  const auto report = journal->verify([](const run_id&) { return false; });
+  CHECK(report.archived > 0);
+  for (const auto& each : report.problems) FAIL_CHECK(each.what);
 }

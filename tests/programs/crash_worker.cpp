@@ -1,5 +1,6 @@
 // A node that a test kills: starts runs (by key), works on what is unfinished, ends when every run has.
-//   crash_worker DATA LEDGER RUNS
+//   crash_worker DATA LEDGER RUNS [LOG_RECORDS]
+// With LOG_RECORDS the log is moved to the archive from so many records on.
 // LEDGER gets a line "did KEY" each time a body runs, "acked KEY RUN" once a start was acknowledged, "output KEY TEXT"
 // at the end. Lines are single appends, so they survive the kill that may follow.
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <thread>
 
 #include "perdure/perdure.hpp"
 #include "programs/family.hpp"
@@ -84,9 +86,13 @@ class packer : public executor<joined> {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return 2;
+  if (argc != 4 && argc != 5) return 2;
   ledger = ::open(argv[2], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  auto opened = node::open({.data_dir = argv[1]});
+  node_options options;
+  options.data_dir = argv[1];
+  const auto log_records = argc == 5 ? static_cast<std::uint64_t>(std::atoi(argv[4])) : 0;
+  if (argc == 5) options.archive.log_records = log_records;
+  auto opened = node::open(std::move(options));
   if (!opened) {
     std::cerr << opened.error() << "\n";
     return 2;
@@ -143,5 +149,9 @@ int main(int argc, char** argv) {
     for (const auto& each : sorted) outputs += each;
     note("output " + keys[i] + " " + std::string{to_string(end->status)} + " " + outputs);
   }
+  // The last life is not over before the log has become short.
+  const auto give_up = std::chrono::steady_clock::now() + 20s;
+  while (argc == 5 && opened->stats().log_records > log_records && std::chrono::steady_clock::now() < give_up)
+    std::this_thread::sleep_for(10ms);
   return 0;
 }

@@ -75,6 +75,12 @@ inline task<std::int64_t> wait_operation(context& ctx, chance random) {
       signal_options options;
       if (random.one_in(2)) options.timeout = std::chrono::seconds{random.below(60)};
       const auto name = "s" + std::to_string(random.below(3));
+      if (random.one_in(3)) {
+        const signals_options several{.most = 1 + random.below(4), .timeout = options.timeout};
+        std::int64_t sum = 0;
+        for (const auto each : co_await ctx.wait_signals<std::int64_t>(name, several)) sum += each;
+        co_return sum;
+      }
       co_return co_await ctx.wait_signal<std::int64_t>(name, options);
     }
     case 3: {

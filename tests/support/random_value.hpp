@@ -69,7 +69,7 @@ void randomize(T& value, random_source& random, int depth = 0) {
     value = duration{random_number<std::int64_t>(random)};
   } else if constexpr (std::is_same_v<T, run_id>) {
     for (auto& byte : value.bytes) byte = static_cast<std::uint8_t>(random.below(256));
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (perdure::detail::optional_like<T>) {
     value.reset();
     if (random.one_in(2)) randomize(value.emplace(), random, depth + 1);
   } else if constexpr (is_specialization<T, std::vector> || is_specialization<T, std::deque>) {
@@ -104,7 +104,7 @@ core::event random_event(std::size_t kind, random_source& random) {
 template <class T>
 bool same(const T& a, const T& b) {
   using perdure::detail::is_specialization;
-  if constexpr (is_specialization<T, std::optional>) {
+  if constexpr (perdure::detail::optional_like<T>) {
     return a.has_value() == b.has_value() && (!a || same(*a, *b));
   } else if constexpr (is_specialization<T, std::vector> || is_specialization<T, std::deque>) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) { return same(x, y); });

@@ -23,14 +23,18 @@
 namespace perdure {
 
 struct call_options {
-  duration timeout{0};     ///< from the first try to the end of the last; 0 = none
-  retry_policy retry{};    ///< tries of this step alone, before the attempt fails
+  duration timeout{0};   ///< from the first try to the end of the last; 0 = none
+  retry_policy retry{};  ///< tries of this step alone, before the attempt fails
 };
 struct request_options {
-  duration timeout{0};     ///< 0 = waits for ever; after it timeout_error
+  duration timeout{0};  ///< 0 = waits for ever; after it timeout_error
 };
 struct signal_options {
   duration timeout{0};
+};
+struct signals_options {
+  std::size_t most = 100;  ///< taken at once, up to limits::signal_batch
+  duration timeout{0};     ///< 0 = waits for ever; after it timeout_error
 };
 struct poll_options {
   perdure::backoff backoff = exponential(std::chrono::seconds{1}, std::chrono::seconds{60});
@@ -47,9 +51,9 @@ struct process_spec {
   /// Added to PATH, HOME, LANG of the node and PERDURE_IDEMPOTENCY_KEY (the step's key, see call_context).
   std::map<std::string, std::string> environment;
   std::optional<std::string> directory;
-  std::optional<std::string> input;                 ///< standard input
-  std::optional<std::int64_t> grace_ms;             ///< from SIGTERM to SIGKILL; default 5000
-  bool check = true;                                ///< an exit code other than 0 fails the step
+  std::optional<std::string> input;      ///< standard input
+  std::optional<std::int64_t> grace_ms;  ///< from SIGTERM to SIGKILL; default 5000
+  bool check = true;                     ///< an exit code other than 0 fails the step
 
   process_spec& arg(std::string value) & {
     arguments.push_back(std::move(value));
@@ -63,9 +67,9 @@ struct process_spec {
 BOOST_DESCRIBE_STRUCT(process_spec, (), (program, arguments, environment, directory, input, grace_ms, check))
 
 struct process_result {
-  std::int32_t code = 0;    ///< exit code; 128 + signal number when a signal ended it
-  std::string output;       ///< standard output, at most 4 MiB
-  std::string error;        ///< standard error, at most 4 MiB
+  std::int32_t code = 0;                   ///< exit code; 128 + signal number when a signal ended it
+  std::string output;                      ///< standard output, at most 4 MiB
+  std::string error;                       ///< standard error, at most 4 MiB
   std::optional<std::uint64_t> cut_bytes;  ///< bytes of both that did not fit, if any
 };
 BOOST_DESCRIBE_STRUCT(process_result, (), (code, output, error, cut_bytes))
@@ -94,6 +98,9 @@ constexpr void check_argument() {
                 "(auto input = order{...}; co_await ctx.run_child<int>(\"ship\", input))");
 }
 
+/// What a step of the kind `signals` carries; throws step_error(limit).
+[[nodiscard]] payload batch_args(std::size_t most);
+
 template <class F>
 decltype(auto) invoke_body(F& function, call_context& with) {
   if constexpr (std::invocable<F&, call_context&>) {
@@ -103,7 +110,8 @@ decltype(auto) invoke_body(F& function, call_context& with) {
   }
 }
 template <class F>
-using body_value = std::remove_cvref_t<decltype(invoke_body(std::declval<std::remove_cvref_t<F>&>(), std::declval<call_context&>()))>;
+using body_value =
+    std::remove_cvref_t<decltype(invoke_body(std::declval<std::remove_cvref_t<F>&>(), std::declval<call_context&>()))>;
 
 /// The value itself; throws step_error(limit) when it is over limits::payload_bytes.
 [[nodiscard]] payload checked_result(payload value);
@@ -161,21 +169,22 @@ class context {
   template <class F>
   step<detail::body_value<F>> call(std::string_view name, F&& body, call_options options = {}) {
     detail::check_function<F>();
-    return {frame_, {.kind = detail::step_kind::call, .name = std::string{name}, .timeout = options.timeout,
-                     .retry = options.retry, .body = detail::make_body(std::forward<F>(body))}};
+    return {frame_,
+            {.kind = detail::step_kind::call,
+             .name = std::string{name},
+             .timeout = options.timeout,
+             .retry = options.retry,
+             .body = detail::make_body(std::forward<F>(body))}};
   }
   /// Waits at least so long, counted from the moment the step is journaled. Survives restarts.
-  step<void> sleep_for(duration length) {
-    return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .delay = length}};
-  }
+  step<void> sleep_for(duration length) { return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .delay = length}}; }
   /// Waits until the time; a time in the past fires at once.
-  step<void> sleep_until(timestamp at) {
-    return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .until = at}};
-  }
+  step<void> sleep_until(timestamp at) { return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .until = at}}; }
   /// Asks a person or system; waits for run_ref::respond. The request's id is "<activation>.<step>".
   template <class T>
   step<T> request(const json::value& question, request_options options = {}) {
-    return {frame_, {.kind = detail::step_kind::request, .name = "request", .args = payload{question}, .timeout = options.timeout}};
+    return {frame_,
+            {.kind = detail::step_kind::request, .name = "request", .args = payload{question}, .timeout = options.timeout}};
   }
   template <class T>
   step<T> request(json::value&&, request_options = {}) = delete;  // name the question first (see GCC note in task.hpp)
@@ -185,23 +194,39 @@ class context {
   step<T> wait_signal(std::string_view name, signal_options options = {}) {
     return {frame_, {.kind = detail::step_kind::signal, .name = std::string{name}, .timeout = options.timeout}};
   }
+  /// Waits until there are signals of that name, and takes up to `most` of those that are there then (fewer when they are
+  /// large, see limits::signal_batch), oldest first, as one step: a run that gets thousands of them a second keeps up.
+  /// Throws step_error(limit) for `most` of 0 or above the limit.
+  template <class T = json::value>
+  step<std::vector<T>> wait_signals(std::string_view name, signals_options options = {}) {
+    return {frame_,
+            {.kind = detail::step_kind::signals,
+             .name = std::string{name},
+             .args = detail::batch_args(options.most),
+             .timeout = options.timeout}};
+  }
   /// Runs `check` again and again, with backoff, until it says complete: true, or a filled std::optional. Checks are
   /// wake-ups: nothing is held between them, and a restart goes on with the next one.
   template <class F>
   auto poll_until_complete(std::string_view name, F&& check, poll_options options = {}) {
     detail::check_function<F>();
     using value = typename detail::poll_value<detail::body_value<F>>::type;
-    return step<value>{frame_, {.kind = detail::step_kind::poll, .name = std::string{name},
-                                .args = payload{json::value{{"poll_timeout_us", options.poll_timeout.count()}}},
-                                .timeout = options.max_duration,
-                                .retry = {.max_attempts = 0, .backoff = options.backoff},
-                                .body = detail::make_check(std::forward<F>(check))}};
+    return step<value>{frame_,
+                       {.kind = detail::step_kind::poll,
+                        .name = std::string{name},
+                        .args = payload{json::value{{"poll_timeout_us", options.poll_timeout.count()}}},
+                        .timeout = options.max_duration,
+                        .retry = {.max_attempts = 0, .backoff = options.backoff},
+                        .body = detail::make_check(std::forward<F>(check))}};
   }
   /// Runs a program in a process group of its own; it ends with the node and is then run again.
   step<process_result> run_process(std::string_view name, const process_spec& spec, call_options options = {}) {
-    return {frame_, {.kind = detail::step_kind::capability, .name = std::string{name},
-                     .args = payload{json::value{{"capability", "process"}, {"spec", to_json(spec)}}},
-                     .timeout = options.timeout, .retry = options.retry}};
+    return {frame_,
+            {.kind = detail::step_kind::capability,
+             .name = std::string{name},
+             .args = payload{json::value{{"capability", "process"}, {"spec", to_json(spec)}}},
+             .timeout = options.timeout,
+             .retry = options.retry}};
   }
   step<process_result> run_process(std::string_view, process_spec&&, call_options = {}) = delete;  // name the spec first
 
@@ -222,8 +247,11 @@ class context {
   /// Waits for the end of a child of this run that any of its handlers started; as run_child.
   template <class R = json::value>
   step<R> wait_child(const child& which, wait_child_options options = {}) {
-    return {frame_, {.kind = detail::step_kind::child_result, .name = "child", .args = payload{json::value{{"run", which.run_id}}},
-                     .timeout = options.timeout}};
+    return {frame_,
+            {.kind = detail::step_kind::child_result,
+             .name = "child",
+             .args = payload{json::value{{"run", which.run_id}}},
+             .timeout = options.timeout}};
   }
   template <class R = json::value>
   step<R> wait_child(child&&, wait_child_options = {}) = delete;  // name the child first
@@ -249,13 +277,17 @@ class context {
   template <class T>
   step<void> signal_run(std::string_view run, std::string_view name, T&& value) {
     detail::check_argument<T>();
-    return {frame_, {.kind = detail::step_kind::tell, .name = std::string{name},
-                     .args = payload{json::value{{"what", "signal"}, {"to", run}, {"name", name}, {"value", to_json(value)}}}}};
+    return {frame_,
+            {.kind = detail::step_kind::tell,
+             .name = std::string{name},
+             .args = payload{json::value{{"what", "signal"}, {"to", run}, {"name", name}, {"value", to_json(value)}}}}};
   }
   /// Asks another run to cancel; as signal_run.
   step<void> cancel_run(std::string_view run, std::string_view reason = {}) {
-    return {frame_, {.kind = detail::step_kind::tell, .name = "cancel",
-                     .args = payload{json::value{{"what", "cancel"}, {"to", run}, {"name", reason}}}}};
+    return {frame_,
+            {.kind = detail::step_kind::tell,
+             .name = "cancel",
+             .args = payload{json::value{{"what", "cancel"}, {"to", run}, {"name", reason}}}}};
   }
 
   /// Ends this run, once the handler returns, as continued_as_new: another one begins with this message and a history of
@@ -263,14 +295,18 @@ class context {
   /// other activations that are still going on are dropped. References to the run lead to the one that goes on.
   template <message T>
   void continue_as_new(const T& what, continue_options options = {}) {
-    frame_.emit({.kind = detail::output_kind::continuation, .name = std::string{message_name<T>}, .value = payload{to_json(what)},
+    frame_.emit({.kind = detail::output_kind::continuation,
+                 .name = std::string{message_name<T>},
+                 .value = payload{to_json(what)},
                  .number = options.newest_version ? 1U : 0U});
   }
   /// What undoes the work done so far: when the run fails, is cancelled or times out, the executor handles the message; the
   /// last one said comes first, each with its executor's own retries and time limits.
   template <message T>
   void on_compensate(std::string_view executor, const T& what) {
-    frame_.emit({.kind = detail::output_kind::compensation, .name = std::string{message_name<T>}, .value = payload{to_json(what)},
+    frame_.emit({.kind = detail::output_kind::compensation,
+                 .name = std::string{message_name<T>},
+                 .value = payload{to_json(what)},
                  .target = std::string{executor}});
   }
   /// For a change of a handler whose runs are in flight: `newest` where the handler gets here for the first time, the oldest
@@ -287,8 +323,10 @@ class context {
   /// Sends to one executor that an edge leads to.
   template <message T>
   void send_to(std::string_view executor, const T& what) {
-    frame_.emit({.kind = detail::output_kind::message, .name = std::string{message_name<T>},
-                 .value = payload{to_json(what)}, .target = std::string{executor}});
+    frame_.emit({.kind = detail::output_kind::message,
+                 .name = std::string{message_name<T>},
+                 .value = payload{to_json(what)},
+                 .target = std::string{executor}});
   }
   /// Adds to the run's outputs; the run's output is the last one.
   template <class T>
@@ -307,8 +345,8 @@ class context {
   }
   /// How far the handler is; `total` 0 = unknown.
   void progress(std::uint64_t done, std::uint64_t total, std::string_view text = {}) {
-    frame_.emit({.kind = detail::output_kind::progress,
-                 .value = payload{json::value{{"done", done}, {"total", total}, {"text", text}}}});
+    frame_.emit(
+        {.kind = detail::output_kind::progress, .value = payload{json::value{{"done", done}, {"total", total}, {"text", text}}}});
   }
   /// Writes to the node's log (once: not again on replay).
   void log(std::string_view text) { frame_.log("info", text); }
@@ -349,12 +387,9 @@ class context {
  private:
   static detail::step_request child_request(std::string_view workflow, std::string_view message, json::value input,
                                             child_options options, bool awaits) {
-    json::value args{{"workflow", workflow},
-                     {"message", message},
-                     {"input", std::move(input)},
-                     {"close", static_cast<int>(options.close)},
-                     {"await", awaits},
-                     {"timeout_us", options.timeout.count()}};
+    json::value args{{"workflow", workflow},      {"message", message},
+                     {"input", std::move(input)}, {"close", static_cast<int>(options.close)},
+                     {"await", awaits},           {"timeout_us", options.timeout.count()}};
     return {.kind = detail::step_kind::child, .name = std::string{workflow}, .args = payload{args}};
   }
   detail::frame& frame_;

@@ -23,6 +23,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "perdure/detail/rare.hpp"
 #include "perdure/error.hpp"
 #include "perdure/payload.hpp"
 #include "perdure/time.hpp"
@@ -48,6 +49,9 @@ template <class T, template <class...> class Template>
 inline constexpr bool is_specialization = false;
 template <template <class...> class Template, class... Args>
 inline constexpr bool is_specialization<Template<Args...>, Template> = true;
+
+template <class T>
+concept optional_like = is_specialization<T, std::optional> || is_specialization<T, rare>;
 
 [[noreturn]] void throw_not_finite();
 [[noreturn]] void throw_no_name(std::int64_t value);
@@ -90,7 +94,7 @@ json::value write_json(const T& value) {
     return json::value(std::string_view{value});
   } else if constexpr (is_specialization<T, std::chrono::duration>) {
     return json::value(value.count());
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (optional_like<T>) {
     return value ? write_json(*value) : json::value(nullptr);
   } else if constexpr (is_specialization<T, std::vector>) {
     json::array out;
@@ -107,7 +111,7 @@ json::value write_json(const T& value) {
     boost::mp11::mp_for_each<members_of<T>>([&](auto member) {
       const auto& field = value.*member.pointer;
       using field_type = std::remove_cvref_t<decltype(field)>;
-      if constexpr (is_specialization<field_type, std::optional>) {
+      if constexpr (optional_like<field_type>) {
         // An absent member keeps its default when it is read: empty is written out where the default is not empty.
         if (!field && !has_default<T>(member)) return;
       }
@@ -157,7 +161,7 @@ std::optional<std::string> read_json(const json::value& in, T& out) {
     typename T::rep count{};
     if (auto bad = read_json(in, count)) return bad;
     out = T{count};
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (optional_like<T>) {
     if (in.is_null()) {
       out.reset();
     } else {

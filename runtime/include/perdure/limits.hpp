@@ -33,6 +33,9 @@ inline constexpr std::size_t run_children = 10'000;
 inline constexpr std::size_t run_compensations = 10'000;
 /// Signals a run keeps until somebody waits for them.
 inline constexpr std::size_t buffered_signals = 10'000;
+/// Signals that one wait_signals takes, and about how many bytes of them (one larger signal is taken alone).
+inline constexpr std::size_t signal_batch = 1'000;
+inline constexpr std::size_t signal_batch_bytes = 256U << 10;
 /// Command ids a run remembers to tell duplicates.
 inline constexpr std::size_t remembered_commands = 10'000;
 /// What is kept of a failure: bytes of its message, of its other texts each, and causes in all.
@@ -113,6 +116,8 @@ static_assert(payload_bytes <= turn_output_bytes);
 static_assert(turn_output_bytes <= record_bytes);
 static_assert(record_bytes <= commit_bytes);
 static_assert(pending_steps <= activation_steps);
+static_assert(signal_batch <= buffered_signals);
+static_assert(signal_batch_bytes < payload_bytes);
 static_assert(live_activations <= run_activations);
 static_assert(2 * process_output_json_bytes < payload_bytes);
 static_assert(expression_result_bytes <= payload_bytes);

@@ -147,11 +147,12 @@ namespace {
 template <class T>
 void tame(T& value) {
   using perdure::detail::is_specialization;
+  using perdure::detail::optional_like;
   if constexpr (std::is_same_v<T, std::string>) {
     for (auto& each : value) each = static_cast<char>(' ' + static_cast<unsigned char>(each) % 95);
   } else if constexpr (std::is_same_v<T, timestamp>) {
     value = timestamp{value.time_since_epoch() % duration{24h * 365 * 1000}};
-  } else if constexpr (is_specialization<T, std::optional>) {
+  } else if constexpr (optional_like<T>) {
     if (value) tame(*value);
   } else if constexpr (is_specialization<T, std::vector> || is_specialization<T, std::deque>) {
     for (auto& each : value) tame(each);

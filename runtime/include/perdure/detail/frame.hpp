@@ -10,6 +10,7 @@
 #include <stop_token>
 #include <string>
 
+#include "perdure/detail/rare.hpp"
 #include "perdure/ids.hpp"
 #include "perdure/payload.hpp"
 #include "perdure/policy.hpp"
@@ -38,19 +39,20 @@ enum class step_kind : std::uint8_t {
   call = 1,        ///< a closure, run by the attempt's host
   capability = 2,  ///< work named by data (a process, an expression), run by the attempt's host without a thread
   sleep = 3,
-  request = 4,     ///< waits for respond()
-  signal = 5,      ///< waits for signal()
-  poll = 6,        ///< a closure, run again and again until it says complete
-  state = 7,       ///< reads run-wide state; answered by the run at once
-  child = 8,       ///< starts a child; waits for its start, or for its end
+  request = 4,       ///< waits for respond()
+  signal = 5,        ///< waits for signal()
+  poll = 6,          ///< a closure, run again and again until it says complete
+  state = 7,         ///< reads run-wide state; answered by the run at once
+  child = 8,         ///< starts a child; waits for its start, or for its end
   child_result = 9,  ///< waits for the end of a child that was started before
-  tell = 10,       ///< a message to another run; waits for its acknowledgement
+  tell = 10,         ///< a message to another run; waits for its acknowledgement
+  signals = 11,      ///< waits for signal(); takes what came meanwhile too
 };
 
 /// A step's result: a value, or why there is none.
 struct outcome {
   payload value;
-  std::optional<failure> error;
+  rare<failure> error;
   bool operator==(const outcome&) const = default;
 };
 
@@ -63,20 +65,20 @@ using step_body = std::function<body_result(call_context&)>;
 
 struct step_request {
   step_kind kind = step_kind::call;
-  std::string name;                  ///< of the call, capability, signal, or state key
-  payload args;                      ///< question, capability's spec
-  duration timeout{0};               ///< 0 = none
-  std::optional<duration> delay;     ///< sleep: from when it is journaled
-  std::optional<timestamp> until;    ///< sleep: absolute
-  retry_policy retry;                ///< of calls and capabilities; for polls only its backoff
-  step_body body;                    ///< calls and polls
+  std::string name;                ///< of the call, capability, signal, or state key
+  payload args;                    ///< question, capability's spec
+  duration timeout{0};             ///< 0 = none
+  std::optional<duration> delay;   ///< sleep: from when it is journaled
+  std::optional<timestamp> until;  ///< sleep: absolute
+  retry_policy retry;              ///< of calls and capabilities; for polls only its backoff
+  step_body body;                  ///< calls and polls
 };
 
 class frame;
 
 /// Where a step's outcome goes. Its address stays the same from issue to delivery.
 struct step_waiter {
-  frame* host = nullptr;                ///< set when it is awaited
+  frame* host = nullptr;  ///< set when it is awaited
   std::coroutine_handle<> handle;
   std::optional<outcome> done;
   std::optional<step_ordinal> ordinal;  ///< set while the step is issued and has no outcome
@@ -104,10 +106,10 @@ struct output {
   std::string name;
   std::string reference;
   payload value;
-  std::optional<failure> error;         ///< scope_end that failed
-  std::uint32_t number = 0;             ///< scope_*: pairs start and end; attempt of the scope in `attempt`
+  rare<failure> error;       ///< scope_end that failed
+  std::uint32_t number = 0;  ///< scope_*: pairs start and end; attempt of the scope in `attempt`
   std::uint32_t attempt = 0;
-  std::string target;                   ///< message: an executor chosen by the sender, or empty (all edges)
+  std::string target;  ///< message: an executor chosen by the sender, or empty (all edges)
   bool operator==(const output&) const = default;
 };
 
@@ -141,9 +143,9 @@ class frame {
 
   /// Concurrent branches inside the activation. A branch's steps belong to the strand that was current when it
   /// issued them; cancelling a strand cancels those of its descendants too.
-  [[nodiscard]] virtual strand_id open_strand() = 0;           ///< child of the current one
+  [[nodiscard]] virtual strand_id open_strand() = 0;  ///< child of the current one
   [[nodiscard]] virtual strand_id current_strand() const = 0;
-  virtual void enter_strand(strand_id strand) noexcept = 0;    ///< makes it current
+  virtual void enter_strand(strand_id strand) noexcept = 0;  ///< makes it current
   /// Cancels the strand's pending steps and takes its coroutine over; it is destroyed when no body that the strand
   /// started is running any more.
   virtual void retire_strand(strand_id strand, std::coroutine_handle<> coroutine) noexcept = 0;
