@@ -7,6 +7,9 @@ namespace perdure::actors {
 
 namespace {
 
+/// So long after a node was opened its host may still be registering workflows. Runs go on as soon as their own is there, so a
+/// child of another one is not refused before that.
+constexpr std::chrono::seconds registration_grace{5};
 constexpr auto redelivery = exponential(std::chrono::milliseconds{50}, std::chrono::seconds{10});
 
 void begin(services& shared, const caf::actor& router, core::begin_run what, const std::shared_ptr<core::delivery_ticket>& told) {
@@ -15,14 +18,15 @@ void begin(services& shared, const caf::actor& router, core::begin_run what, con
   }
   auto definition = what.version.empty() ? shared.workflows.newest(what.workflow)
                                          : shared.workflows.find(what.workflow, what.version, what.definition_hash);
-  // A run that goes on as a new one waits for its workflow; a child has to have one.
-  if (definition == nullptr && !what.first) {
-    return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + what.workflow + "\" is not registered"}));
-  }
   const auto id = what.how.id;
   start_run start{.how = std::move(what.how), .definition = std::move(definition)};
   if (what.first) start.first = std::move(*what.first);
-  start.answer = [told, id](const result<run_id>& begun, const std::optional<run_id>& holder) {
+  const bool registering = std::chrono::steady_clock::now() - shared.opened_at < registration_grace;
+  start.answer = [told, id, registering, name = what.workflow](const result<run_id>& begun, const std::optional<run_id>& holder) {
+    const bool unknown = !begun && begun.error().code == errc::workflow_unknown;
+    if (unknown && registering) return told->settle({.again = true});
+    if (unknown)
+      return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + name + "\" is not registered"}));
     told->settle(core::begun(begun ? result<void>{} : result<void>{begun.error()}, id, holder));
   };
   tell(router, std::move(start));

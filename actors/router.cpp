@@ -69,6 +69,10 @@ class router : public caf::event_based_actor {
     if ((what.how.parent || what.first) && shared_->journal->row(id)) {
       return what.answer(error{errc::already_exists, "run " + id.str() + " exists"}, id);
     }
+    // A run that goes on as a new one waits for its workflow; a child has to have one.
+    if (what.definition == nullptr && !what.first) {
+      return what.answer(error{errc::workflow_unknown, "the workflow of run " + id.str() + " is not registered"}, std::nullopt);
+    }
     keep(id, spawn_new_run(this, shared_, neighbours(), std::move(what)));
   }
 

@@ -32,6 +32,7 @@ struct services {
   counters count;
   std::atomic<bool> closing{false};
   std::function<void(const log_record&)> sink;
+  std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
 
   services(user_pool::options pool_options, std::function<timestamp()> time,
            node_clock::steady pace = std::chrono::steady_clock::now)

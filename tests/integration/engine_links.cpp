@@ -118,6 +118,25 @@ TEST_CASE("a child that fails fails the parent's step with the child's failure a
   CHECK(lost.error->code == "workflow_unknown");
 }
 
+TEST_CASE("a child whose workflow is registered a moment after its parent's is started, not refused") {
+  // A run went on as soon as its own workflow was there, and its child failed it for good because the host had not come to the
+  // child's yet; a child that was there already was refused too.
+  const test::temp_directory directory;
+  auto node = open_node(directory.path());
+  REQUIRE(node.add(
+      single("parent", [](const number& in, context& ctx) -> task<> { ctx.yield_output(co_await ctx.run_child<int>("late", in)); })));
+  const auto run = node.start("parent", number{4}).value();
+  std::this_thread::sleep_for(150ms);
+  CHECK_FALSE(is_terminal(run.status()->status));
+  REQUIRE(node.add(single("late", [](const number& in, context& ctx) -> task<> {
+    ctx.yield_output(in.value);
+    co_return;
+  })));
+  const auto info = finish(run);
+  CHECK(info.status == run_status::succeeded);
+  CHECK(info.output.text() == "4");
+}
+
 TEST_CASE("children go on over a restart, and the parent still hears of their end, once") {
   const test::temp_directory directory;
   std::atomic<int> began{0};
