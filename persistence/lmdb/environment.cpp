@@ -100,19 +100,20 @@ lmdb_environment::~lmdb_environment() {
 /// Reserves address space, not disk: as much as the system grants.
 result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::size_t max_map_bytes) {
   const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (mode == open_mode::read_only ? MDB_RDONLY : 0);
+  // A reader takes the size from the file, unless the system grants it less than the writer had.
+  bool sized = mode == open_mode::read_write;
   for (auto bytes = std::max(max_map_bytes, least_map_bytes);; bytes /= 2) {
     int code = mdb_env_create(&env_);
     if (code == 0) code = mdb_env_set_maxdbs(env_, max_tables);
     if (code == 0) code = mdb_env_set_maxreaders(env_, max_readers);
-    // A reader takes the size from the file.
-    if (code == 0 && mode == open_mode::read_write) code = mdb_env_set_mapsize(env_, bytes & ~(least_map_bytes - 1));
+    if (code == 0 && sized) code = mdb_env_set_mapsize(env_, bytes & ~(least_map_bytes - 1));
     if (code == 0) code = mdb_env_open(env_, file.c_str(), flags, 0600);
     if (code == 0) break;
     if (env_ != nullptr) mdb_env_close(env_);
     env_ = nullptr;
     const bool too_large = code == ENOMEM || code == EAGAIN || code == EFBIG;
-    if (!too_large || mode == open_mode::read_only || bytes / 2 < least_map_bytes)
-      return lmdb_error(code, "cannot open " + file.string());
+    if (!too_large || bytes / 2 < least_map_bytes) return lmdb_error(code, "cannot open " + file.string());
+    sized = true;
   }
   int dead = 0;
   mdb_reader_check(env_, &dead);

@@ -1,10 +1,12 @@
 // The data directory of the LMDB engine: whose it is, who may look, what is found in it.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "support/journal_records.hpp"
@@ -88,6 +90,35 @@ TEST_CASE("an opening makes the directory, and the map is as large as the system
   CHECK((*journal)->space().map_bytes > (std::size_t{1} << 30));
   CHECK((*journal)->space().used_bytes < (std::size_t{1} << 20));
   CHECK((*journal)->space().new_runs);
+}
+
+TEST_CASE("a reader that is granted less room than the writer had reads all the same") {
+  const temp_directory directory;
+  scripted_run run{1};
+  {
+    const auto journal = open_in(directory.path(), open_mode::read_write, std::size_t{64} << 30);
+    REQUIRE(journal.has_value());
+    must_append(**journal, run.item(run.start()));
+  }
+  const auto granted = [](const char* name) {
+    std::ifstream in{"/proc/self/status"};
+    for (std::string word; in >> word;) {
+      if (word == name) {
+        std::size_t kilobytes = 0;
+        in >> kilobytes;
+        return kilobytes << 10;
+      }
+    }
+    return std::size_t{0};
+  };
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
+  const rlimit tight{granted("VmSize:") + (std::size_t{8} << 30), before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_AS, &tight) == 0);
+  const auto reading = open_in(directory.path(), open_mode::read_only, std::size_t{64} << 30);
+  REQUIRE(::setrlimit(RLIMIT_AS, &before) == 0);
+  REQUIRE(reading.has_value());
+  CHECK((*reading)->row(run.id).has_value());
 }
 
 TEST_CASE("a disk with little room left takes no new runs, with less no steps, but a cancel always") {
