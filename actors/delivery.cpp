@@ -2,14 +2,12 @@
 
 #include "actors/services.hpp"
 #include "core/backoff.hpp"
+#include "perdure/limits.hpp"
 
 namespace perdure::actors {
 
 namespace {
 
-/// So long after a node was opened its host may still be registering workflows. Runs go on as soon as their own is there, so a
-/// child of another one is not refused before that.
-constexpr std::chrono::seconds registration_grace{5};
 constexpr auto redelivery = exponential(std::chrono::milliseconds{50}, std::chrono::seconds{10});
 
 void begin(services& shared, const caf::actor& router, core::begin_run what, const std::shared_ptr<core::delivery_ticket>& told) {
@@ -21,7 +19,7 @@ void begin(services& shared, const caf::actor& router, core::begin_run what, con
   const auto id = what.how.id;
   start_run start{.how = std::move(what.how), .definition = std::move(definition)};
   if (what.first) start.first = std::move(*what.first);
-  const bool registering = std::chrono::steady_clock::now() - shared.opened_at < registration_grace;
+  const bool registering = std::chrono::steady_clock::now() - shared.opened_at < limits::registration_grace;
   start.answer = [told, id, registering, name = what.workflow](const result<run_id>& begun, const std::optional<run_id>& holder) {
     const bool unknown = !begun && begun.error().code == errc::workflow_unknown;
     if (unknown && registering) return told->settle({.again = true});

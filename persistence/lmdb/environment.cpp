@@ -22,8 +22,8 @@ constexpr std::size_t least_map_bytes = std::size_t{256} << 10;
 
 /// In the order of `table`. The log's name is "log". Stored; never change one.
 constexpr std::array<const char*, table_count> table_names = {
-    "meta",    "rows",          "wakeups",      "keys",      "active",   "by_status",   "by_workflow", "tenants", "snapshots", "inbox",
-    "damaged", "archive", "archive_order", "archive_ends", "blob_refs", "removals", "checkpoints", "remains"};
+    "meta",  "rows",    "wakeups", "keys",          "active",       "by_status", "by_workflow", "tenants",     "snapshots",
+    "inbox", "damaged", "archive", "archive_order", "archive_ends", "blob_refs", "removals",    "checkpoints", "remains"};
 
 /// The environments of this process. LMDB must not open a file twice in one process: closing one would drop the other's locks.
 struct registry {
@@ -57,7 +57,8 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
   const auto file = directory / "journal.mdb";
   std::error_code failed;
   if (mode == open_mode::read_only) {
-    if (!fs::exists(file, failed) || fs::file_size(file, failed) == 0) return error{errc::not_found, "there is no journal in " + directory.string()};
+    if (!fs::exists(file, failed) || fs::file_size(file, failed) == 0)
+      return error{errc::not_found, "there is no journal in " + directory.string()};
   } else {
     const bool made = fs::create_directories(directory, failed);
     if (failed) return error{errc::io_error, "cannot make " + directory.string() + ": " + failed.message()};
@@ -100,7 +101,8 @@ lmdb_environment::~lmdb_environment() {
 /// Reserves address space, not disk: as much as the system grants.
 result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::size_t max_map_bytes) {
   const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (mode == open_mode::read_only ? MDB_RDONLY : 0);
-  // A reader takes the size from the file, unless the system grants it less than the writer had.
+  // A reader takes the size from the file, unless the system grants it less than the writer had. Then it sees what fits; once
+  // the file has grown beyond that, its next view fails.
   bool sized = mode == open_mode::read_write;
   for (auto bytes = std::max(max_map_bytes, least_map_bytes);; bytes /= 2) {
     int code = mdb_env_create(&env_);

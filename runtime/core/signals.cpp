@@ -1,6 +1,7 @@
 #include "core/signals.hpp"
 
 #include <algorithm>
+#include <deque>
 
 #include "perdure/limits.hpp"
 
@@ -8,8 +9,15 @@ namespace perdure::core {
 
 namespace {
 
+/// The oldest signal that somebody waits for.
+std::deque<buffered_signal>::const_iterator first_wanted(const run_state& state) {
+  const auto& all = state.signals;
+  if (state.signal_waiters.empty()) return all.end();
+  return std::find_if(all.begin(), all.end(), [&](const auto& each) { return state.signal_waiters.contains(each.name); });
+}
+
+/// How many a step of the kind `signals` takes.
 std::size_t most_of(const pending_step& step) {
-  if (step.kind != step_kind::signals) return 1;
   const auto args = step.args.value();
   const auto* most = args.is_object() ? args.get_object().if_contains("most") : nullptr;
   return most == nullptr ? 1 : most->to_number<std::size_t>();
@@ -18,9 +26,7 @@ std::size_t most_of(const pending_step& step) {
 }  // namespace
 
 std::optional<step_completed> next_taken(const run_state& state) {
-  if (state.signal_waiters.empty()) return std::nullopt;
-  const auto first = std::find_if(state.signals.begin(), state.signals.end(),
-                                  [&](const auto& each) { return state.signal_waiters.contains(each.name); });
+  const auto first = first_wanted(state);
   if (first == state.signals.end()) return std::nullopt;
   const auto& [activation, ordinal] = state.signal_waiters.at(first->name).begin()->second;
   const auto& step = state.activations.at(activation).pending.at(ordinal);
@@ -45,10 +51,7 @@ std::optional<step_completed> next_taken(const run_state& state) {
   return out;
 }
 
-bool signal_for_somebody(const run_state& state) {
-  return !state.signal_waiters.empty() && std::any_of(state.signals.begin(), state.signals.end(),
-                                                      [&](const auto& each) { return state.signal_waiters.contains(each.name); });
-}
+bool signal_for_somebody(const run_state& state) { return first_wanted(state) != state.signals.end(); }
 
 bool take_signals(run_state& state, step_kind by, const std::string& name, std::uint64_t last) {
   auto& all = state.signals;

@@ -231,7 +231,8 @@ class context {
   step<process_result> run_process(std::string_view, process_spec&&, call_options = {}) = delete;  // name the spec first
 
   /// Starts a run of another workflow and goes on; the child tells when it ends (wait_child). Started once, however often
-  /// this step is done again. step_error: workflow_unknown, or what else refused it.
+  /// this step is done again. step_error: workflow_unknown (not in the first seconds after the node was opened, see
+  /// limits::registration_grace), or what else refused it.
   template <class T>
   step<child> start_child(std::string_view workflow, T&& input, child_options options = {}) {
     detail::check_argument<T>();

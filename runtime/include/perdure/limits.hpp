@@ -106,6 +106,9 @@ inline constexpr std::size_t removal_slice_runs = 64;
 inline constexpr std::uint64_t checkpoint_records = 65'536;
 /// Removed runs of which it is kept on record that they were there.
 inline constexpr std::uint64_t kept_removals = 10'000;
+/// So long after a node was opened its host may still be registering workflows: runs go on as soon as their own is there, and a
+/// child of another one is not refused before that.
+inline constexpr std::chrono::seconds registration_grace{5};
 /// How long a blob stays that no stored event refers to.
 inline constexpr std::chrono::hours blob_grace{1};
 /// Time an attempt has to clean up after a cancel before it is fenced.

@@ -1,4 +1,4 @@
-// settle: what a state itself calls for. Signals meet waiters, reads of the run's state are answered, fan-ins fill, runs end.
+// settle: what a state itself calls for. Reads of the run's state are answered, fan-ins fill, runs end.
 #include "core/decide.hpp"
 
 #include "perdure/limits.hpp"
@@ -11,9 +11,6 @@ using namespace perdure::test;
 
 namespace {
 
-wait_request for_signal(step_ordinal ordinal, std::string name) {
-  return {.ordinal = ordinal, .kind = step_kind::signal, .name = std::move(name)};
-}
 output message_of(int value, std::string target = {}) {
   return {.kind = output_kind::message, .name = "m", .value = payload{json::value(value)}, .target = std::move(target)};
 }
@@ -207,7 +204,7 @@ TEST_CASE("activations that are alive at once are limited") {
 TEST_CASE("the failure of one executor cancels the others and ends the run as failed") {
   run_fixture run{joining(fan_in_mode::all)};
   run.tell(run.finished(1, {message_of(0)}));
-  run.tell(run.waiting(3, {for_signal(0, "never")}));
+  run.tell(run.waiting(3, {{.ordinal = 0, .kind = step_kind::signal, .name = "never"}}));
   const auto events = run.tell(run.failing(2, failed_with("broken")));
   const auto cancel = only<cancel_requested>(events);
   CHECK(cancel.as == run_status::failed);
