@@ -25,6 +25,10 @@ class journal_writer : public caf::event_based_actor {
           if (items_.size() >= limits::commit_records) commit();
         },
         [this](commit_now) { commit(); },
+        [this](settle_appends& what) {
+          commit();
+          anon_send(what.from, appends_settled{what.run});
+        },
         [this](flush_rows) {
           flush_planned_ = false;
           if (std::exchange(active_, false)) return plan_flush();
@@ -35,7 +39,8 @@ class journal_writer : public caf::event_based_actor {
           commit();
           const auto began = std::chrono::steady_clock::now();
           const auto done = shared_->journal->commit_upkeep(*what.plan);
-          anon_send(what.from, upkeep_done{std::chrono::steady_clock::now() - began, done ? std::nullopt : std::optional{done.error()}});
+          anon_send(what.from,
+                    upkeep_done{std::chrono::steady_clock::now() - began, done ? std::nullopt : std::optional{done.error()}});
           if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
         },
     };

@@ -24,22 +24,22 @@ using start_reply = std::function<void(result<run_id>, std::optional<run_id> hol
 struct start_run {
   core::start_command how;
   definition_ptr definition;
-  std::optional<core::event> first;   ///< a run that takes over another's state begins with this instead
-  start_reply answer;                 ///< already_exists with the id itself as holder: the run is there
+  std::optional<core::event> first;  ///< a run that takes over another's state begins with this instead
+  start_reply answer;                ///< already_exists with the id itself as holder: the run is there
 };
 struct run_command {
   run_id run;
   core::command what;
   reply answer;
 };
-struct run_due {                      ///< from the timer
+struct run_due {  ///< from the timer
   run_id run;
-  std::shared_ptr<void> token;        ///< held until the run has recorded what came of it
+  std::shared_ptr<void> token;  ///< held until the run has recorded what came of it
 };
-struct park_asked {                   ///< from a run's actor: it only waits, and would leave memory
+struct park_asked {  ///< from a run's actor: it only waits, and would leave memory
   run_id run;
 };
-struct park_answered {                ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
+struct park_answered {  ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
   run_id run;
   caf::actor_id from = 0;
   bool parked = false;
@@ -47,16 +47,19 @@ struct park_answered {                ///< after park_marker; `parked`: the acto
 struct workflow_added {
   std::string name, version;
 };
-struct reopen_active {                ///< once, after the start
+struct reopen_active {  ///< once, after the start
   bool unclean = false;
 };
-struct run_left {                     ///< from a run's actor: it has nothing more to do, and ends at the farewell
+struct run_left {  ///< from a run's actor: it has nothing more to do, and ends at the farewell
   run_id run;
 };
 struct reopen_run {
   run_id run;
 };
-struct close_runs {                   ///< the node closes; `done` is called when no run is in memory
+struct appends_settled {  ///< from the writer
+  run_id run;
+};
+struct close_runs {  ///< the node closes; `done` is called when no run is in memory
   bool leave = false;
   std::function<void()> done;
 };
@@ -70,14 +73,14 @@ struct appended {
   persistence::verdict verdict;
 };
 struct definition_ready {};
-struct farewell {};                   ///< from the router, after run_left: it sends nothing more
+struct farewell {};  ///< from the router, after run_left: it sends nothing more
 struct park_check {};
-struct park_marker {};                ///< from the router: what comes for the run from now on is kept back until it answers
+struct park_marker {};  ///< from the router: what comes for the run from now on is kept back until it answers
 struct retry_append {};
-struct redeliver {                    ///< a message of the outbox that could not be handed over is tried again
+struct redeliver {  ///< a message of the outbox that could not be handed over is tried again
   std::uint64_t number = 0;
 };
-struct drain {                        ///< the node closes: nothing new begins; `leave`: end once nothing is in flight
+struct drain {  ///< the node closes: nothing new begins; `leave`: end once nothing is in flight
   bool leave = false;
 };
 
@@ -86,9 +89,13 @@ struct append_request {
   persistence::append_item item;
   caf::actor from;
 };
+struct settle_appends {  ///< from the router: a run's actor died, maybe with an append on its way
+  run_id run;
+  caf::actor from;  ///< is told appends_settled once whatever came before is in the journal, or refused
+};
 struct commit_now {};
 struct flush_rows {};
-struct carry_out_upkeep {             ///< from the keeper: a piece of background work, to be done between two commits
+struct carry_out_upkeep {  ///< from the keeper: a piece of background work, to be done between two commits
   std::shared_ptr<persistence::upkeep_plan> plan;
   caf::actor from;
 };
@@ -120,7 +127,7 @@ struct run_body {
   step_ordinal ordinal = 0;
 };
 struct stop_attempt {};
-struct run_later {                    ///< a callback of the attempt's host, from a delayed message
+struct run_later {  ///< a callback of the attempt's host, from a delayed message
   std::function<void()> what;
 };
 
@@ -146,6 +153,8 @@ PERDURE_LOCAL_MESSAGE(perdure::actors::retry_append)
 PERDURE_LOCAL_MESSAGE(perdure::actors::redeliver)
 PERDURE_LOCAL_MESSAGE(perdure::actors::drain)
 PERDURE_LOCAL_MESSAGE(perdure::actors::append_request)
+PERDURE_LOCAL_MESSAGE(perdure::actors::settle_appends)
+PERDURE_LOCAL_MESSAGE(perdure::actors::appends_settled)
 PERDURE_LOCAL_MESSAGE(perdure::actors::commit_now)
 PERDURE_LOCAL_MESSAGE(perdure::actors::flush_rows)
 PERDURE_LOCAL_MESSAGE(perdure::actors::carry_out_upkeep)

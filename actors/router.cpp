@@ -35,6 +35,7 @@ class router : public caf::event_based_actor {
         [this](reopen_active what) { reopen(what.unclean); },
         [this](run_left what) { forget(what.run); },
         [this](reopen_run what) { (void)reach(what.run); },
+        [this](appends_settled what) { bury(what.run); },
         [this](close_runs& what) { close(std::move(what)); },
     };
   }
@@ -48,8 +49,10 @@ class router : public caf::event_based_actor {
  private:
   struct entry {
     caf::actor actor;
-    bool parking = false;
+    bool parking = false;               ///< or dead, and its last append is on its way
     std::vector<command_for_run> kept;  ///< while it is parking
+    std::vector<start_run> starts;      ///< said again while it is dead
+    std::string died_of;
   };
 
   run_neighbours neighbours() { return {caf::actor_cast<caf::actor>(this), writer_, timer_}; }
@@ -59,6 +62,7 @@ class router : public caf::event_based_actor {
     const auto id = what.how.id;
     // Another run may say it again: it has not heard yet that the run is there.
     if (const auto there = runs_.find(id); there != runs_.end()) {
+      if (!there->second.died_of.empty()) return there->second.starts.push_back(std::move(what));
       // Its own start may not be durable yet: the run answers when all that it has decided is.
       return give(there->second, {core::wake{}, [answer = std::move(what.answer), id](const result<void>& durable) {
                                     if (!durable) return answer(durable.error(), std::nullopt);
@@ -159,10 +163,12 @@ class router : public caf::event_based_actor {
   void let_go(std::unordered_map<run_id, entry>::iterator at) {
     const auto id = at->first;
     auto kept = std::move(at->second.kept);
+    auto starts = std::move(at->second.starts);
     ids_.erase(at->second.actor.id());
     runs_.erase(at);
     deaths_.erase(id);
     if (closing_ && runs_.empty() && closed_) std::exchange(closed_, nullptr)();
+    for (auto& each : starts) start(std::move(each));
     for (auto& each : kept) pass({id, std::move(each.what), std::move(each.answer)});
   }
 
@@ -170,16 +176,26 @@ class router : public caf::event_based_actor {
     const auto known = ids_.find(down.source.id());
     if (known == ids_.end()) return;
     const auto id = known->second;
+    const auto at = runs_.find(id);
+    if (ended_well(down.reason)) return let_go(at);
+    // It is not read again before what it had sent to the writer is there: else a step that gets recorded is done again.
     ids_.erase(known);
-    runs_.erase(id);
-    if (closing_ && runs_.empty() && closed_) return std::exchange(closed_, nullptr)();
-    if (ended_well(down.reason)) return;
-    const auto deaths = ++deaths_[id];
-    if (deaths >= quarantine_deaths) {
-      quarantined_[id] = to_string(down.reason);
-      return shared_->log("error", "quarantined until the node is opened again: " + to_string(down.reason), id.str());
+    at->second.parking = true;
+    at->second.died_of = to_string(down.reason);
+    tell(writer_, settle_appends{id, caf::actor_cast<caf::actor>(this)});
+  }
+
+  void bury(const run_id& id) {
+    const auto at = runs_.find(id);
+    const auto deaths = deaths_[id] + 1;
+    if (deaths >= quarantine_deaths && !closing_) {
+      quarantined_[id] = at->second.died_of;
+      shared_->log("error", "quarantined until the node is opened again: " + at->second.died_of, id.str());
+    } else if (!closing_) {
+      tell_later(this, core::delay_before(revival, deaths + 1, duration{0}, 0), reopen_run{id});
     }
-    tell_later(this, core::delay_before(revival, deaths + 1, duration{0}, 0), reopen_run{id});
+    let_go(at);
+    deaths_[id] = deaths;
   }
 
   void workflow_registered(const workflow_added& what) {

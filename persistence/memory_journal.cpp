@@ -60,6 +60,11 @@ void memory_disk::fail_commit(commit_fault how, std::size_t after) {
   content_->fault_after = after;
 }
 
+void memory_disk::spare_commits() {
+  const std::unique_lock lock{content_->mutex};
+  content_->fault.reset();
+}
+
 void memory_disk::defer_sync() {
   const std::unique_lock lock{content_->mutex};
   content_->deferring = true;

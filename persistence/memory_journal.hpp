@@ -32,6 +32,8 @@ class memory_disk {
   void crash(std::size_t kept_commits = 0);
   /// The commit after `after` others fails.
   void fail_commit(commit_fault how, std::size_t after = 0);
+  /// No commit fails that has not failed yet.
+  void spare_commits();
   /// Commits wait for `sync` to become durable.
   void defer_sync();
   void sync();

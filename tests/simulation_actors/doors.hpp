@@ -60,6 +60,7 @@ class writer_door final : public caf::event_based_actor {
           from_.push_back(std::move(what.from));
           actors::tell(to_, actors::append_request{std::move(what.item), caf::actor_cast<caf::actor>(this)});
         },
+        [this](actors::settle_appends& what) { actors::tell(to_, std::move(what)); },
         [this](actors::appended& what) {  // in the order of the requests
           actors::tell(from_.front(), std::move(what));
           from_.pop_front();

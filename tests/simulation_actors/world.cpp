@@ -169,7 +169,9 @@ void world::finish() {
   trace("--- no more faults");
   faults_ = false;
   disk_->set_capacity(roomy);
-  for (int i = 0; !all_ended() || !all_answered() || closing_ != closing::no; ++i) {
+  disk_->spare_commits();
+  // A process whose journal has failed ends, and what an ambiguous commit left is known only then.
+  for (int i = 0; !all_ended() || !all_answered() || closing_ != closing::no || fatal_; ++i) {
     if (i > actions_to_end) {
       std::string open;
       for (const auto& [id, run] : durable_.runs) {
@@ -255,8 +257,11 @@ void world::open_journal() {
 void world::open_process(bool unclean) {
   closing_ = closing::no;
   hurts_ = 0;
-  // A commit that fails while it opens ends a process before it begins; then the next one opens.
-  for (int tries = 0; tries < 3 && !journal_->acquire(0); ++tries) open_journal();
+  // A commit that fails while it opens ends a process before it begins; then the next one opens, on a disk that is mended.
+  for (int tries = 0; tries < 3 && !journal_->acquire(0); ++tries) {
+    disk_->crash();
+    open_journal();
+  }
   const auto number = next_process_++;
   auto lent = std::make_unique<lent_journal>(journal_);
   lent->before_append = [this](std::size_t items) { before_commit(items); };
@@ -348,6 +353,7 @@ void world::finish_closing() {
   journal_.reset();
   throw_if_failed();
   if (last_close_) return;
+  disk_->crash();  // its last commit may have failed: the next process comes when the disk is mended
   open_journal();
   open_process(false);
 }
