@@ -19,7 +19,8 @@ class definitions {
   result<void> add(definition_ptr what);
   /// The one that a run was started with; null when it is not registered. `changed` tells that its name and version
   /// are, with another graph.
-  [[nodiscard]] definition_ptr find(std::string_view name, std::string_view version, std::string_view hash, bool* changed = nullptr) const;
+  [[nodiscard]] definition_ptr find(std::string_view name, std::string_view version, std::string_view hash,
+                                    bool* changed = nullptr) const;
   /// The one registered last under the name.
   [[nodiscard]] definition_ptr newest(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;

@@ -11,7 +11,7 @@ namespace perdure::actors {
 struct services;
 
 /// Reports go to `run` as command_for_run.
-[[nodiscard]] caf::actor spawn_executor(caf::event_based_actor* parent, std::shared_ptr<services> shared, definition_ptr definition,
-                                        run_id run, const caf::actor& run_actor);
+[[nodiscard]] caf::actor spawn_executor(caf::event_based_actor* parent, std::shared_ptr<services> shared,
+                                        definition_ptr definition, run_id run, const caf::actor& run_actor);
 
 }  // namespace perdure::actors

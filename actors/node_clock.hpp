@@ -33,9 +33,9 @@ class node_clock {
   std::function<timestamp()> source_;
   steady pace_;
   std::atomic<duration::rep> last_{0};
-  std::mutex slow_;                                       // guards what follows
+  std::mutex slow_;  // guards what follows
   bool behind_ = false;
-  duration::rep from_ = 0;                                ///< event time when the system's fell behind
+  duration::rep from_ = 0;  ///< event time when the system's fell behind
   std::chrono::steady_clock::time_point since_;
 };
 

@@ -15,6 +15,7 @@ namespace perdure::actors {
 
 struct services;
 
-[[nodiscard]] caf::actor spawn_router(caf::actor_system& system, std::shared_ptr<services> shared, caf::actor writer, caf::actor timer);
+[[nodiscard]] caf::actor spawn_router(caf::actor_system& system, std::shared_ptr<services> shared, caf::actor writer,
+                                      caf::actor timer);
 
 }  // namespace perdure::actors

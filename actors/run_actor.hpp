@@ -20,12 +20,15 @@ struct run_neighbours {
 };
 
 /// A new run; it answers `start.answer` when its first events are durable.
-[[nodiscard]] caf::actor spawn_new_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with, start_run start);
+[[nodiscard]] caf::actor spawn_new_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with,
+                                       start_run start);
 /// A run that is read from the journal. `unclean`: it was in flight when the node stopped without closing.
-[[nodiscard]] caf::actor spawn_stored_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with, run_id run, bool unclean);
+[[nodiscard]] caf::actor spawn_stored_run(caf::event_based_actor* parent, std::shared_ptr<services> shared, run_neighbours with,
+                                          run_id run, bool unclean);
 
 /// A run's durable state: snapshot and the events after it. not_found, corrupt.
-[[nodiscard]] result<core::run_state> load_run(const persistence::journal& journal, core::blob_port* blobs, const run_id& run, core::digest* head = nullptr,
-                                               std::uint64_t* replayed = nullptr, run_seq* snapshot_seq = nullptr);
+[[nodiscard]] result<core::run_state> load_run(const persistence::journal& journal, core::blob_port* blobs, const run_id& run,
+                                               core::digest* head = nullptr, std::uint64_t* replayed = nullptr,
+                                               run_seq* snapshot_seq = nullptr);
 
 }  // namespace perdure::actors

@@ -17,7 +17,8 @@
 namespace perdure::actors {
 
 struct counters {
-  std::atomic<std::uint64_t> commits{0}, records{0}, live_runs{0}, stale_results{0}, replayed_events{0}, recovered_runs{0}, clock_jumps{0};
+  std::atomic<std::uint64_t> commits{0}, records{0}, live_runs{0}, stale_results{0}, replayed_events{0}, recovered_runs{0},
+      clock_jumps{0};
   std::atomic<std::uint32_t> waking{0};  ///< runs that the timer woke and that have not recorded it yet
 };
 

@@ -23,21 +23,21 @@ namespace perdure::actors {
 class user_pool {
  public:
   struct options {
-    std::size_t threads = 0;                      ///< 0 = four for each core, at least eight: user code may block
+    std::size_t threads = 0;  ///< 0 = four for each core, at least eight: user code may block
     std::size_t max_stuck_replacements = 16;
     std::chrono::milliseconds stuck_after{60'000};
     std::size_t queue_limit = limits::pool_queue;
     /// When set, the pool has no threads: it hands each job to this, which runs it when it likes, or says false to refuse it.
     /// For tests that choose when user code gets on. Called on the poster's thread.
     std::function<bool(std::function<void()>)> host;
-    std::function<void(std::string_view)> log;    ///< told of jobs that threw and of stuck threads; any thread, must not throw
+    std::function<void(std::string_view)> log;  ///< told of jobs that threw and of stuck threads; any thread, must not throw
   };
   struct figures {
-    std::size_t queued = 0;         ///< jobs that wait
-    std::size_t running = 0;        ///< jobs that run, stuck ones among them
-    std::size_t stuck = 0;          ///< replaced threads whose job has not returned
-    std::uint64_t failed = 0;       ///< jobs that threw, ever
-    std::uint64_t replaced = 0;     ///< threads replaced, ever
+    std::size_t queued = 0;      ///< jobs that wait
+    std::size_t running = 0;     ///< jobs that run, stuck ones among them
+    std::size_t stuck = 0;       ///< replaced threads whose job has not returned
+    std::uint64_t failed = 0;    ///< jobs that threw, ever
+    std::uint64_t replaced = 0;  ///< threads replaced, ever
   };
 
   explicit user_pool(options chosen);

@@ -219,7 +219,7 @@ result<json::object> carry_out(const control_target& node, const run_command& co
   const auto& run = *found;
   if (command.what == "retry" || command.what == "fork") {
     const bool forks = command.what == "fork";
-    const auto linked = forks        ? (node.fork ? node.fork(command.run, command.from, command.command_id) : run.fork(command.from))
+    const auto linked = forks ? (node.fork ? node.fork(command.run, command.from, command.command_id) : run.fork(command.from))
                         : node.retry ? node.retry(command.run, command.command_id)
                                      : run.retry();
     if (!linked) return linked.error();

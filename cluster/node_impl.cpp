@@ -114,27 +114,28 @@ result<void> node::impl::bring_up() {
     const std::weak_ptr<impl> self = weak_from_this();
     const auto closing = error{errc::shutting_down, "the node is closing"};
     auto started = cluster::control_server::start(
-        options_.data_dir, {.get = [self, closing](const run_id& id) -> result<run_ref> {
-                              auto held = self.lock();
-                              return held ? held->get(id) : closing;
-                            },
-                            .list = [self, closing](const list_options& how) -> result<run_page> {
-                              auto held = self.lock();
-                              return held ? held->list(how) : closing;
-                            },
-                            .stats =
-                                [self] {
-                                  auto held = self.lock();
-                                  return held ? held->stats() : node_stats{};
-                                },
-                            .retry = [self, closing](const run_id& id, std::string_view command_id) -> result<run_ref> {
-                              auto held = self.lock();
-                              return held ? held->retry(id, command_id) : closing;
-                            },
-                            .fork = [self, closing](const run_id& id, run_seq from, std::string_view command_id) -> result<run_ref> {
-                              auto held = self.lock();
-                              return held ? held->fork(id, from, command_id) : closing;
-                            }});
+        options_.data_dir,
+        {.get = [self, closing](const run_id& id) -> result<run_ref> {
+           auto held = self.lock();
+           return held ? held->get(id) : closing;
+         },
+         .list = [self, closing](const list_options& how) -> result<run_page> {
+           auto held = self.lock();
+           return held ? held->list(how) : closing;
+         },
+         .stats =
+             [self] {
+               auto held = self.lock();
+               return held ? held->stats() : node_stats{};
+             },
+         .retry = [self, closing](const run_id& id, std::string_view command_id) -> result<run_ref> {
+           auto held = self.lock();
+           return held ? held->retry(id, command_id) : closing;
+         },
+         .fork = [self, closing](const run_id& id, run_seq from, std::string_view command_id) -> result<run_ref> {
+           auto held = self.lock();
+           return held ? held->fork(id, from, command_id) : closing;
+         }});
     if (!started) return started.error();
     control_ = std::move(*started);
   }

@@ -46,13 +46,13 @@ struct chunk_facts {
 };
 struct chunk {
   chunk_facts facts;
-  std::string entries;                  ///< what `records` look at
-  std::vector<stored_record> records;   ///< of facts.range, in order
+  std::string entries;                 ///< what `records` look at
+  std::vector<stored_record> records;  ///< of facts.range, in order
 
   chunk() = default;
   chunk(chunk&&) = default;
   chunk& operator=(chunk&&) = default;
-  chunk(const chunk&) = delete;         // the views would stay with the other
+  chunk(const chunk&) = delete;  // the views would stay with the other
   chunk& operator=(const chunk&) = delete;
 };
 

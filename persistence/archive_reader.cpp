@@ -64,7 +64,8 @@ result<void> read_archived(read_view& view, const run_id& run, run_seq first, ru
   const auto begin = to.size();
   const auto at = view.walk(table::archive);
   auto next = first;
-  bool there = at->seek_before(std::string{run_key(run)}.append(ordered(first)) + past_all) && at->key().starts_with(run_key(run));
+  bool there =
+      at->seek_before(std::string{run_key(run)}.append(ordered(first)) + past_all) && at->key().starts_with(run_key(run));
   if (there) {
     const auto range = read_chunk_key(at->key());
     if (!range || range->last < first) there = at->next();

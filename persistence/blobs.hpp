@@ -9,8 +9,8 @@
 #pragma once
 
 #include <atomic>
-#include <filesystem>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <mutex>
 #include <vector>

@@ -15,7 +15,7 @@ struct floor_result {
 
 /// Commits `batch` values of `bytes_per_record` under append-ordered keys, each commit synced, for about `length`, in a
 /// fresh environment inside `directory`, which is removed again. io_error.
-[[nodiscard]] result<floor_result> measure_append_floor(const std::filesystem::path& directory, std::size_t bytes_per_record, std::size_t batch,
-                                                        std::chrono::duration<double> length);
+[[nodiscard]] result<floor_result> measure_append_floor(const std::filesystem::path& directory, std::size_t bytes_per_record,
+                                                        std::size_t batch, std::chrono::duration<double> length);
 
 }  // namespace perdure::persistence

@@ -33,7 +33,7 @@ struct run_row {
   run_seq seq = 0;
   lsn_t first_lsn = 0, head_lsn = 0;
   core::digest head_hash{};
-  core::digest input_hash{};             ///< SHA-256 of message name, 0 byte, input text: tells another body under the same key
+  core::digest input_hash{};  ///< SHA-256 of message name, 0 byte, input text: tells another body under the same key
 };
 
 struct run_absent {
@@ -44,7 +44,7 @@ struct key_absent {
 };
 struct counter_below {
   std::string tenant;
-  std::uint64_t limit = 0;               ///< of runs that are not terminal
+  std::uint64_t limit = 0;  ///< of runs that are not terminal
 };
 using precondition = std::variant<run_absent, key_absent, counter_below>;
 
@@ -52,24 +52,25 @@ struct append_item {
   shard_id shard = 0;
   epoch_t epoch = 0;
   run_id run;
-  run_seq expected_seq = 0;              ///< the run's last seq before the first record
-  std::vector<core::record> records;     ///< seqs go on from expected_seq; not empty
+  run_seq expected_seq = 0;           ///< the run's last seq before the first record
+  std::vector<core::record> records;  ///< seqs go on from expected_seq; not empty
   std::vector<precondition> preconditions;
-  bool essential = false;                ///< cancel, terminal events, retention: admitted when space is short
-  std::optional<std::pair<run_seq, std::string>> snapshot;   ///< encoded state at a seq ≤ the last record's
-  std::uint64_t ticket = 0;              ///< the caller's own; untouched
+  bool essential = false;                                   ///< cancel, terminal events, retention: admitted when space is short
+  std::optional<std::pair<run_seq, std::string>> snapshot;  ///< encoded state at a seq ≤ the last record's
+  std::uint64_t ticket = 0;                                 ///< the caller's own; untouched
 };
 
 struct verdict {
-  std::optional<perdure::error> error;   ///< fenced, conflict (seq), already_exists, not_found, disk_full, limit_exceeded, io_error
-  lsn_t first_lsn = 0;                   ///< of the item's records, consecutive
-  std::optional<run_id> holder;          ///< already_exists: the run that holds the key
+  std::optional<perdure::error>
+      error;                     ///< fenced, conflict (seq), already_exists, not_found, disk_full, limit_exceeded, io_error
+  lsn_t first_lsn = 0;           ///< of the item's records, consecutive
+  std::optional<run_id> holder;  ///< already_exists: the run that holds the key
 };
 
 struct space {
   std::size_t used_bytes = 0, map_bytes = 0, free_disk_bytes = 0;
-  bool new_runs = true;                  ///< room for new runs
-  bool steps = true;                     ///< room for the steps of running ones
+  bool new_runs = true;  ///< room for new runs
+  bool steps = true;     ///< room for the steps of running ones
 };
 
 struct verify_problem {
@@ -80,18 +81,18 @@ struct verify_problem {
 /// A stored digest of all records up to some LSN. Its hash, kept elsewhere, is an anchor: a later `verify` shows with it
 /// that what the checkpoint covers is still there, or has been removed on record.
 struct checkpoint_place {
-  lsn_t lsn = 0;                         ///< of the checkpoint's own record
-  lsn_t through = 0;                     ///< last LSN that it covers
+  lsn_t lsn = 0;      ///< of the checkpoint's own record
+  lsn_t through = 0;  ///< last LSN that it covers
   timestamp time{};
   core::digest hash{};
 };
 struct verify_report {
   std::uint64_t runs = 0, events = 0;
-  std::uint64_t archived = 0;            ///< of the events, those in the archive
-  std::uint64_t removed_runs = 0, removed_records = 0;   ///< by retention
+  std::uint64_t archived = 0;                           ///< of the events, those in the archive
+  std::uint64_t removed_runs = 0, removed_records = 0;  ///< by retention
   std::uint64_t checkpoints = 0;
   std::optional<checkpoint_place> newest;
-  std::optional<checkpoint_place> anchor;                ///< the checkpoint with the hash that was asked for
+  std::optional<checkpoint_place> anchor;  ///< the checkpoint with the hash that was asked for
   std::vector<verify_problem> problems;
 };
 
@@ -120,12 +121,12 @@ class upkeep_plan {
   bool more = false;
 };
 struct archive_figures {
-  lsn_t first_lsn = 1;                   ///< of the log; what is before it is in the archive, or removed
+  lsn_t first_lsn = 1;  ///< of the log; what is before it is in the archive, or removed
   std::uint64_t log_records = 0, log_bytes = 0;
   std::uint64_t archived_records = 0, archived_chunks = 0, archived_bytes = 0;
   std::uint64_t archived_raw_bytes = 0;  ///< before compression
   std::uint64_t removed_runs = 0, removed_records = 0;
-  std::uint64_t free_bytes = 0;          ///< inside the file, to be used again
+  std::uint64_t free_bytes = 0;  ///< inside the file, to be used again
 };
 
 struct row_query {
@@ -133,7 +134,7 @@ struct row_query {
   std::string workflow;
   bool open_only = false;
   std::size_t limit = 100;
-  std::optional<run_id> after;           ///< last of the page before
+  std::optional<run_id> after;  ///< last of the page before
   bool newest_first = true;
 };
 
@@ -181,7 +182,8 @@ class journal {
   /// Calls back for every run that is active (an attempt in flight), in id order; for recovery.
   virtual void for_each_active(const std::function<void(const run_row&)>& take) const = 0;
   /// Wake-ups of open runs in due order: due ≤ `until`, after (`after_due`, `after_run`), at most `limit`.
-  [[nodiscard]] virtual std::vector<std::pair<timestamp, run_id>> wakeups(timestamp until, std::optional<std::pair<timestamp, run_id>> after,
+  [[nodiscard]] virtual std::vector<std::pair<timestamp, run_id>> wakeups(timestamp until,
+                                                                          std::optional<std::pair<timestamp, run_id>> after,
                                                                           std::size_t limit) const = 0;
   [[nodiscard]] virtual std::uint64_t open_runs() const = 0;
   [[nodiscard]] virtual std::uint64_t total_runs() const = 0;
@@ -195,9 +197,9 @@ class journal {
 
   [[nodiscard]] virtual core::blob_port& blobs() = 0;
   [[nodiscard]] virtual persistence::space space() const = 0;
-  /// CRC, chain, seqs, chunks, checkpoints, previous links, rows against log, wakers (an open run without wake-up and not active is a
-  /// problem unless its state waits on a request or signal: `waits` tells, may be empty).
-  /// With an `anchor`, the hash of a checkpoint, it is a problem when no such checkpoint is there.
+  /// CRC, chain, seqs, chunks, checkpoints, previous links, rows against log, wakers (an open run without wake-up and not active
+  /// is a problem unless its state waits on a request or signal: `waits` tells, may be empty). With an `anchor`, the hash of a
+  /// checkpoint, it is a problem when no such checkpoint is there.
   [[nodiscard]] virtual verify_report verify(const std::function<bool(const run_id&)>& waits,
                                              const std::optional<core::digest>& anchor = std::nullopt) const = 0;
   /// Inbox of commands that were written while no node ran. JSON objects, in order; they stay until they are dropped, which

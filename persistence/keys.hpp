@@ -77,21 +77,21 @@ struct store_head {
 
 /// What is not in the log any more, and the chain of checkpoints. Written by the commits of the background work.
 struct archive_head {
-  lsn_t first_lsn = 1;            ///< records before it were cut off the log
-  lsn_t archived_lsn = 1;         ///< records before it are in the archive
-  std::uint64_t records = 0;      ///< in chunks
+  lsn_t first_lsn = 1;        ///< records before it were cut off the log
+  lsn_t archived_lsn = 1;     ///< records before it are in the archive
+  std::uint64_t records = 0;  ///< in chunks
   std::uint64_t chunks = 0;
-  std::uint64_t bytes = 0;        ///< of the chunks
-  std::uint64_t raw_bytes = 0;    ///< of their entries, before compression
-  std::uint64_t ended_runs = 0;   ///< entries of archive_ends
-  std::uint64_t skipped_runs = 0; ///< ended and archived, but damaged: retention leaves them alone
+  std::uint64_t bytes = 0;         ///< of the chunks
+  std::uint64_t raw_bytes = 0;     ///< of their entries, before compression
+  std::uint64_t ended_runs = 0;    ///< entries of archive_ends
+  std::uint64_t skipped_runs = 0;  ///< ended and archived, but damaged: retention leaves them alone
   std::uint64_t removed_runs = 0;
   std::uint64_t removed_records = 0;
-  std::uint64_t kept_removals = 0;   ///< entries of `removals`
-  std::uint64_t forgotten = 0;       ///< LSNs of removals that are not kept any more
-  std::uint64_t checkpoint = 0;      ///< number of the newest, 0 = there is none
-  lsn_t checkpoint_lsn = 0;          ///< of its record
-  lsn_t checkpoint_through = 0;      ///< last LSN that it covers
+  std::uint64_t kept_removals = 0;  ///< entries of `removals`
+  std::uint64_t forgotten = 0;      ///< LSNs of removals that are not kept any more
+  std::uint64_t checkpoint = 0;     ///< number of the newest, 0 = there is none
+  lsn_t checkpoint_lsn = 0;         ///< of its record
+  lsn_t checkpoint_through = 0;     ///< last LSN that it covers
   core::digest checkpoint_hash{};
 
   bool operator==(const archive_head&) const = default;

@@ -17,8 +17,8 @@ result<byte_reader> open_payload(const core::record& record, core::event_kind ki
 }
 
 error malformed(const core::record& record) {
-  return {errc::corrupt, "record " + std::to_string(record.lsn) + " of kind " + std::string{ledger_name(record.kind)} +
-                             " cannot be read"};
+  return {errc::corrupt,
+          "record " + std::to_string(record.lsn) + " of kind " + std::string{ledger_name(record.kind)} + " cannot be read"};
 }
 
 }  // namespace

@@ -35,8 +35,7 @@ class stored_journal : public journal {
  public:
   /// Reads the head and the tail. newer_format: nothing was changed.
   [[nodiscard]] static result<std::unique_ptr<stored_journal>> open(std::unique_ptr<store> below,
-                                                                    std::unique_ptr<blob_store> blobs,
-                                                                    journal_options options);
+                                                                    std::unique_ptr<blob_store> blobs, journal_options options);
 
   std::vector<verdict> append(std::span<append_item> items) override;
   [[nodiscard]] bool fatal() const override { return fatal_; }
@@ -134,8 +133,8 @@ class stored_journal : public journal {
   journal_options options_;
 
   std::mutex writing_;
-  store_head head_;        ///< as stored
-  archive_head archive_;   ///< as stored
+  store_head head_;            ///< as stored
+  archive_head archive_;       ///< as stored
   bool knows_format_ = false;  ///< the stored format says that the log may be shortened
   std::map<shard_id, epoch_t> epochs_;
   mutable std::shared_mutex index_;

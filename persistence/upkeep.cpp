@@ -136,8 +136,7 @@ std::unique_ptr<prepared_upkeep> upkeep_planner::note(const archive_head& archiv
   auto plan = std::make_unique<prepared_upkeep>("checkpoint");
   plan->before = plan->after = archive;
   plan->more = what.through < last;
-  plan->records.push_back(
-      checkpoint_record(archive.checkpoint + 1, archive.checkpoint_lsn, archive.checkpoint_hash, what, now));
+  plan->records.push_back(checkpoint_record(archive.checkpoint + 1, archive.checkpoint_lsn, archive.checkpoint_hash, what, now));
   plan->after.checkpoint = archive.checkpoint + 1;
   plan->after.checkpoint_through = what.through;
   plan->after.checkpoint_hash = plan->records.back().hash;
@@ -164,7 +163,8 @@ void upkeep_planner::sweep_blobs() const {
     const auto view = store_.view();
     std::size_t seen = 0;
     view->each_log(next, [&](lsn_t lsn, std::string_view bytes) {
-      if (const auto record = decode_record(lsn, bytes); record && !is_ledger(record->header.kind)) add_blob_references(*record, used);
+      if (const auto record = decode_record(lsn, bytes); record && !is_ledger(record->header.kind))
+        add_blob_references(*record, used);
       next = lsn + 1;
       more = ++seen == limits::reader_records;
       return !more;

@@ -28,10 +28,10 @@ struct prepared_upkeep final : upkeep_plan {
 
   archive_head before, after;
   std::vector<table_change> changes;
-  std::vector<core::record> records;   ///< to be appended
+  std::vector<core::record> records;  ///< to be appended
   std::vector<run_id> removed;
-  bool frees_blobs = false;            ///< removed runs referred to blobs
-  lsn_t cut_through = 0;               ///< 0 = nothing is cut off
+  bool frees_blobs = false;  ///< removed runs referred to blobs
+  lsn_t cut_through = 0;     ///< 0 = nothing is cut off
 
  private:
   std::string_view what_;
@@ -66,11 +66,11 @@ class upkeep_planner {
   blob_store& blobs_;
   upkeep_options options_;
   chunk_packer packer_;
-  std::optional<timestamp> noted_at_;  ///< last checkpoint, or the start
-  bool archiving_ = false;         ///< it goes on until half of what began it is left
-  bool due_in_log_ = false;        ///< a run that is to be removed has records in the log
+  std::optional<timestamp> noted_at_;                     ///< last checkpoint, or the start
+  bool archiving_ = false;                                ///< it goes on until half of what began it is left
+  bool due_in_log_ = false;                               ///< a run that is to be removed has records in the log
   std::optional<timestamp> sweep_at_ = timestamp::min();  ///< soon after the start for what an earlier process left
-  bool sweep_again_ = false;       ///< more blobs were freed since that was planned
+  bool sweep_again_ = false;                              ///< more blobs were freed since that was planned
 };
 
 }  // namespace perdure::persistence

@@ -131,7 +131,8 @@ void keep_removals(read_view& view, prepared_upkeep& plan, std::vector<table_cha
 
 }  // namespace
 
-/// The records from archive.archived_lsn on and before `before`, as many as make a slice; of runs that rest, all that follows too.
+/// The records from archive.archived_lsn on and before `before`, as many as make a slice; of runs that rest, all that follows
+/// too.
 std::unique_ptr<prepared_upkeep> upkeep_planner::copy(read_view& view, const archive_head& archive, lsn_t before) {
   auto plan = std::make_unique<prepared_upkeep>("copy");
   plan->before = plan->after = archive;
@@ -141,7 +142,8 @@ std::unique_ptr<prepared_upkeep> upkeep_planner::copy(read_view& view, const arc
   auto next = archive.archived_lsn;
   view.each_log(next, [&](lsn_t lsn, std::string_view bytes) {
     if (lsn >= before) return false;
-    if (records > 0 && (records == options_.slice_records || bytes_read + bytes.size() > limits::archive_slice_bytes)) return false;
+    if (records > 0 && (records == options_.slice_records || bytes_read + bytes.size() > limits::archive_slice_bytes))
+      return false;
     ++records;
     bytes_read += bytes.size();
     next = lsn + 1;

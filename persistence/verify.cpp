@@ -279,7 +279,8 @@ verify_report stored_journal::verify(const std::function<bool(const run_id&)>& w
     report.checkpoints = checkpoints.size();
     if (!checkpoints.empty()) report.newest = checkpoints.back();
     if (anchor) {
-      const auto at = std::find_if(checkpoints.begin(), checkpoints.end(), [&](const auto& each) { return each.hash == *anchor; });
+      const auto at =
+          std::find_if(checkpoints.begin(), checkpoints.end(), [&](const auto& each) { return each.hash == *anchor; });
       if (at != checkpoints.end()) {
         report.anchor = *at;
       } else {

@@ -134,8 +134,9 @@ void check_archive(read_view& view, verify_report& report) {
   if (order_entries != 0) problem({}, 0, "the archive's index by LSN has entries without a chunk");
   if (found.chunks != head.chunks || found.bytes != head.bytes || found.records != head.records ||
       found.raw_bytes != head.raw_bytes || found.ended_runs != head.ended_runs) {
-    problem({}, 0, "the archive has " + std::to_string(found.records) + " records in " + std::to_string(found.chunks) +
-                       " chunks, its head says " + std::to_string(head.records) + " in " + std::to_string(head.chunks));
+    problem({}, 0,
+            "the archive has " + std::to_string(found.records) + " records in " + std::to_string(found.chunks) +
+                " chunks, its head says " + std::to_string(head.records) + " in " + std::to_string(head.chunks));
   }
 }
 

@@ -19,11 +19,11 @@ namespace perdure::actors {
 /// One piece of work. `done` is called exactly once, on any thread, possibly before `start` returns; neither it nor
 /// `progress` may block or throw.
 struct capability_request {
-  std::string key;         ///< stable over retries and restarts; outside systems tell repeats by it
+  std::string key;  ///< stable over retries and restarts; outside systems tell repeats by it
   std::string run;
   std::string executor;
-  payload spec;            ///< what to do, in the capability's own form
-  std::stop_token stop;    ///< fires when the outcome is no longer wanted; `done` is called all the same
+  payload spec;          ///< what to do, in the capability's own form
+  std::stop_token stop;  ///< fires when the outcome is no longer wanted; `done` is called all the same
   std::function<void(core::outcome)> done;
   std::function<void(std::uint64_t done, std::uint64_t total, std::string text)> progress;  ///< may be empty
 };

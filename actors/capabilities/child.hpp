@@ -16,11 +16,11 @@ namespace perdure::actors {
 
 /// What to start. Strings must not contain NUL. The environment is complete: nothing is inherited.
 struct child_program {
-  std::string program;                              ///< a path, or a name that is looked up in the environment's PATH
-  std::vector<std::string> arguments;               ///< without the program's own name
+  std::string program;                 ///< a path, or a name that is looked up in the environment's PATH
+  std::vector<std::string> arguments;  ///< without the program's own name
   std::map<std::string, std::string> environment;
   std::optional<std::string> directory;
-  std::optional<std::string> input;                 ///< standard input; none = /dev/null
+  std::optional<std::string> input;  ///< standard input; none = /dev/null
 };
 
 /// Why a program did not start: which step failed and the system's reason.
@@ -31,11 +31,11 @@ struct launch_failure {
 };
 
 struct launched_child {
-  pid_t pid = -1;       ///< also its process group and session
-  unique_fd ended;      ///< readable once it ended; empty on kernels without pidfd
-  unique_fd output;     ///< read ends, non-blocking
+  pid_t pid = -1;    ///< also its process group and session
+  unique_fd ended;   ///< readable once it ended; empty on kernels without pidfd
+  unique_fd output;  ///< read ends, non-blocking
   unique_fd error;
-  unique_fd report;     ///< gives a launch_failure when the program could not be executed, else only its end
+  unique_fd report;  ///< gives a launch_failure when the program could not be executed, else only its end
 };
 
 /// Forks. The child is the leader of a session and group of its own, registered with the reaper, gets SIGKILL when the

@@ -33,7 +33,8 @@ void note_parent_end(int) { parent_ended = 1; }
   if (getppid() != parent) _exit(0);
   setsid();
   prctl(PR_SET_NAME, "perdure-reaper");
-  if (chdir("/") != 0) { /* it then holds its directory, no more */ }
+  if (chdir("/") != 0) { /* it then holds its directory, no more */
+  }
 
   // Holds nothing of the node open: locks, sockets, the pipes of who started it.
   dup2(socket, 0);

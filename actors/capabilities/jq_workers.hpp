@@ -17,9 +17,9 @@ namespace perdure::actors {
 class jq_workers {
  public:
   struct options {
-    std::string program;                          ///< path of the perdure binary
+    std::string program;  ///< path of the perdure binary
     std::size_t workers = 2;
-    std::chrono::milliseconds time{2'000};        ///< for one request, compilation included
+    std::chrono::milliseconds time{2'000};  ///< for one request, compilation included
   };
   explicit jq_workers(options chosen);
   /// Ends the processes.

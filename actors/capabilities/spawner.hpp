@@ -27,7 +27,7 @@ namespace perdure::actors {
 
 /// How a program ended.
 struct child_exit {
-  int code = 0;                  ///< exit code, or the signal's number
+  int code = 0;  ///< exit code, or the signal's number
   bool by_signal = false;
   bool stopped = false;          ///< it was asked to end by us
   std::string output, error;     ///< bytes, each at most limits::process_output_bytes
@@ -44,9 +44,9 @@ using child_end = std::variant<child_exit, launch_failure, child_lost, child_ref
 
 struct child_request {
   child_program what;
-  std::chrono::milliseconds grace{5'000};     ///< from SIGTERM to SIGKILL
+  std::chrono::milliseconds grace{5'000};  ///< from SIGTERM to SIGKILL
   std::stop_token stop;
-  std::function<void(child_end)> done;        ///< exactly once; must not block or throw
+  std::function<void(child_end)> done;  ///< exactly once; must not block or throw
 };
 
 class spawner {
@@ -54,8 +54,8 @@ class spawner {
   struct options {
     std::size_t running = limits::child_processes;
     std::size_t waiting = limits::waiting_processes;
-    std::chrono::milliseconds shutdown_grace{2'000};   ///< caps every child's grace once stop_all was called
-    std::function<void(std::string_view)> log;         ///< may be empty; the spawner's thread
+    std::chrono::milliseconds shutdown_grace{2'000};  ///< caps every child's grace once stop_all was called
+    std::function<void(std::string_view)> log;        ///< may be empty; the spawner's thread
   };
 
   /// Begins the thread and forks the reaper; do it early, while the process is small.

@@ -14,8 +14,8 @@ namespace {
 
 using perdure::detail::described;
 using perdure::detail::is_specialization;
-using perdure::detail::optional_like;
 using perdure::detail::members_of;
+using perdure::detail::optional_like;
 
 constexpr auto depth = limits::json_depth + core::envelope_depth;
 

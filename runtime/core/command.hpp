@@ -16,8 +16,8 @@ struct step_report {
   step_kind kind = step_kind::call;
   std::string name;
   outcome result;
-  bool complete = true;              ///< false: a poll that says "not yet"
-  bool recorded = false;             ///< the step stands in the run's state (it has a time limit, or was tried before)
+  bool complete = true;   ///< false: a poll that says "not yet"
+  bool recorded = false;  ///< the step stands in the run's state (it has a time limit, or was tried before)
   retry_policy retry;
 };
 
@@ -42,8 +42,8 @@ struct attempt_report {
   std::vector<step_ordinal> cancelled;
   bool finished = false;
   std::optional<failure> failed;
-  bool waits = false;                ///< only recorded steps are in flight now
-  std::size_t fed = 0;               ///< items of the history that the attempt had seen when it said so
+  bool waits = false;   ///< only recorded steps are in flight now
+  std::size_t fed = 0;  ///< items of the history that the attempt had seen when it said so
 };
 
 /// An attempt that waited for its explicit start (or a retried one) has a thread.
@@ -73,10 +73,10 @@ struct signal_command {
   std::string command_id;
 };
 struct respond_command {
-  std::string request_id;            ///< "<activation>.<step>", or "<run>/<activation>.<step>" of a predecessor
+  std::string request_id;  ///< "<activation>.<step>", or "<run>/<activation>.<step>" of a predecessor
   payload answer;
   std::string command_id;
-  std::optional<run_id> asked_by;    ///< set when it was sent to a predecessor that continued as this run
+  std::optional<run_id> asked_by;  ///< set when it was sent to a predecessor that continued as this run
 };
 struct cancel_command {
   std::string reason;
@@ -101,8 +101,9 @@ struct child_ended_command {
   std::optional<failure> error;
 };
 
-using command = std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command,
-                             respond_command, cancel_command, pause_command, resume_command, delivered_command, child_ended_command>;
+using command =
+    std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command, respond_command,
+                 cancel_command, pause_command, resume_command, delivered_command, child_ended_command>;
 
 /// How a run begins.
 struct start_command {
@@ -111,7 +112,7 @@ struct start_command {
   payload input;
   std::string key, tenant;
   duration timeout{0};
-  std::string start;                   ///< executor that takes the input; empty = the workflow's own
+  std::string start;  ///< executor that takes the input; empty = the workflow's own
   std::optional<parent_link> parent;
 };
 

@@ -15,7 +15,7 @@ namespace perdure::core {
 /// Keep an attempt going, fed with the first `fed` items of its history.
 struct attempt_effect {
   activation_id activation = 0;
-  std::uint32_t attempt = 0;   ///< 0: it waits for an explicit start
+  std::uint32_t attempt = 0;  ///< 0: it waits for an explicit start
   std::size_t fed = 0;
   auto operator<=>(const attempt_effect&) const = default;
 };
@@ -30,7 +30,7 @@ struct body_effect {
 struct effects {
   std::set<attempt_effect> attempts;
   std::set<body_effect> bodies;
-  std::set<std::uint64_t> deliveries;   ///< messages of the outbox that are on their way: the oldest to each receiver
+  std::set<std::uint64_t> deliveries;  ///< messages of the outbox that are on their way: the oldest to each receiver
   std::optional<timestamp> wakeup;
   bool operator==(const effects&) const = default;
 };
@@ -42,11 +42,11 @@ struct effects {
 struct effect_change {
   enum class what : std::uint8_t { stop, start, feed, run_body, deliver } kind = what::stop;
   activation_id activation = 0;
-  std::uint32_t attempt = 0;               ///< start: 0 = tell when there is a thread for it
-  step_ordinal ordinal = 0;               ///< run_body
-  std::optional<history_item> item;       ///< feed
-  std::shared_ptr<const core::activation> begin;   ///< start: the activation as it is then, with its history and waiting steps
-  std::uint64_t number = 0;               ///< deliver: of the message in the outbox
+  std::uint32_t attempt = 0;                      ///< start: 0 = tell when there is a thread for it
+  step_ordinal ordinal = 0;                       ///< run_body
+  std::optional<history_item> item;               ///< feed
+  std::shared_ptr<const core::activation> begin;  ///< start: the activation as it is then, with its history and waiting steps
+  std::uint64_t number = 0;                       ///< deliver: of the message in the outbox
 };
 
 /// Keeps what was issued so far and gives the difference to a newer state, looking only at the activations an event
@@ -73,7 +73,7 @@ class effect_ledger {
   void deliver_next(const run_state& state, const run_id& to, std::vector<effect_change>& out);
   std::map<activation_id, issued> issued_;
   std::set<std::uint64_t> on_their_way_;
-  std::uint64_t seen_ = 0;                ///< messages of the outbox up to it were looked at
+  std::uint64_t seen_ = 0;  ///< messages of the outbox up to it were looked at
 };
 
 }  // namespace perdure::core

@@ -52,19 +52,20 @@ BOOST_DESCRIBE_ENUM(event_kind, run_started, turn, step_completed, step_retrying
 struct run_started {
   static constexpr auto kind = event_kind::run_started;
   std::string workflow, version, definition_hash;
-  std::string message;                   ///< stored name of the input's type
+  std::string message;  ///< stored name of the input's type
   payload input;
-  std::string start;                     ///< executor that takes it
+  std::string start;  ///< executor that takes it
   std::string key, tenant;
-  std::optional<timestamp> deadline;     ///< of the whole run
-  std::optional<timestamp> start_by;     ///< schedule-to-start of activation 1
-  std::optional<timestamp> close_by;     ///< schedule-to-close of activation 1
-  bool explicit_start = false;           ///< activation 1 waits for attempt_started
-  std::optional<parent_link> parent;     ///< from schema 2
+  std::optional<timestamp> deadline;  ///< of the whole run
+  std::optional<timestamp> start_by;  ///< schedule-to-start of activation 1
+  std::optional<timestamp> close_by;  ///< schedule-to-close of activation 1
+  bool explicit_start = false;        ///< activation 1 waits for attempt_started
+  std::optional<parent_link> parent;  ///< from schema 2
   static constexpr std::size_t schema_1_members = 12;
 };
-BOOST_DESCRIBE_STRUCT(run_started, (), (workflow, version, definition_hash, message, input, start, key, tenant, deadline, start_by, close_by,
-                                        explicit_start, parent))
+BOOST_DESCRIBE_STRUCT(run_started, (),
+                      (workflow, version, definition_hash, message, input, start, key, tenant, deadline, start_by, close_by,
+                       explicit_start, parent))
 
 /// A call or capability that ended, with what its body gave.
 struct step_done {
@@ -81,7 +82,7 @@ struct step_issued {
   step_kind kind = step_kind::sleep;
   std::string name;
   payload args;
-  std::optional<timestamp> due;        ///< sleep: when it completes; others: when it times out
+  std::optional<timestamp> due;  ///< sleep: when it completes; others: when it times out
 };
 BOOST_DESCRIBE_STRUCT(step_issued, (), (ordinal, kind, name, args, due))
 
@@ -99,10 +100,10 @@ BOOST_DESCRIBE_STRUCT(scheduled, (), (id, executor, message, output, value, expl
 
 /// A message put into a fan-in's buffer.
 struct buffered {
-  std::uint32_t group = 0;             ///< index of the edge group in the definition
+  std::uint32_t group = 0;  ///< index of the edge group in the definition
   std::uint32_t output = 0;
-  bool any = false;                    ///< a fan-in that takes the first: only the round is noted
-  bool completes = false;              ///< every source has sent: the round ends, the buffer is emptied
+  bool any = false;        ///< a fan-in that takes the first: only the round is noted
+  bool completes = false;  ///< every source has sent: the round ends, the buffer is emptied
 };
 BOOST_DESCRIBE_STRUCT(buffered, (), (group, output, any, completes))
 
@@ -115,10 +116,10 @@ struct turn {
   std::vector<step_issued> issued;
   std::vector<step_ordinal> cancelled;
   std::vector<output> outputs;
-  std::vector<buffered> joins;             ///< fan-in buffers that outputs of this turn went to
+  std::vector<buffered> joins;  ///< fan-in buffers that outputs of this turn went to
   std::vector<scheduled> activations;
-  bool finished = false;                   ///< the handler returned
-  bool waits = false;                      ///< only recorded steps are in flight after it
+  bool finished = false;  ///< the handler returned
+  bool waits = false;     ///< only recorded steps are in flight after it
 };
 BOOST_DESCRIBE_STRUCT(turn, (), (activation, attempt, done, issued, cancelled, outputs, joins, activations, finished, waits))
 
@@ -128,8 +129,8 @@ struct step_completed {
   activation_id activation = 0;
   step_ordinal ordinal = 0;
   outcome result;
-  std::string command_id;                  ///< of the command that brought it, or empty
-  std::optional<std::uint64_t> signal;     ///< number of the buffered signal that it took
+  std::string command_id;               ///< of the command that brought it, or empty
+  std::optional<std::uint64_t> signal;  ///< number of the buffered signal that it took
 };
 BOOST_DESCRIBE_STRUCT(step_completed, (), (activation, ordinal, result, command_id, signal))
 
@@ -141,11 +142,11 @@ struct step_retrying {
   step_ordinal ordinal = 0;
   step_kind step = step_kind::call;
   std::string name;
-  std::uint32_t tries = 0;                 ///< made so far
-  std::optional<failure> error;            ///< none for a poll
+  std::uint32_t tries = 0;       ///< made so far
+  std::optional<failure> error;  ///< none for a poll
   timestamp retry_at{};
-  timestamp first_at{};                    ///< when the first try failed
-  bool waits = false;                      ///< only recorded steps are in flight after it
+  timestamp first_at{};  ///< when the first try failed
+  bool waits = false;    ///< only recorded steps are in flight after it
 };
 BOOST_DESCRIBE_STRUCT(step_retrying, (), (activation, attempt, ordinal, step, name, tries, error, retry_at, first_at, waits))
 
@@ -162,8 +163,8 @@ struct attempt_started {
   static constexpr auto kind = event_kind::attempt_started;
   activation_id activation = 0;
   std::uint32_t attempt = 1;
-  std::uint32_t keep = 0;                  ///< recorded outcomes that the attempt is fed instead of doing them again
-  std::optional<timestamp> close_by;       ///< start-to-close
+  std::uint32_t keep = 0;             ///< recorded outcomes that the attempt is fed instead of doing them again
+  std::optional<timestamp> close_by;  ///< start-to-close
   std::optional<duration> heartbeat;
 };
 BOOST_DESCRIBE_STRUCT(attempt_started, (), (activation, attempt, keep, close_by, heartbeat))
@@ -191,8 +192,8 @@ struct cancel_requested {
   std::string reason;
   std::string command_id;
   timestamp grace_until{};
-  run_status as = run_status::cancelled;   ///< what the run ends as: cancelled, or timed_out or failed
-  std::optional<failure> error;            ///< why, when it is not the caller's wish
+  run_status as = run_status::cancelled;  ///< what the run ends as: cancelled, or timed_out or failed
+  std::optional<failure> error;           ///< why, when it is not the caller's wish
 };
 BOOST_DESCRIBE_STRUCT(cancel_requested, (), (reason, command_id, grace_until, as, error))
 
@@ -218,7 +219,7 @@ struct run_ended {
   std::string message;
   payload input;
   std::optional<timestamp> start_by, close_by;
-  bool newest = false;                     ///< with the newest version of the workflow
+  bool newest = false;  ///< with the newest version of the workflow
   static constexpr std::size_t schema_1_members = 3;
 };
 BOOST_DESCRIBE_STRUCT(run_ended, (), (status, output, error, successor, message, input, start_by, close_by, newest))
@@ -233,7 +234,7 @@ BOOST_DESCRIBE_STRUCT(suspect_marked, (), (marks, activations))
 
 struct warning {
   static constexpr auto kind = event_kind::warning;
-  std::string code;                        ///< "undeliverable", "fan_in_unfilled", …
+  std::string code;  ///< "undeliverable", "fan_in_unfilled", …
   std::string text;
   std::string executor;
 };
@@ -244,7 +245,7 @@ struct progress_noted {
   static constexpr auto kind = event_kind::progress_noted;
   activation_id activation = 0;
   std::uint32_t attempt = 0;
-  payload value;                           ///< {"done","total","text"}
+  payload value;  ///< {"done","total","text"}
 };
 BOOST_DESCRIBE_STRUCT(progress_noted, (), (activation, attempt, value))
 
@@ -253,8 +254,8 @@ struct run_restored {
   static constexpr auto kind = event_kind::run_restored;
   run_id source;
   run_seq source_seq = 0;
-  std::string state;                       ///< encoded run_state, as in a snapshot
-  restore_link link = restore_link::retried;   ///< from schema 2
+  std::string state;                          ///< encoded run_state, as in a snapshot
+  restore_link link = restore_link::retried;  ///< from schema 2
   static constexpr std::size_t schema_1_members = 3;
 };
 BOOST_DESCRIBE_STRUCT(run_restored, (), (source, source_seq, state, link))
@@ -271,7 +272,7 @@ BOOST_DESCRIBE_STRUCT(message_delivered, (), (number, to, error))
 /// A child told how it ended.
 struct child_ended {
   static constexpr auto kind = event_kind::child_ended;
-  run_id child;                            ///< the id that this run knows
+  run_id child;  ///< the id that this run knows
   run_status status = run_status::succeeded;
   payload output;
   std::optional<failure> error;
@@ -288,7 +289,7 @@ BOOST_DESCRIBE_STRUCT(compensation_started, (), (what))
 /// The time to clean up is over: activations that are still going on are fenced.
 struct grace_passed {
   static constexpr auto kind = event_kind::grace_passed;
-  std::uint32_t fenced = 0;                ///< so many
+  std::uint32_t fenced = 0;  ///< so many
 };
 BOOST_DESCRIBE_STRUCT(grace_passed, (), (fenced))
 
@@ -302,10 +303,10 @@ struct request_answered {
 };
 BOOST_DESCRIBE_STRUCT(request_answered, (), (asked_by, id, answer, command_id))
 
-using event = std::variant<run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed,
-                           signal_received, cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning,
-                           progress_noted, run_restored, message_delivered, child_ended, compensation_started, grace_passed,
-                           request_answered>;
+using event =
+    std::variant<run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed, signal_received,
+                 cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning, progress_noted, run_restored,
+                 message_delivered, child_ended, compensation_started, grace_passed, request_answered>;
 
 [[nodiscard]] event_kind kind_of(const event& what) noexcept;
 /// The schema version that `encode` writes for every kind.

@@ -7,7 +7,8 @@ namespace perdure::core {
 
 [[nodiscard]] constexpr timestamp later(timestamp at, duration by) noexcept {
   std::int64_t sum = 0;
-  if (__builtin_add_overflow(at.time_since_epoch().count(), by.count(), &sum)) return by < duration{0} ? timestamp::min() : timestamp::max();
+  if (__builtin_add_overflow(at.time_since_epoch().count(), by.count(), &sum))
+    return by < duration{0} ? timestamp::min() : timestamp::max();
   return timestamp{duration{sum}};
 }
 

@@ -18,18 +18,18 @@ using digest = std::array<std::uint8_t, 32>;
 struct record {
   event_kind kind = event_kind::turn;
   std::uint8_t schema = event_schema;
-  run_status status = run_status::running;      ///< of the run after the event
-  bool active = false;                          ///< the run has an attempt in flight after the event
+  run_status status = run_status::running;  ///< of the run after the event
+  bool active = false;                      ///< the run has an attempt in flight after the event
   run_id run;
   run_seq seq = 0;
   timestamp time{};
-  std::optional<timestamp> wakeup;              ///< the run's earliest deadline after the event
-  digest hash{};                                ///< chain: see chain_hash
-  std::string bytes;                            ///< encode()d event
+  std::optional<timestamp> wakeup;  ///< the run's earliest deadline after the event
+  digest hash{};                    ///< chain: see chain_hash
+  std::string bytes;                ///< encode()d event
 
   // Given by the journal:
   lsn_t lsn = 0;
-  lsn_t previous = 0;                           ///< LSN of the run's record before, 0 = none
+  lsn_t previous = 0;  ///< LSN of the run's record before, 0 = none
 };
 
 /// SHA-256(previous hash ‖ run ‖ seq ‖ kind ‖ schema ‖ status ‖ active ‖ time ‖ wakeup ‖ bytes), integers big-endian,

@@ -105,7 +105,7 @@ class activation_frame final : public detail::frame {
   std::uint32_t messages_ = 0;         ///< produced so far, recorded ones too
   std::uint32_t others_ = 0;
 
-  std::map<std::string, std::uint32_t, std::less<>> versions_;   ///< taken so far in this attempt
+  std::map<std::string, std::uint32_t, std::less<>> versions_;  ///< taken so far in this attempt
 
   log_mode log_mode_ = log_mode::live;
   bool turn_recorded_ = false;  ///< the turn did something that the journal has already

@@ -44,13 +44,13 @@ struct driver_input {
   std::uint32_t attempt = 1;
   std::string message;  ///< stored name
   payload value;
-  timestamp began{};                   ///< the first `now`
-  std::uint32_t outputs_recorded = 0;  ///< state, progress and scopes of the attempt (and of what it keeps): the
-                                       ///< first so many are not reported again
-  std::uint32_t messages_emitted = 0;  ///< messages and outputs, of earlier attempts too: the first so many are not
-                                       ///< reported again
-  std::map<std::string, std::uint32_t> versions;   ///< of changes, as this activation recorded them
-  step_ordinal recorded_steps = 0;     ///< so many steps are recorded although they are not given to `start` (they are fed)
+  timestamp began{};                              ///< the first `now`
+  std::uint32_t outputs_recorded = 0;             ///< state, progress and scopes of the attempt (and of what it keeps): the
+                                                  ///< first so many are not reported again
+  std::uint32_t messages_emitted = 0;             ///< messages and outputs, of earlier attempts too: the first so many are not
+                                                  ///< reported again
+  std::map<std::string, std::uint32_t> versions;  ///< of changes, as this activation recorded them
+  step_ordinal recorded_steps = 0;  ///< so many steps are recorded although they are not given to `start` (they are fed)
   std::function<void(std::string_view level, std::string_view text)> log;  ///< not called while replaying
 };
 

@@ -153,7 +153,8 @@ TEST_CASE("a kill between any two steps of retention leaves each run whole or go
     CHECK(left.size() == journal->total_runs() - 1);
     for (const auto i : left) CHECK(journal_content::history(*journal, runs.runs[i - 1].id, 3).size() == 4);
     for (std::uint64_t i = 1; i <= 14; ++i) {
-      if (std::find(left.begin(), left.end(), i) == left.end()) check_gone(*journal, runs.runs[i - 1], "key " + std::to_string(i));
+      if (std::find(left.begin(), left.end(), i) == left.end())
+        check_gone(*journal, runs.runs[i - 1], "key " + std::to_string(i));
     }
     settle(*journal, at_second(5'000));
     CHECK(runs.left(*journal) == count_up(12, 14));
@@ -298,7 +299,7 @@ TEST_CASE("with retention on the journal stops growing, however many runs come a
 TEST_CASE("a run that has ended stays as long as it owes messages to others") {
   PERDURE_EACH_ENGINE();
   engine->upkeep = keeping(0, 100s);
-  engine->upkeep.archive.log_records = 8;   // its end leaves the log before the message is acknowledged
+  engine->upkeep.archive.log_records = 8;  // its end leaves the log before the message is acknowledged
   auto journal = engine->open();
   scripted_run child{1}, other{2};
   must_append(*journal, child.item({child.start(), child.next(core::run_ended{}, {run_status::succeeded, true, {}})}));

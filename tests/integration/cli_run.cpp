@@ -54,7 +54,7 @@ TEST_CASE("numbers come back from a jq worker as they went in") {
   const workplace here;
   const auto file = here.document("same", "  - all:\n      set:\n        n: '${ sort }'\n");
   const std::vector<std::string> numbers{"0.1234567890123456", "0.3703703670370368", "0.8641975230864192", "1.3580246791358015",
-                                         "1.6049382571604927", "2.098765413209875", "2.3456789912345664", "2.8395061472839487"};
+                                         "1.6049382571604927", "2.098765413209875",  "2.3456789912345664", "2.8395061472839487"};
   std::string input;
   for (const auto& each : numbers) input += (input.empty() ? "[" : ",") + each;
   const auto done = here.call({"run", file, "--input", input + "]"});

@@ -1,7 +1,7 @@
 // The engine as its users see it: real nodes, real threads, real journals.
 #include "support/catch.hpp"
-#include "support/temp_directory.hpp"
 #include "support/engine.hpp"
+#include "support/temp_directory.hpp"
 
 #include <atomic>
 #include <thread>
@@ -99,13 +99,15 @@ TEST_CASE("a failed attempt is retried and does its successful steps no more") {
   const test::temp_directory directory;
   auto node = open_node(directory.path());
   std::atomic<int> first{0}, second{0};
-  REQUIRE(node.add(single("again", [&](const number&, context& ctx) -> task<> {
-    co_await ctx.call("first", [&] { ++first; });
-    co_await ctx.call("second", [&] {
-      if (++second < 3) throw std::runtime_error("not yet");
-    });
-    ctx.yield_output(true);
-  }, {.retry = retry(3, fixed(5ms))})));
+  REQUIRE(node.add(single("again",
+                          [&](const number&, context& ctx) -> task<> {
+                            co_await ctx.call("first", [&] { ++first; });
+                            co_await ctx.call("second", [&] {
+                              if (++second < 3) throw std::runtime_error("not yet");
+                            });
+                            ctx.yield_output(true);
+                          },
+                          {.retry = retry(3, fixed(5ms))})));
   const auto info = finish(node.start("again", number{}).value());
   CHECK(info.status == run_status::succeeded);
   CHECK(first == 1);
@@ -229,10 +231,11 @@ TEST_CASE("subscribers see every event in order") {
   std::vector<run_seq> seen;
   std::string last;
   auto held = run.subscribe([&](const run_event& each) {
-    const std::lock_guard lock{mutex};
-    seen.push_back(each.seq);
-    last = each.kind;
-  }).value();
+                   const std::lock_guard lock{mutex};
+                   seen.push_back(each.seq);
+                   last = each.kind;
+                 })
+                  .value();
   finish(run);
   REQUIRE(eventually([&] {
     const std::lock_guard lock{mutex};

@@ -123,8 +123,8 @@ TEST_CASE("a child whose workflow is registered a moment after its parent's is s
   // child's yet; a child that was there already was refused too.
   const test::temp_directory directory;
   auto node = open_node(directory.path());
-  REQUIRE(node.add(
-      single("parent", [](const number& in, context& ctx) -> task<> { ctx.yield_output(co_await ctx.run_child<int>("late", in)); })));
+  REQUIRE(node.add(single(
+      "parent", [](const number& in, context& ctx) -> task<> { ctx.yield_output(co_await ctx.run_child<int>("late", in)); })));
   const auto run = node.start("parent", number{4}).value();
   std::this_thread::sleep_for(150ms);
   CHECK_FALSE(is_terminal(run.status()->status));
@@ -295,15 +295,17 @@ TEST_CASE("an endless run continues as new with its signals, and references foll
   }
   auto node = open();
   const auto run = node.find("k").value();
-  CHECK(run.id() != first);   // the key leads to the run that goes on, for whoever comes with the first input
+  CHECK(run.id() != first);  // the key leads to the run that goes on, for whoever comes with the first input
   CHECK(node.start("endless", number{0}, {.key = "k"}).value().id() == run.id());
   CHECK(node.start("endless", number{1}, {.key = "k"}).error().code == errc::already_exists);
   std::vector<std::pair<run_id, std::string>> seen;
   std::mutex mutex;
-  const auto watch = node.get(first).value().subscribe([&](const run_event& event) {
-                          const std::lock_guard lock{mutex};
-                          seen.emplace_back(event.run, event.kind);
-                        })
+  const auto watch = node.get(first)
+                         .value()
+                         .subscribe([&](const run_event& event) {
+                           const std::lock_guard lock{mutex};
+                           seen.emplace_back(event.run, event.kind);
+                         })
                          .value();
   REQUIRE(run.signal("add", json::value(0)));
   const auto info = finish(run);

@@ -11,6 +11,7 @@
 #include "support/seed.hpp"
 
 int main(int argc, char** argv) {
-  std::cout << "seed " << perdure::test::session_seed() << " (PERDURE_SEED=" << perdure::test::session_seed() << " repeats it)" << std::endl;
+  std::cout << "seed " << perdure::test::session_seed() << " (PERDURE_SEED=" << perdure::test::session_seed() << " repeats it)"
+            << std::endl;
   return Catch::Session().run(argc, argv);
 }

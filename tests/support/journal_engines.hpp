@@ -84,16 +84,15 @@ class lmdb_engine : public journal_engine_under_test {
     return persistence::open_lmdb_journal(directory_.path(), mode, capacity_, 0, upkeep);
   }
   void set_capacity(std::size_t bytes) override { capacity_ = bytes; }
-  void damage(lsn_t lsn, std::size_t byte) override {
-    change("log", MDB_val{sizeof lsn, &lsn}, MDB_SET, flip(byte));
-  }
+  void damage(lsn_t lsn, std::size_t byte) override { change("log", MDB_val{sizeof lsn, &lsn}, MDB_SET, flip(byte)); }
   void damage_chunk(const run_id& run, std::size_t byte) override {
     auto key = run.bytes;
     change("archive", MDB_val{key.size(), key.data()}, MDB_SET_RANGE, flip(byte));
   }
   void set_format(std::uint32_t version) override {
     char key[] = "format";
-    change("meta", MDB_val{6, key}, MDB_SET, [version](std::string& value) { std::memcpy(value.data(), &version, sizeof version); });
+    change("meta", MDB_val{6, key}, MDB_SET,
+           [version](std::string& value) { std::memcpy(value.data(), &version, sizeof version); });
   }
   [[nodiscard]] std::string content() const override;
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_.path(); }

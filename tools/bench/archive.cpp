@@ -24,8 +24,9 @@ result<measured> measure(const std::filesystem::path& data, const bench_options&
   if (auto added = opened->add(make_workflow(told)); !added) return added.error();
   std::atomic<bool> stop{false};
   std::jthread load([&] {
-    keep_in_flight(*opened, how, [&](std::uint64_t) { return work{.steps = static_cast<std::uint32_t>(how.steps)}; }, *told,
-                   [&](std::uint64_t) { return stop.load(); });
+    keep_in_flight(
+        *opened, how, [&](std::uint64_t) { return work{.steps = static_cast<std::uint32_t>(how.steps)}; }, *told,
+        [&](std::uint64_t) { return stop.load(); });
   });
   std::this_thread::sleep_for(std::chrono::duration<double>(how.seconds / 2));
   told->step_time.reset();

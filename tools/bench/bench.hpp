@@ -20,14 +20,14 @@ struct bench_options {
   std::size_t runs = 256;
   std::size_t steps = 10;
   double seconds = 5;
-  std::size_t threads = 64;    ///< that call start()
-  std::uint64_t events = 1'000'000;      ///< history: of the run before it is opened
-  std::uint32_t activations = 10'000;    ///< history: they share the events evenly
-  std::uint64_t retention = 0;           ///< growth, archive: ended runs that are kept; 0 = all
-  std::uint64_t log_records = 1'000'000; ///< growth, archive: of the log, before it is archived
-  bool sleeping = false;       ///< recovery: runs that slept when the process died, and are due
-  std::size_t parked = 0;      ///< recovery: so many more runs that sleep on
-  double rate = 5000;          ///< timers: so many come due a second; 0 = all at the same moment
+  std::size_t threads = 64;               ///< that call start()
+  std::uint64_t events = 1'000'000;       ///< history: of the run before it is opened
+  std::uint32_t activations = 10'000;     ///< history: they share the events evenly
+  std::uint64_t retention = 0;            ///< growth, archive: ended runs that are kept; 0 = all
+  std::uint64_t log_records = 1'000'000;  ///< growth, archive: of the log, before it is archived
+  bool sleeping = false;                  ///< recovery: runs that slept when the process died, and are due
+  std::size_t parked = 0;                 ///< recovery: so many more runs that sleep on
+  double rate = 5000;                     ///< timers: so many come due a second; 0 = all at the same moment
   std::filesystem::path data;  ///< a fresh directory inside it is used and removed again; empty = the system's temporary one
 };
 

@@ -134,7 +134,8 @@ std::vector<result<client::done>> offline_client::commands(const std::vector<clu
   for (const auto& each : what) {
     const auto checked = journal_ ? check(each) : error{errc::io_error, data_.string() + ": cannot be read any more"};
     any = any || checked;
-    out.push_back(checked ? result<done>{done{each.what == "retry" || each.what == "fork" ? run_id{} : each.run, true}} : checked.error());
+    out.push_back(checked ? result<done>{done{each.what == "retry" || each.what == "fork" ? run_id{} : each.run, true}}
+                          : checked.error());
   }
   if (!any) return out;
   const auto fail = [&](const error& why) {

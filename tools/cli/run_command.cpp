@@ -61,11 +61,8 @@ int execute(const run_command& how) {
   auto found = cluster::find_document(how.common.data, reader, how.file);
   if (!found) return fail(how.common, found.error());
   watch_interrupts();
-  auto opened = node_client::open({.data = how.common.data,
-                                   .also = *found,
-                                   .log_level = how.log_level,
-                                   .log_json = how.log_json,
-                                   .retention = retention});
+  auto opened = node_client::open(
+      {.data = how.common.data, .also = *found, .log_level = how.log_level, .log_json = how.log_json, .retention = retention});
   if (!opened) return fail(how.common, opened.error());
   auto& runs = **opened;
   const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();

@@ -11,12 +11,12 @@
 namespace perdure::tools {
 
 struct child_view {
-  std::string id;         ///< as the parent's handles name it
+  std::string id;  ///< as the parent's handles name it
   std::string workflow;
-  std::string executor;   ///< of background work: where it starts; else empty
-  std::string close;      ///< cancel, wait, abandon
+  std::string executor;  ///< of background work: where it starts; else empty
+  std::string close;     ///< cancel, wait, abandon
   bool background = false;
-  std::string status;     ///< starting, running, refused, or how it ended
+  std::string status;  ///< starting, running, refused, or how it ended
   std::string started_at, ended_at;
   json::value error;
 };

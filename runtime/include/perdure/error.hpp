@@ -18,25 +18,25 @@ namespace perdure {
 
 /// Errors of engine calls. The comment of each says whether trying again can help.
 enum class errc : std::uint8_t {
-  invalid_argument = 1,   ///< the call's arguments are wrong; never by itself
-  not_found,              ///< no such run, workflow, request …; not by itself
-  already_exists,         ///< the key or name is taken by something else; never
-  conflict,               ///< the state does not allow it (a terminal run, say); never
-  workflow_unknown,       ///< the workflow is not registered; after it is registered
-  payload_too_large,      ///< over a named limit; never
-  limit_exceeded,         ///< another named limit; when load or size goes down
-  overloaded,             ///< the node refuses new work for now; yes, later
-  disk_full,              ///< no room in the journal; after space was made
-  locked,                 ///< another process holds the data directory; after it ended
-  newer_format,           ///< the directory was written by a newer version; with that version
-  corrupt,                ///< stored data fails its checks; never
-  fenced,                 ///< another owner has the shard; at the other owner
-  io_error,               ///< the system refused; depends on the message
-  timeout,                ///< the call's own time limit passed; yes
-  shutting_down,          ///< the node is closing; at the next open
-  nondeterminism,         ///< the code did something else than the journal says; with the right code
-  unsupported,            ///< not available here; never
-  internal,               ///< a bug in Perdure; report it
+  invalid_argument = 1,  ///< the call's arguments are wrong; never by itself
+  not_found,             ///< no such run, workflow, request …; not by itself
+  already_exists,        ///< the key or name is taken by something else; never
+  conflict,              ///< the state does not allow it (a terminal run, say); never
+  workflow_unknown,      ///< the workflow is not registered; after it is registered
+  payload_too_large,     ///< over a named limit; never
+  limit_exceeded,        ///< another named limit; when load or size goes down
+  overloaded,            ///< the node refuses new work for now; yes, later
+  disk_full,             ///< no room in the journal; after space was made
+  locked,                ///< another process holds the data directory; after it ended
+  newer_format,          ///< the directory was written by a newer version; with that version
+  corrupt,               ///< stored data fails its checks; never
+  fenced,                ///< another owner has the shard; at the other owner
+  io_error,              ///< the system refused; depends on the message
+  timeout,               ///< the call's own time limit passed; yes
+  shutting_down,         ///< the node is closing; at the next open
+  nondeterminism,        ///< the code did something else than the journal says; with the right code
+  unsupported,           ///< not available here; never
+  internal,              ///< a bug in Perdure; report it
 };
 
 /// "not_found", "disk_full" …: stable, for machines.
@@ -69,21 +69,20 @@ class bad_result : public std::runtime_error {
 /// Why an attempt, step or run failed. `code` is short and stable ("timeout", "exception", a user's own);
 /// the other members follow RFC 7807 as the Serverless Workflow DSL uses it.
 struct failure {
-  std::string code;                      ///< for retry policies and programs; never empty
-  std::string message;                   ///< what happened, for people (RFC 7807 "detail")
-  std::string type;                      ///< error type URI, or empty
-  std::int32_t status = 0;               ///< HTTP-like status, or 0
-  std::string title;                     ///< short summary, or empty
-  std::string instance;                  ///< JSON pointer or reference of where it arose, or empty
-  std::string executor;                  ///< executor that failed, or empty
-  std::uint32_t attempt = 0;             ///< its attempt, from 1; 0 = none
-  std::optional<duration> retry_after;   ///< the failing side's hint when to try again
-  std::vector<failure> causes;           ///< what led to it, nearest first
+  std::string code;                     ///< for retry policies and programs; never empty
+  std::string message;                  ///< what happened, for people (RFC 7807 "detail")
+  std::string type;                     ///< error type URI, or empty
+  std::int32_t status = 0;              ///< HTTP-like status, or 0
+  std::string title;                    ///< short summary, or empty
+  std::string instance;                 ///< JSON pointer or reference of where it arose, or empty
+  std::string executor;                 ///< executor that failed, or empty
+  std::uint32_t attempt = 0;            ///< its attempt, from 1; 0 = none
+  std::optional<duration> retry_after;  ///< the failing side's hint when to try again
+  std::vector<failure> causes;          ///< what led to it, nearest first
 
   bool operator==(const failure&) const = default;
 };
-BOOST_DESCRIBE_STRUCT(failure, (),
-                      (code, message, type, status, title, instance, executor, attempt, retry_after, causes))
+BOOST_DESCRIBE_STRUCT(failure, (), (code, message, type, status, title, instance, executor, attempt, retry_after, causes))
 
 /// Codes of failures that the engine itself makes.
 namespace failure_code {
@@ -98,8 +97,9 @@ inline constexpr std::string_view bad_message = "bad_message";        ///< a pay
 inline constexpr std::string_view process = "process";                ///< a program could not run or failed
 inline constexpr std::string_view expression = "expression";          ///< an expression could not be evaluated
 inline constexpr std::string_view child_failed = "child_failed";      ///< a child run did not succeed; its failure is the cause
-inline constexpr std::string_view compensation = "compensation_failed";   ///< work to undo failed; causes: the run's failure, then that
-inline constexpr std::string_view not_delivered = "not_delivered";    ///< a message to another run was refused
+inline constexpr std::string_view compensation =
+    "compensation_failed";                                          ///< work to undo failed; causes: the run's failure, then that
+inline constexpr std::string_view not_delivered = "not_delivered";  ///< a message to another run was refused
 }  // namespace failure_code
 
 /// Throw it in a handler or a call body to fail with a code of your own; the engine throws it out of

@@ -10,11 +10,11 @@ namespace perdure {
 
 /// Describes a struct and gives it the name under which it is stored. Write it right after the struct, in the same
 /// namespace. Change the name ("train_request/v2") when old stored messages no longer fit.
-#define PERDURE_MESSAGE(type, stored_name, ...)                                                    \
-  BOOST_DESCRIBE_STRUCT(type, (), (__VA_ARGS__))                                                   \
-  [[maybe_unused]] constexpr std::string_view perdure_message_name(const type*) noexcept {         \
-    static_assert(sizeof(stored_name) > 1, "a message needs a name, for example \"order/v1\"");    \
-    return stored_name;                                                                            \
+#define PERDURE_MESSAGE(type, stored_name, ...)                                                 \
+  BOOST_DESCRIBE_STRUCT(type, (), (__VA_ARGS__))                                                \
+  [[maybe_unused]] constexpr std::string_view perdure_message_name(const type*) noexcept {      \
+    static_assert(sizeof(stored_name) > 1, "a message needs a name, for example \"order/v1\""); \
+    return stored_name;                                                                         \
   }
 
 namespace detail {
@@ -32,7 +32,9 @@ constexpr std::string_view message_name_of() noexcept {
 }  // namespace detail
 
 template <class T>
-concept message = requires { detail::message_name_of<T>(); };
+concept message = requires {
+  detail::message_name_of<T>();
+};
 
 /// The stored name of a message type.
 template <message T>
@@ -41,8 +43,8 @@ inline constexpr std::string_view message_name = detail::message_name_of<T>();
 /// The message that a fan-in edge delivers: what every source sent, in the order of the edge's sources.
 /// An executor takes it as `executor<joined>`.
 struct joined {
-  std::vector<json::value> messages;    ///< one per message, flattened in edge order
-  std::vector<std::string> from;        ///< the executor that sent it
+  std::vector<json::value> messages;  ///< one per message, flattened in edge order
+  std::vector<std::string> from;      ///< the executor that sent it
 
   /// All messages as T; `invalid_argument` when one does not fit.
   template <class T>

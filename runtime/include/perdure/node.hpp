@@ -24,7 +24,7 @@ enum class journal_engine : std::uint8_t { lmdb, memory };
 
 struct log_record {
   timestamp time{};
-  std::string_view level;     ///< "debug", "info", "warning", "error"
+  std::string_view level;  ///< "debug", "info", "warning", "error"
   std::string_view message;
   std::string_view run;       ///< run id, or empty
   std::string_view executor;  ///< or empty
@@ -40,24 +40,24 @@ struct archive_options {
 /// Which ended runs are removed, with all that is stored of them: events, look-up entries, snapshots, key, and blobs that
 /// nothing else refers to. 0 = no such limit; by default nothing is removed. Runs that have not ended are never removed.
 struct retention_options {
-  duration age{0};                                    ///< since their end
-  std::uint64_t ended_runs = 0;                       ///< so many are kept: those that ended last
+  duration age{0};               ///< since their end
+  std::uint64_t ended_runs = 0;  ///< so many are kept: those that ended last
 };
 
 struct node_options {
-  std::filesystem::path data_dir;                     ///< made when absent; not used by the memory engine
+  std::filesystem::path data_dir;  ///< made when absent; not used by the memory engine
   journal_engine engine = journal_engine::lmdb;
-  unsigned scheduler_threads = 0;                     ///< 0 = number of cores
-  unsigned user_threads = 0;                          ///< pool for handlers and call bodies; 0 = max(4, 2 × cores)
-  duration call_timeout = std::chrono::seconds{30};   ///< of the blocking calls of node and run_ref
+  unsigned scheduler_threads = 0;                    ///< 0 = number of cores
+  unsigned user_threads = 0;                         ///< pool for handlers and call bodies; 0 = max(4, 2 × cores)
+  duration call_timeout = std::chrono::seconds{30};  ///< of the blocking calls of node and run_ref
   duration shutdown_timeout = std::chrono::seconds{10};
-  std::size_t max_map_bytes = std::size_t{1} << 40;   ///< LMDB map; sparse, halved until the system grants it
+  std::size_t max_map_bytes = std::size_t{1} << 40;  ///< LMDB map; sparse, halved until the system grants it
   std::size_t min_free_disk_bytes = std::size_t{64} << 20;
   archive_options archive;
   retention_options retention;
-  bool control_socket = false;                        ///< DATA/control.sock for the `perdure` commands
-  std::string helper_program;                         ///< path of the `perdure` binary, for isolated workers; empty = look beside us
-  std::function<void(const log_record&)> log;         ///< any thread; empty = warnings and errors to standard error
+  bool control_socket = false;                 ///< DATA/control.sock for the `perdure` commands
+  std::string helper_program;                  ///< path of the `perdure` binary, for isolated workers; empty = look beside us
+  std::function<void(const log_record&)> log;  ///< any thread; empty = warnings and errors to standard error
   /// The time, for hosts that test with a clock of their own; empty = the system's. Any thread, must not block. Set ahead, it
   /// brings what came due within a second; set back, time goes on at half its pace until it has caught up.
   std::function<timestamp()> clock;
@@ -65,29 +65,29 @@ struct node_options {
 
 struct list_options {
   std::optional<run_status> status;
-  std::string workflow;               ///< empty = all
+  std::string workflow;  ///< empty = all
   std::size_t limit = 100;
-  std::string cursor;                 ///< of the page before
+  std::string cursor;  ///< of the page before
   bool newest_first = true;
 };
 struct run_page {
   std::vector<run_summary> runs;
-  std::string next_cursor;            ///< empty = that was all
+  std::string next_cursor;  ///< empty = that was all
 };
 
 struct node_stats {
   std::uint64_t commits = 0;
   std::uint64_t records = 0;
-  std::uint64_t live_runs = 0;        ///< runs with an actor in memory
-  std::uint64_t open_runs = 0;        ///< not terminal
-  std::uint64_t recovered_runs = 0;   ///< reopened at the start
+  std::uint64_t live_runs = 0;       ///< runs with an actor in memory
+  std::uint64_t open_runs = 0;       ///< not terminal
+  std::uint64_t recovered_runs = 0;  ///< reopened at the start
   std::uint64_t replayed_events = 0;
-  std::uint64_t stale_results = 0;    ///< late results of fenced attempts, discarded
-  std::uint64_t clock_jumps = 0;      ///< times that the clock went ahead by over an hour at once
+  std::uint64_t stale_results = 0;  ///< late results of fenced attempts, discarded
+  std::uint64_t clock_jumps = 0;    ///< times that the clock went ahead by over an hour at once
   duration recovery_time{0};
-  std::uint64_t log_records = 0;      ///< not archived, or not cut off yet
-  std::uint64_t archived_records = 0; ///< in the archive now
-  std::uint64_t removed_runs = 0;     ///< by retention, since the directory was made
+  std::uint64_t log_records = 0;       ///< not archived, or not cut off yet
+  std::uint64_t archived_records = 0;  ///< in the archive now
+  std::uint64_t removed_runs = 0;      ///< by retention, since the directory was made
 };
 
 /// Movable; the last owner closes it. Any thread. One node per data directory; several nodes per process.

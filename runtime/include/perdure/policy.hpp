@@ -56,9 +56,9 @@ struct retry_policy {
   static constexpr std::size_t max_codes = 6;
   std::uint32_t max_attempts = 1;
   perdure::backoff backoff{};
-  duration max_elapsed{0};                          ///< since the first try; 0 = no limit
-  std::array<code_name, max_codes> only{};          ///< retryable codes; all empty = every code
-  std::array<code_name, max_codes> never{};         ///< codes that are not tried again
+  duration max_elapsed{0};                   ///< since the first try; 0 = no limit
+  std::array<code_name, max_codes> only{};   ///< retryable codes; all empty = every code
+  std::array<code_name, max_codes> never{};  ///< codes that are not tried again
 
   [[nodiscard]] constexpr retry_policy on(code_name code) const { return add(&retry_policy::only, code); }
   [[nodiscard]] constexpr retry_policy not_on(code_name code) const { return add(&retry_policy::never, code); }

@@ -16,19 +16,19 @@ namespace perdure {
 
 struct replay_options {
   std::filesystem::path data_dir;
-  bool ended_too = false;          ///< also runs that have ended; else only those that are still going on
+  bool ended_too = false;  ///< also runs that have ended; else only those that are still going on
 };
 
 /// A run that the code at hand does not carry on as its journal says.
 struct broken_run {
   run_id run;
   std::string workflow, version;
-  run_seq seq = 0;                 ///< where code and journal part
-  std::string what;                ///< both sides, for people
+  run_seq seq = 0;   ///< where code and journal part
+  std::string what;  ///< both sides, for people
 };
 
 struct replay_summary {
-  std::uint64_t runs = 0;          ///< looked at
+  std::uint64_t runs = 0;  ///< looked at
   std::uint64_t agreeing = 0;
   std::uint64_t unregistered = 0;  ///< of no workflow that was given, or of another version or graph; not replayed
   std::vector<broken_run> broken;

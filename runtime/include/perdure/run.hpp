@@ -42,14 +42,14 @@ struct run_summary {
   timestamp created_at{};
   timestamp updated_at{};
   std::optional<timestamp> ended_at;
-  std::optional<timestamp> wakeup;   ///< earliest deadline of a run that is not terminal
-  run_seq seq = 0;                   ///< its last event
-  std::string key;                   ///< idempotency key, or empty
-  std::string blocked;               ///< why it cannot go on ("workflow not registered"), or empty
+  std::optional<timestamp> wakeup;  ///< earliest deadline of a run that is not terminal
+  run_seq seq = 0;                  ///< its last event
+  std::string key;                  ///< idempotency key, or empty
+  std::string blocked;              ///< why it cannot go on ("workflow not registered"), or empty
 };
 
 struct request_info {
-  std::string id;                    ///< "<activation>.<step>"; "<run>/<activation>.<step>" when a predecessor asked it
+  std::string id;  ///< "<activation>.<step>"; "<run>/<activation>.<step>" when a predecessor asked it
   std::string executor;
   payload question;
   timestamp asked_at{};
@@ -58,29 +58,29 @@ struct request_info {
 
 /// A child of a run, or its background work.
 struct child_info {
-  run_id id;                         ///< as its parent's handles name it
-  run_id run;                        ///< where it runs; another one than `id` after the parent was retried or forked
+  run_id id;   ///< as its parent's handles name it
+  run_id run;  ///< where it runs; another one than `id` after the parent was retried or forked
   std::string workflow;
-  std::string executor;              ///< background work: where it starts; else empty
+  std::string executor;  ///< background work: where it starts; else empty
   parent_close close = parent_close::cancel;
   bool background = false;
-  bool ended = false;                ///< it told its end, or was refused
-  run_status status = run_status::scheduled;   ///< once it has ended
+  bool ended = false;                         ///< it told its end, or was refused
+  run_status status = run_status::scheduled;  ///< once it has ended
   std::optional<failure> error;
 };
 
 /// One run's durable state.
 struct run_info : run_summary {
   payload input;
-  payload output;                    ///< last yielded, null before
+  payload output;  ///< last yielded, null before
   std::vector<payload> outputs;
-  std::optional<failure> error;      ///< why it did not succeed
+  std::optional<failure> error;  ///< why it did not succeed
   std::uint32_t handled_errors = 0;
   std::vector<request_info> requests;
-  std::optional<run_id> parent;      ///< the run that started it as a child
-  std::optional<run_id> source;      ///< the run it came out of: retried, forked, or continued as new
-  std::string link;                  ///< "retried", "forked", "continued", or empty
-  std::optional<run_id> successor;   ///< continued_as_new: the run that goes on
+  std::optional<run_id> parent;     ///< the run that started it as a child
+  std::optional<run_id> source;     ///< the run it came out of: retried, forked, or continued as new
+  std::string link;                 ///< "retried", "forked", "continued", or empty
+  std::optional<run_id> successor;  ///< continued_as_new: the run that goes on
   std::vector<child_info> children;
 };
 
@@ -91,17 +91,17 @@ struct run_event {
   run_seq seq = 0;
   timestamp time{};
   std::string kind;
-  std::string executor;              ///< empty for events of the whole run
+  std::string executor;  ///< empty for events of the whole run
   json::object data;
 };
 
 struct start_options {
-  std::string key;                   ///< the same key attaches to the run it began (same workflow and input)
-  duration timeout{0};               ///< tighter than the workflow's own; 0 = the workflow's
+  std::string key;      ///< the same key attaches to the run it began (same workflow and input)
+  duration timeout{0};  ///< tighter than the workflow's own; 0 = the workflow's
 };
 
 namespace detail {
-class run_access;                    // implemented by the node
+class run_access;  // implemented by the node
 }
 
 /// Ends a subscription when destroyed (or by cancel()). Movable. Any thread.

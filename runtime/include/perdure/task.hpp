@@ -108,7 +108,8 @@ class [[nodiscard]] task {
 
   bool await_ready() const noexcept { return false; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) {
-    if (!handle_ || handle_.done()) throw std::logic_error("a task is awaited once; this one was awaited or given to a join before");
+    if (!handle_ || handle_.done())
+      throw std::logic_error("a task is awaited once; this one was awaited or given to a join before");
     handle_.promise().continuation = awaiting;
     return handle_;
   }

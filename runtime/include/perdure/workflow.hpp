@@ -57,7 +57,8 @@ class workflow_builder {
 
   template <class E>
   workflow_builder& add(std::string name, executor_options options = {}) {
-    return add_executor(std::move(name), detail::describe_executor<E>(), [] { return std::make_unique<E>(); }, options);
+    return add_executor(
+        std::move(name), detail::describe_executor<E>(), [] { return std::make_unique<E>(); }, options);
   }
   /// An executor whose objects `make` builds: for dependencies. `make` is called on pool threads.
   template <class Make>

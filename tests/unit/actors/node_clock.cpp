@@ -44,8 +44,8 @@ TEST_CASE("a clock that is set back does not stop event time") {
     CHECK(read > last);
     last = read;
   }
-  CHECK(last == begun + 50s);   // half the pace
-  now.pass(4h);                 // the system's has caught up in between
+  CHECK(last == begun + 50s);  // half the pace
+  now.pass(4h);                // the system's has caught up in between
   CHECK(now.of.now() == now.wall);
   now.pass(1s);
   CHECK(now.of.now() == now.wall);
@@ -58,7 +58,7 @@ TEST_CASE("a clock behind the journal at the start goes on from the journal's ti
   CHECK(now.of.now() == journal);
   now.pass(10s);
   CHECK(now.of.now() == journal + 5s);
-  now.wall -= 24h;              // once more
+  now.wall -= 24h;  // once more
   now.pass(10s);
   CHECK(now.of.now() == journal + 10s);
 }

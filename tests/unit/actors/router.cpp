@@ -60,8 +60,8 @@ TEST_CASE("what is kept back for a run that asked to leave memory is not lost wh
     std::promise<result<void>> answered;
     // The router is held until all three are in its mailbox: what the run says to the first must not come between.
     std::promise<void> queued;
-    tell(with.router, run_command{run_id::make(), core::wake{},
-                                  [held = queued.get_future().share()](const result<void>&) { held.wait(); }});
+    tell(with.router,
+         run_command{run_id::make(), core::wake{}, [held = queued.get_future().share()](const result<void>&) { held.wait(); }});
     tell(with.router, park_asked{id});
     tell(with.router, run_command{id, core::signal_command{"go", payload{json::value(1)}, {}},
                                   [&answered, once = std::make_shared<std::atomic<bool>>(false)](const result<void>& done) {

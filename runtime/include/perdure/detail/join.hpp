@@ -26,7 +26,7 @@ struct strand {
 /// Counts children; the parent goes on when `wanted` of them have ended, or one has failed.
 struct join_state {
   frame* host = nullptr;
-  std::size_t wanted = 0;                      ///< ends needed: all, or one
+  std::size_t wanted = 0;  ///< ends needed: all, or one
   std::coroutine_handle<> parent;
   strand_id parent_strand = 0;
   std::size_t ended = 0;
@@ -34,7 +34,7 @@ struct join_state {
   std::optional<std::size_t> first_ended;
   std::exception_ptr error;
   bool released = false;
-  bool started = false;                        ///< every child had its first turn
+  bool started = false;  ///< every child had its first turn
 
   [[nodiscard]] bool complete() const { return ended >= wanted || first_failed.has_value(); }
 };
