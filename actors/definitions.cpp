@@ -23,7 +23,7 @@ definition_ptr definitions::find(std::string_view name, std::string_view version
   const std::shared_lock lock{mutex_};
   const auto at = by_version_.find(std::pair{std::string{name}, std::string{version}});
   if (at == by_version_.end()) return nullptr;
-  if (at->second->plan.hash == hash) return at->second;
+  if (hash.empty() || at->second->plan.hash == hash) return at->second;
   if (changed != nullptr) *changed = true;
   return nullptr;
 }

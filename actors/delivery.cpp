@@ -20,11 +20,12 @@ void begin(services& shared, const caf::actor& router, core::begin_run what, con
   start_run start{.how = std::move(what.how), .definition = std::move(definition)};
   if (what.first) start.first = std::move(*what.first);
   const bool registering = std::chrono::steady_clock::now() - shared.opened_at < limits::registration_grace;
-  start.answer = [told, id, registering, name = what.workflow](const result<run_id>& begun, const std::optional<run_id>& holder) {
+  auto name = "\"" + what.workflow + "\"" + (what.version.empty() ? "" : " " + what.version);
+  start.answer = [told, id, registering, name = std::move(name)](const result<run_id>& begun,
+                                                                 const std::optional<run_id>& holder) {
     const bool unknown = !begun && begun.error().code == errc::workflow_unknown;
     if (unknown && registering) return told->settle({.again = true});
-    if (unknown)
-      return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + name + "\" is not registered"}));
+    if (unknown) return told->settle(core::delivered(error{errc::workflow_unknown, "workflow " + name + " is not registered"}));
     told->settle(core::begun(begun ? result<void>{} : result<void>{begun.error()}, id, holder));
   };
   tell(router, std::move(start));

@@ -3,6 +3,7 @@
 #include "cluster/expression_workers.hpp"
 #include "dsl/document.hpp"
 #include "dsl/document_graph.hpp"
+#include "dsl/schema.hpp"
 
 namespace perdure::cluster {
 
@@ -23,17 +24,44 @@ error all_of(const std::vector<dsl::problem>& problems) {
   return {errc::invalid_argument, all};
 }
 
+/// Files that documents name.
+class document_files : public dsl::resource_host {
+ public:
+  explicit document_files(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  std::string locate(const std::string& path) const override { return (folder_ / path).lexically_normal().string(); }
+  result<std::string> read(const std::string& path) override { return read_document_file(locate(path)); }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+std::filesystem::path folder_of(const std::string& file) {
+  std::error_code bad;
+  const auto whole = std::filesystem::absolute(file, bad);
+  return bad ? std::filesystem::path{} : whole.parent_path();
+}
+
 }  // namespace
+
+json::object check_by_schema(const json::value& schema, const json::value* value) {
+  const auto made = dsl::schema::compile(schema);
+  if (!made) return {{"error", made.error().message}};
+  if (value == nullptr) return {};
+  json::array problems;
+  for (const auto& each : (*made)->problems(*value)) problems.push_back(json::value(each));
+  return {{"problems", std::move(problems)}};
+}
 
 document_reader::document_reader(std::string helper_program) : host_(make_expression_workers(helper_program)) {}
 
-result<document> document_reader::read(const std::string& text, const std::string& file) {
+result<document> document_reader::read(const std::string& text, const std::string& file, const std::filesystem::path& folder) {
   auto read = dsl::read_document(text, file, {.host = host_.get()});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
-  auto made = dsl::make_workflow(model, host_);
+  auto files = std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder);
+  auto made = dsl::make_workflow(model, host_, files);
   if (!made) return error{made.error().code, file + ": " + made.error().message};
-  return document{made->name(), made->version(), text, file, std::move(*made)};
+  return document{made->name(), made->version(), text, file, folder.empty() ? folder_of(file) : folder, std::move(*made)};
 }
 
 result<std::string> document_reader::draw(const std::string& text, const std::string& file, graph_format how) {

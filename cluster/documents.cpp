@@ -44,19 +44,6 @@ std::filesystem::path path_of(const std::filesystem::path& data, const document&
   return data / "documents" / file_name(what.name) / (version + ".yaml");
 }
 
-result<std::string> text_of(const std::filesystem::path& path) {
-  std::error_code bad;
-  if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
-  if (!std::filesystem::is_regular_file(path, bad)) return error{errc::io_error, path.string() + ": is not a regular file"};
-  if (const auto size = std::filesystem::file_size(path, bad); !bad && size > limits::document_bytes) {
-    return error{errc::limit_exceeded, path.string() + ": has " + std::to_string(size) + " bytes; the limit document_bytes is " +
-                                           std::to_string(limits::document_bytes)};
-  }
-  std::ifstream in{path, std::ios::binary};
-  if (!in) return error{errc::io_error, path.string() + ": cannot be read: " + std::strerror(errno)};
-  return std::string{std::istreambuf_iterator<char>{in}, {}};
-}
-
 result<void> sync_directory(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return system_error(path);
@@ -124,10 +111,33 @@ std::map<std::string, run_id> hashes_in_use(const std::filesystem::path& data, c
   }
 }
 
+/// Kept beside a document's text: the folder where files begin that it names.
+std::filesystem::path folder_file(std::filesystem::path path) { return path.replace_extension(".folder"); }
+
+std::filesystem::path kept_folder(const std::filesystem::path& of) {
+  std::ifstream in{folder_file(of), std::ios::binary};
+  std::string text;
+  std::getline(in, text, '\0');
+  return text;
+}
+
 }  // namespace
 
+result<std::string> read_document_file(const std::filesystem::path& path) {
+  std::error_code bad;
+  if (!std::filesystem::exists(path, bad)) return error{errc::not_found, path.string() + ": no such file"};
+  if (!std::filesystem::is_regular_file(path, bad)) return error{errc::io_error, path.string() + ": is not a regular file"};
+  if (const auto size = std::filesystem::file_size(path, bad); !bad && size > limits::document_bytes) {
+    return error{errc::limit_exceeded, path.string() + ": has " + std::to_string(size) + " bytes; the limit document_bytes is " +
+                                           std::to_string(limits::document_bytes)};
+  }
+  std::ifstream in{path, std::ios::binary};
+  if (!in) return error{errc::io_error, path.string() + ": cannot be read: " + std::strerror(errno)};
+  return std::string{std::istreambuf_iterator<char>{in}, {}};
+}
+
 result<document> find_document(const std::filesystem::path& data, document_reader& reader, const std::string& file_or_name) {
-  auto text = text_of(file_or_name);
+  auto text = read_document_file(file_or_name);
   if (text) return reader.read(*text, file_or_name);
   if (text.error().code != errc::not_found) return text.error();
   for (auto& each : kept_documents(data, reader)) {
@@ -140,12 +150,16 @@ result<void> keep_document(const std::filesystem::path& data, const document& wh
   const auto path = path_of(data, what);
   std::error_code bad;
   if (std::filesystem::exists(path, bad)) {
+    if (kept_folder(path) != what.folder) {
+      if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
+    }
     // It is the newest of its version again.
     std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), bad);
     return {};
   }
   std::filesystem::create_directories(path.parent_path(), bad);
   if (bad) return error{errc::io_error, path.parent_path().string() + ": " + bad.message()};
+  if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
   if (auto written = write_durably(path, what.text); !written) return written;
   if (auto synced = sync_directory(path.parent_path().parent_path()); !synced) return synced;
   return sync_directory(data);
@@ -154,18 +168,24 @@ result<void> keep_document(const std::filesystem::path& data, const document& wh
 std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader) {
   std::vector<document> out;
   for (const auto& file : kept_files(data)) {
-    const auto text = text_of(file.path);
+    const auto text = read_document_file(file.path);
     if (!text) continue;
-    if (auto read = reader.read(*text, file.path.string())) out.push_back(std::move(*read));
+    if (auto read = reader.read(*text, file.path.string(), kept_folder(file.path))) out.push_back(std::move(*read));
   }
   return out;
 }
 
 result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
-                                                    const std::optional<document>& also) {
-  // By name and version, the newest first; `also` is the newest of all.
-  std::map<std::pair<std::string, std::string>, std::vector<document>> versions;
-  if (also) versions[{also->name, also->version}].push_back(*also);
+                                                    const std::vector<document>& also) {
+  using name_and_version = std::pair<std::string, std::string>;
+  // By name and version, the newest first; those of `also` are the newest of all.
+  std::map<name_and_version, std::vector<document>> versions;
+  std::map<name_and_version, const document*> given;
+  for (const auto& each : also) {
+    if (!given.emplace(name_and_version{each.name, each.version}, &each).second)
+      return error{errc::already_exists, each.file + ": " + each.name + " " + each.version + " is given twice"};
+    versions[{each.name, each.version}].push_back(each);
+  }
   for (auto& each : kept_documents(data, reader)) {
     auto& known = versions[{each.name, each.version}];
     const auto same = [&](const document& other) { return other.definition.hash() == each.definition.hash(); };
@@ -178,8 +198,8 @@ result<std::vector<document>> documents_to_register(const std::filesystem::path&
       const auto used = hashes_in_use(data, key.first, key.second);
       const auto in_use = [&](const document& each) { return used.contains(each.definition.hash()); };
       if (const auto first = std::find_if(known.begin(), known.end(), in_use); first != known.end()) chosen = first;
-      if (also && chosen != known.begin() && key == std::pair{also->name, also->version}) {
-        return error{errc::conflict, also->file + ": differs from the text of " + also->name + " " + also->version +
+      if (const auto wanted = given.find(key); wanted != given.end() && chosen != known.begin()) {
+        return error{errc::conflict, wanted->second->file + ": differs from the text of " + key.first + " " + key.second +
                                          " that run " + used.at(chosen->definition.hash()).str() +
                                          " was started with and has not ended; give the document another version"};
       }
@@ -187,10 +207,7 @@ result<std::vector<document>> documents_to_register(const std::filesystem::path&
     out.push_back(std::move(*chosen));
   }
   // What is registered last is what a name alone starts.
-  if (also) {
-    std::stable_partition(out.begin(), out.end(),
-                          [&](const document& each) { return each.name != also->name || each.version != also->version; });
-  }
+  std::stable_partition(out.begin(), out.end(), [&](const document& each) { return !given.contains({each.name, each.version}); });
   return out;
 }
 

@@ -12,14 +12,16 @@
 
 namespace perdure::dsl {
 class expression_host;
-}
+class resource_host;
+}  // namespace perdure::dsl
 
 namespace perdure::cluster {
 
 struct document {
   std::string name, version;
   std::string text;
-  std::string file;  ///< where it was read from
+  std::string file;              ///< where it was read from
+  std::filesystem::path folder;  ///< where files begin that it names
   workflow definition;
 };
 
@@ -40,8 +42,8 @@ class document_reader {
  public:
   /// `helper_program`: path of the perdure binary; empty = this program when it is perdure, or one beside it.
   explicit document_reader(std::string helper_program = {});
-  /// All problems of the text, one a line, in the error.
-  [[nodiscard]] result<document> read(const std::string& text, const std::string& file);
+  /// All problems of the text, one a line, in the error. `folder`: where files begin that it names; empty = where the file is.
+  [[nodiscard]] result<document> read(const std::string& text, const std::string& file, const std::filesystem::path& folder = {});
   [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
   /// The document as a picture; all problems of the text in the error.
   [[nodiscard]] result<std::string> draw(const std::string& text, const std::string& file, graph_format how);
@@ -50,9 +52,16 @@ class document_reader {
   std::shared_ptr<dsl::expression_host> host_;
 };
 
+/// What of the value does not fit the JSON Schema: {"problems": [text…]}. Without a value: {} when it is a schema. Else
+/// {"error": text}. May take long, or not end: only for a process of its own.
+[[nodiscard]] json::object check_by_schema(const json::value& schema, const json::value* value);
+
 /// A document's file, or the newest kept document of that name; not_found says where it was looked for.
 [[nodiscard]] result<document> find_document(const std::filesystem::path& data, document_reader& reader,
                                              const std::string& file_or_name);
+
+/// The text of a regular file of at most limits::document_bytes. not_found, io_error, limit_exceeded.
+[[nodiscard]] result<std::string> read_document_file(const std::filesystem::path& path);
 
 /// Durable when it returns. Nothing is done when it is there already.
 [[nodiscard]] result<void> keep_document(const std::filesystem::path& data, const document& what);
@@ -61,9 +70,9 @@ class document_reader {
 [[nodiscard]] std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader);
 
 /// What a node that opens the directory registers: the kept documents, and `also`. Of several with the same name and
-/// version, the one that unfinished runs use, else `also`, else the newest. conflict: unfinished runs use another text
-/// under the name and version of `also`.
+/// version, the one that unfinished runs use, else that of `also`, else the newest. conflict: unfinished runs use another
+/// text under the name and version of one of `also`. already_exists: two of `also` have the same name and version.
 [[nodiscard]] result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
-                                                                  const std::optional<document>& also);
+                                                                  const std::vector<document>& also);
 
 }  // namespace perdure::cluster

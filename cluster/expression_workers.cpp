@@ -47,13 +47,24 @@ class expression_workers : public dsl::expression_host {
     return {};
   }
 
+  result<json::array> validate(const json::value& schema, const json::value& value) override {
+    auto answer = ask({{"schema", schema}, {"value", value}});
+    if (!answer) return answer.error();
+    return std::move(answer->at("problems").as_array());
+  }
+
+  result<void> check_schema(const json::value& schema) override {
+    if (auto answer = ask({{"schema", schema}}); !answer) return answer.error();
+    return {};
+  }
+
  private:
   static constexpr std::size_t portion = 16;
 
   result<json::object> ask(const json::object& request) {
     if (!known_)
       return error{errc::unsupported,
-                   "no jq here: the perdure program was not found beside this one (node_options.helper_program)"};
+                   "no worker here: the perdure program was not found beside this one (node_options.helper_program)"};
     return workers_.ask(request);
   }
 

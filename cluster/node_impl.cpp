@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <iostream>
 
+#include "actors/capabilities/container.hpp"
 #include "actors/capabilities/process.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/journal_writer.hpp"
@@ -93,8 +94,10 @@ result<void> node::impl::bring_up() {
                  "the system's clock is " + to_human(ahead) +
                      " behind the journal; time goes on from the journal's at half its pace until the clock has caught up");
   }
-  shared_->capabilities.add(
-      "process", std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{})));
+  const auto processes =
+      std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{}));
+  shared_->capabilities.add("process", processes);
+  shared_->capabilities.add("container", std::make_shared<actors::container_capability>(processes));
 
   const bool unclean = shared_->journal->last_lsn() > 0 && !shared_->journal->was_closed();
   config_ = std::make_unique<caf::actor_system_config>();

@@ -1,6 +1,7 @@
 #include "actors/capabilities/process.hpp"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,8 +11,6 @@
 #include <optional>
 #include <system_error>
 #include <utility>
-
-#include "perdure/context.hpp"
 
 namespace perdure::actors {
 
@@ -182,11 +181,14 @@ process_capability::process_capability(std::shared_ptr<spawner> children) : chil
 }
 
 void process_capability::start(capability_request request) {
-  const auto refuse = [&](std::string why) { request.done({.error = process_failure("bad process spec: " + std::move(why))}); };
   auto read = from_json<process_spec>(request.spec.value());
-  if (!read) return refuse(read.error().message);
-  auto spec = std::make_shared<process_spec>(std::move(*read));
-  if (auto problem = problem_of(*spec)) return refuse(*problem);
+  if (!read) return request.done({.error = process_failure("bad process spec: " + read.error().message)});
+  run(std::move(request), std::move(*read));
+}
+
+void process_capability::run(capability_request request, process_spec given) {
+  auto spec = std::make_shared<process_spec>(std::move(given));
+  if (auto problem = problem_of(*spec)) return request.done({.error = process_failure("bad process spec: " + *problem)});
 
   child_request child;
   child.what = {.program = spec->program,
@@ -208,6 +210,18 @@ void process_capability::start(capability_request request) {
     done(std::move(outcome));
   };
   children_->start(std::move(child));
+}
+
+std::string process_capability::find(const std::string& program) const {
+  std::string_view rest = base_environment_.at("PATH");
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find(':'), rest.size());
+    auto path = std::string{rest.substr(0, end)} + "/" + program;
+    // An empty entry means the current directory to a shell; here it means nothing.
+    if (end > 0 && ::access(path.c_str(), X_OK) == 0) return path;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return {};
 }
 
 void process_capability::stop_all() { children_->stop_all(); }

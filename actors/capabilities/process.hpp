@@ -10,6 +10,7 @@
 
 #include "actors/capabilities/capability.hpp"
 #include "actors/capabilities/spawner.hpp"
+#include "perdure/context.hpp"
 
 namespace perdure::actors {
 
@@ -19,6 +20,10 @@ class process_capability final : public capability {
   explicit process_capability(std::shared_ptr<spawner> children);
 
   void start(capability_request request) override;
+  /// A spec that is read already; request.spec is not looked at.
+  void run(capability_request request, process_spec spec);
+  /// The path of a program in a directory of PATH; empty = there is none.
+  [[nodiscard]] std::string find(const std::string& program) const;
   void stop_all() override;
 
  private:

@@ -1,5 +1,6 @@
-// call in all its forms: checked in full, not run by this version.
+// call in all its forms. Functions of the document run; the others are checked in full, not run by this version.
 #include <algorithm>
+#include <array>
 
 #include "dsl/reader.hpp"
 
@@ -19,7 +20,7 @@ void check_object_or_string(checker& to, const std::optional<cursor>& at) {
 
 }  // namespace
 
-void reader::check_call(properties& all, const cursor& at) {
+void reader::read_call(properties& all, const cursor& at, task& out) {
   if (!check_string(to_, at, false)) {
     (void)all.optional("with");
     return;
@@ -28,8 +29,21 @@ void reader::check_call(properties& all, const cursor& at) {
   constexpr std::array<std::string_view, 6> known{"asyncapi", "grpc", "http", "openapi", "a2a", "mcp"};
   const bool built_in = std::find(known.begin(), known.end(), function) != known.end();
   const auto with = built_in ? all.required("with") : all.optional("with");
-  if (check_object(to_, with) && with && built_in) check_call_with(*with, function);
-  to_.unsupported(at, "call: " + std::string{function});
+  const bool fits = check_object(to_, with);
+  if (built_in) {
+    if (fits && with) check_call_with(*with, function);
+    to_.unsupported(at, "call: " + std::string{function});
+    return;
+  }
+  if (function.find("://") != std::string_view::npos || function.find('@') != std::string_view::npos) {
+    to_.unsupported(at, "call of a function of a catalog");
+    return;
+  }
+  function_task body;
+  if (find_component(at, functions_, "a function") == nullptr) return;
+  body.function = function;
+  if (fits && with) body.arguments = read_dynamic(*with, expression_site::in_task);
+  out.body = std::move(body);
 }
 
 void reader::check_call_with(const cursor& with, std::string_view function) {

@@ -1,28 +1,13 @@
 // Addresses, external resources and authentication policies.
-#include <algorithm>
-
 #include "dsl/reader.hpp"
+#include "dsl/resource.hpp"
 
 namespace perdure::dsl {
-
-namespace {
-
-/// scheme "://" anything, as the DSL wants URIs and URI templates.
-bool is_uri(std::string_view text) {
-  const auto end = text.find("://");
-  if (end == std::string_view::npos || end == 0) return false;
-  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
-  return letter(text[0]) && std::all_of(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(end), [&](char c) {
-           return letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-         });
-}
-
-}  // namespace
 
 void reader::check_uri(const std::optional<cursor>& at, bool or_expression) {
   if (!at || !check_string(to_, at)) return;
   const auto text = at->tree().text();
-  if (is_uri(text)) return;
+  if (!scheme_of(text).empty()) return;
   if (or_expression && (is_expression(text) || mode_ == evaluate_mode::loose)) return;
   to_.unfit(*at, or_expression ? "a URI such as https://example.com/path, or an expression in \"${ }\""
                                : "a URI such as https://example.com/path");
@@ -46,6 +31,26 @@ void reader::check_resource(const std::optional<cursor>& at) {
   check_string(to_, all.optional("name"));
   check_endpoint(all.required("endpoint"));
   all.done();
+}
+
+std::optional<dynamic_value> reader::read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site) {
+  check_resource(at);
+  if (!at || !at->tree().is_object()) return std::nullopt;
+  const auto* endpoint = at->tree().find("endpoint");
+  if (endpoint == nullptr) return std::nullopt;
+  const cursor whole{*at, *endpoint};
+  const auto* inner = whole.tree().is_object() ? whole.tree().find("uri") : nullptr;
+  const auto address = inner != nullptr ? cursor{whole, *inner} : whole;
+  if (!address.tree().is_string()) return std::nullopt;
+  auto out = read_text(address, site);
+  const auto* fixed = out.constant();
+  if (fixed != nullptr && fixed->is_string()) {
+    const auto scheme = scheme_of(address.tree().text());
+    if (!scheme.empty() && scheme != "file")
+      to_.unsupported(address,
+                      std::string{what} + " at an address of the kind \"" + std::string{scheme} + "\" (only \"file\" is)");
+  }
+  return out;
 }
 
 void reader::check_authentication(const std::optional<cursor>& at, bool may_refer) {

@@ -10,6 +10,7 @@
 #include "dsl/expression_host.hpp"
 #include "dsl/model.hpp"
 #include "dsl/problem.hpp"
+#include "dsl/resource.hpp"
 #include "perdure/workflow.hpp"
 
 namespace perdure::dsl {
@@ -26,8 +27,11 @@ struct read_options {
 
 /// The name a document's workflow is registered under: "name" in the namespace "default", else "namespace/name".
 [[nodiscard]] std::string workflow_name(const document& from);
+[[nodiscard]] std::string workflow_name(const std::string& space, const std::string& name);
 
-/// One executor that interprets the document; takes and gives JSON. `host` may be null when the document needs no jq.
-[[nodiscard]] result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host);
+/// One executor that interprets the document; takes and gives JSON. `host` may be null when the document needs no worker,
+/// `files` when it names no files.
+[[nodiscard]] result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host,
+                                             std::shared_ptr<resource_host> files = nullptr);
 
 }  // namespace perdure::dsl

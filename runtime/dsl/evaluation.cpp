@@ -13,6 +13,34 @@ failure expression_error(const error& why, const std::string& reference) {
   return make_error(broken ? "runtime" : "expression", why.message, reference);
 }
 
+/// What does not fit: here when that is safe, else in a worker.
+result<json::array> validate(const json::value& document, const json::value& value, expression_host* host) {
+  if (!schema::is_simple(document)) {
+    if (host == nullptr) return error{errc::unsupported, "this schema needs a worker process, and none is available"};
+    return host->validate(document, value);
+  }
+  const auto made = schema::compile(document);
+  if (!made) return made.error();
+  json::array out;
+  for (auto& each : (*made)->problems(value)) out.push_back(json::value(each));
+  return out;
+}
+
+result<json::array> validate_by_file(const json::value& address, const json::value& value, expression_host* host,
+                                     resource_host* files) {
+  const auto text = jq::text(address);
+  const auto path = file_of(text);
+  if (!path)
+    return error{errc::invalid_argument,
+                 "a schema is read from addresses of the kind \"file\", not from " + jq::excerpt(address)};
+  if (files == nullptr) return error{errc::unsupported, "there are no files here, so " + text + " cannot be read"};
+  const auto read = files->read(*path);
+  if (!read) return error{errc::invalid_argument, read.error().message};
+  const auto document = read_value(*read, *path);
+  if (!document) return document.error();
+  return validate(*document, value, host);
+}
+
 }  // namespace
 
 const std::string& interpreter::reference_of(const running* now) const {
@@ -20,11 +48,17 @@ const std::string& interpreter::reference_of(const running* now) const {
   return now != nullptr ? now->what->reference : whole;
 }
 
-data_ptr interpreter::describe_task(const running& now) const {
+/// Of a task that is extended, extensions see its own properties too, as the specification's examples want it.
+data_ptr interpreter::describe_task(const running& now, bool extended) const {
   json::object out{{"name", now.what->name}, {"reference", now.what->reference}, {"definition", to_json(*now.what->source)}};
   out.emplace("input", now.raw_input->value());
   if (now.raw_output) out.emplace("output", now.raw_output->value());
   out.emplace("startedAt", describe_time(now.started));
+  if (extended) {
+    for (const auto& [key, at, value] : now.what->source->members) {
+      if (key != "output") out.emplace(key, to_json(*value));
+    }
+  }
   return make_data(std::move(out));
 }
 
@@ -54,7 +88,10 @@ bindings interpreter::bind(const std::vector<std::string>& names, const running*
       if (name == "runtime") value = runtime;
       if (now != nullptr && name == "input") value = now->input;
       if (now != nullptr && name == "output") value = now->output;
-      if (now != nullptr && name == "task") value = describe_task(*now);
+      if (now != nullptr && name == "task") {
+        const auto* extended = now->around.extended;
+        value = describe_task(extended != nullptr ? *extended : *now, extended != nullptr);
+      }
     }
     out.emplace_back(name, value ? std::move(value) : none);
   }
@@ -91,6 +128,39 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
   auto step = ctx_->call(label, body);
   auto stored = co_await step;
   co_return std::make_shared<const data>(std::move(stored));
+}
+
+async<> interpreter::check_schema(std::string what, const schema_rule& rule, data_ptr value, const running* now) {
+  json::value problems;
+  if (rule.fixed && rule.fixed->is_compiled()) {
+    json::array found;
+    for (auto& each : rule.fixed->problems(value->value())) found.push_back(json::value(each));
+    problems = std::move(found);
+  } else {
+    data_ptr address;
+    if (rule.address) {
+      auto evaluated = evaluate("schema", program(*rule.address), value, now, now != nullptr ? now->around.variables : nullptr);
+      address = co_await evaluated;
+    }
+    auto body = [host = host_, files = files_, fixed = rule.fixed, address, value, reference = reference_of(now)]() -> payload {
+      auto told = fixed ? validate(fixed->document(), value->value(), host.get())
+                        : validate_by_file(address->value(), value->value(), host.get(), files.get());
+      if (!told) {
+        const bool theirs = told.error().code == errc::invalid_argument;
+        throw step_error(make_error(theirs ? "configuration" : "runtime", told.error().message, reference));
+      }
+      return payload{json::value(std::move(*told))};
+    };
+    idle_tasks_ = 0;
+    auto step = ctx_->call("schema", body);
+    const auto stored = co_await step;
+    problems = stored.value();
+  }
+  const auto& list = problems.as_array();
+  if (list.empty()) co_return;
+  auto detail = what + " does not fit its schema: ";
+  for (std::size_t i = 0; i < list.size(); ++i) detail += (i == 0 ? "" : "; ") + jq::text(list[i]);
+  throw step_error(make_error("validation", std::move(detail), reference_of(now)));
 }
 
 async<bool> interpreter::is_true(std::string label, const expression_ptr& what, data_ptr input, const running* now,

@@ -1,4 +1,5 @@
-// The port to a full jq: evaluates what the native evaluator does not know.
+// The port to isolated workers: a full jq for what the native evaluator does not know, and checks of values against
+// schemas that could keep this process busy.
 #pragma once
 
 #include <string>
@@ -26,6 +27,10 @@ class expression_host {
   /// Whether all of the programs compile; the same errors. One answer for all, since compiling is slow and most
   /// documents are fine.
   virtual result<void> check(const std::vector<expression_text>& programs) = 0;
+  /// What of the value does not fit the JSON Schema (an array of texts); the same errors.
+  virtual result<json::array> validate(const json::value& schema, const json::value& value) = 0;
+  /// Whether it is a schema; the same errors.
+  virtual result<void> check_schema(const json::value& schema) = 0;
 };
 
 }  // namespace perdure::dsl

@@ -40,6 +40,10 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
 
 async<data_ptr> interpreter::run_document() {
   auto data = workflow_input_;
+  if (document_->input_schema) {
+    auto checked = check_schema("the workflow's input", *document_->input_schema, data, nullptr);
+    co_await checked;
+  }
   if (document_->input_from) {
     auto evaluated = evaluate("input", program(*document_->input_from), data, nullptr, nullptr);
     data = co_await evaluated;
@@ -52,6 +56,10 @@ async<data_ptr> interpreter::run_document() {
   if (document_->output_as) {
     auto evaluated = evaluate("output", program(*document_->output_as), data, nullptr, nullptr);
     data = co_await evaluated;
+  }
+  if (document_->output_schema) {
+    auto checked = check_schema("the workflow's output", *document_->output_schema, data, nullptr);
+    co_await checked;
   }
   co_return data;
 }
@@ -66,7 +74,7 @@ async<interpreter::given> interpreter::run_list(const task_list& tasks, data_ptr
     switch (next.then.where) {
       case flow::kind::next: ++at; break;
       case flow::kind::jump: at = next.then.target; break;
-      case flow::kind::exit: co_return out;
+      case flow::kind::exit: out.exited = true; co_return out;
       case flow::kind::end: out.ends = true; co_return out;
     }
   }
@@ -136,6 +144,10 @@ async<interpreter::given> interpreter::run_stages(running& now) {
   const auto& what = *now.what;
   std::optional<failure> failed;
   try {
+    if (what.input_schema) {
+      auto checked = check_schema("the task's input", *what.input_schema, now.raw_input, &now);
+      co_await checked;
+    }
     if (what.input_from) {
       auto evaluated = evaluate("input", program(*what.input_from), now.raw_input, &now, now.around.variables);
       now.input = co_await evaluated;
@@ -146,7 +158,19 @@ async<interpreter::given> interpreter::run_stages(running& now) {
   start_scope(now);
   if (failed) detail::throw_failure(std::move(*failed));
   given done;
-  if (what.timeout) {
+  std::vector<const extension*> extensions;
+  if (is_extended(now)) {
+    auto chosen = extensions_of(now);
+    extensions = co_await chosen;
+  }
+  std::optional<given> instead;
+  if (!extensions.empty()) {
+    auto before = run_before(now, extensions);
+    instead = co_await before;
+  }
+  if (instead) {
+    done = std::move(*instead);
+  } else if (what.timeout) {
     auto measure = length_of(*what.timeout, &now, now.around.variables);
     const auto limit = co_await measure;
     auto work = run_within(now, limit);
@@ -162,9 +186,18 @@ async<interpreter::given> interpreter::run_stages(running& now) {
     now.output = co_await evaluated;
     done.value = now.output;
   }
-  if (what.export_as) {
+  if (what.output_schema) {
+    auto checked = check_schema("the task's output", *what.output_schema, now.output, &now);
+    co_await checked;
+  }
+  if (what.export_as || what.export_schema) {
     auto exported = run_export(now);
     co_await exported;
+  }
+  if (!instead && !extensions.empty()) {
+    auto after = run_after(now, extensions);
+    const auto ended = co_await after;
+    if (ended.ends) co_return ended;
   }
   co_return done;
 }
@@ -178,6 +211,9 @@ async<interpreter::given> interpreter::run_within(running& now, duration limit) 
   if (won.index == 1) {
     auto late = make_error("timeout", "the task took longer than " + to_human(limit), now.what->reference);
     end_scopes_within(now.number, late);
+    if (auto& child = open_.at(now.number).child; !child.empty()) orphans_.push_back(std::exchange(child, {}));
+    auto cancelled = cancel_orphans();
+    co_await cancelled;
     throw step_error(std::move(late));
   }
   co_return std::move(*std::get<0>(won.values));
@@ -187,9 +223,7 @@ async<interpreter::given> interpreter::run_body(running& now) {
   struct start {
     interpreter& self;
     running& now;
-    async<given> operator()(const do_task& body) const {
-      return self.run_list(body.tasks, now.input, {now.around.variables, now.number, now.around.attempt});
-    }
+    async<given> operator()(const do_task& body) const { return self.run_list(body.tasks, now.input, now.inside()); }
     async<given> operator()(const set_task& body) const { return self.run_set(now, body); }
     async<given> operator()(const wait_task& body) const { return self.run_wait(now, body); }
     async<given> operator()(const fork_task& body) const { return self.run_fork(now, body); }
@@ -197,7 +231,9 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const switch_task& body) const { return self.run_switch(now, body); }
     async<given> operator()(const try_task& body) const { return self.run_try(now, body); }
     async<given> operator()(const raise_task& body) const { return self.run_raise(now, body); }
-    async<given> operator()(const shell_task& body) const { return self.run_shell(now, body); }
+    async<given> operator()(const process_task& body) const { return self.run_process(now, body); }
+    async<given> operator()(const subflow_task& body) const { return self.run_subflow(now, body); }
+    async<given> operator()(const function_task& body) const { return self.run_function(now, body); }
   };
   return std::visit(start{*this, now}, now.what->body);
 }
@@ -206,8 +242,15 @@ async<interpreter::given> interpreter::run_body(running& now) {
 async<> interpreter::run_export(running& now) {
   while (true) {
     const auto version = context_version_;
-    auto evaluated = evaluate("export", program(*now.what->export_as), now.output, &now, now.around.variables);
-    auto value = co_await evaluated;
+    auto value = context_;
+    if (now.what->export_as) {
+      auto evaluated = evaluate("export", program(*now.what->export_as), now.output, &now, now.around.variables);
+      value = co_await evaluated;
+    }
+    if (now.what->export_schema) {
+      auto checked = check_schema("the exported context", *now.what->export_schema, value, &now);
+      co_await checked;
+    }
     if (version != context_version_) continue;
     context_ = std::move(value);
     ++context_version_;
@@ -253,14 +296,30 @@ void interpreter::end_scopes_within(std::uint32_t number, const failure& why) {
     end.number = at->first;
     end.attempt = at->second.attempt;
     ctx_->frame().emit(std::move(end));
+    if (!at->second.child.empty()) orphans_.push_back(at->second.child);
     at = std::make_reverse_iterator(open_.erase(std::next(at).base()));
   }
 }
 
-result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host) {
+async<> interpreter::cancel_orphans() {
+  while (!orphans_.empty()) {
+    const auto run = std::move(orphans_.back());
+    orphans_.pop_back();
+    // It may have ended meanwhile: then there is nobody to tell.
+    try {
+      auto told = ctx_->cancel_run(run, "the task that waited for it was cut off");
+      co_await told;
+    } catch (const step_error& e) {
+      if (!can_be_caught(e.why())) throw;
+    }
+  }
+}
+
+result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host,
+                               std::shared_ptr<resource_host> files) {
   auto shared = std::make_shared<const document>(from);
   workflow_builder builder{workflow_name(from), from.version};
-  builder.add_with(from.name, [shared, host] { return std::make_unique<interpreter>(shared, host); });
+  builder.add_with(from.name, [shared, host, files] { return std::make_unique<interpreter>(shared, host, files); });
   builder.start_at(from.name);
   auto built = builder.try_build();
   if (!built) return built;

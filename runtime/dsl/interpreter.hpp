@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 
+#include "dsl/process_order.hpp"
+#include "dsl/resource.hpp"
 #include "dsl/run_data.hpp"
 #include "perdure/executor.hpp"
 
@@ -20,18 +22,23 @@ namespace perdure::dsl {
 template <class T = void>
 using async = perdure::task<T>;  // "task" is the document's here
 
-class interpreter : public executor<json::value> {
+class interpreter : public executor<json::value, process_order> {
  public:
-  interpreter(std::shared_ptr<const document> what, std::shared_ptr<expression_host> host)
-      : document_(std::move(what)), host_(std::move(host)) {}
+  interpreter(std::shared_ptr<const document> what, std::shared_ptr<expression_host> host, std::shared_ptr<resource_host> files)
+      : document_(std::move(what)), host_(std::move(host)), files_(std::move(files)) {}
   async<> handle(const json::value& input, context& ctx) override;
+  /// Work beside a run: in a run of its own.
+  async<> handle(const process_order& order, context& ctx) override;
 
  private:
+  struct running;
   /// Where a task runs.
   struct surroundings {
     variables_ptr variables;
-    std::uint32_t scope = 0;    ///< number of the task around it, 0 = the workflow
-    std::uint32_t attempt = 1;  ///< of the nearest try around it
+    std::uint32_t scope = 0;            ///< number of the task around it, 0 = the workflow
+    std::uint32_t attempt = 1;          ///< of the nearest try around it
+    std::uint32_t calls = 0;            ///< of functions around it
+    const running* extended = nullptr;  ///< in an extension: the task that it extends; lives longer
   };
   /// One task being run.
   struct running {
@@ -40,12 +47,25 @@ class interpreter : public executor<json::value> {
     std::uint32_t number = 0;
     timestamp started{};
     data_ptr raw_input, input, raw_output, output;
+
+    /// Where the tasks inside of it run.
+    [[nodiscard]] surroundings inside() const {
+      auto out = around;
+      out.scope = number;
+      return out;
+    }
+    [[nodiscard]] surroundings inside(variables_ptr variables) const {
+      auto out = inside();
+      out.variables = std::move(variables);
+      return out;
+    }
   };
   /// What a list or a body gave. `ends`: the workflow is to end with this value.
   struct given {
     data_ptr value;
     bool ends = false;
     std::optional<flow> then;  ///< of a switch
+    bool exited = false;       ///< of a list: by "exit"
   };
   struct next_step {
     data_ptr value;
@@ -54,6 +74,7 @@ class interpreter : public executor<json::value> {
   struct open_scope {
     std::string name, reference;
     std::uint32_t parent = 0, attempt = 1;
+    std::string child;  ///< the run that it waits for
   };
   /// Leaves the branches of a fork when one of them ends the workflow.
   struct workflow_ended {
@@ -74,16 +95,31 @@ class interpreter : public executor<json::value> {
   void start_scope(running& now);
   void end_scope(running& now, const data_ptr& value, const std::optional<failure>& error);
   void end_scopes_within(std::uint32_t number, const failure& why);
+  /// Asks the runs to cancel that tasks waited for which were cut off.
+  async<> cancel_orphans();
 
   // run_tasks.cpp
   async<given> run_set(running& now, const set_task& body);
   async<given> run_wait(running& now, const wait_task& body);
   async<given> run_raise(running& now, const raise_task& body);
   async<given> run_switch(running& now, const switch_task& body);
-  async<given> run_shell(running& now, const shell_task& body);
   async<given> run_for(running& now, const for_task& body);
   async<given> run_fork(running& now, const fork_task& body);
   async<given> run_branch(const dsl::task& what, data_ptr input, surroundings around);
+
+  // run_process.cpp
+  async<given> run_process(running& now, const process_task& body);
+  async<process_result> run_work(const process_work& work);
+  async<> run_beside(process_order order);
+  process_work process_of(const running& now, const process_task& body, const json::object& process);
+
+  // run_call.cpp
+  async<given> run_function(running& now, const function_task& body);
+  async<given> run_subflow(running& now, const subflow_task& body);
+  bool is_extended(const running& now) const;
+  async<std::vector<const extension*>> extensions_of(running& now);
+  async<std::optional<given>> run_before(running& now, const std::vector<const extension*>& by);
+  async<given> run_after(running& now, const std::vector<const extension*>& by);
 
   // run_try.cpp
   async<given> run_try(running& now, const try_task& body);
@@ -94,7 +130,7 @@ class interpreter : public executor<json::value> {
 
   // evaluation.cpp
   bindings bind(const std::vector<std::string>& names, const running* now, const variables_ptr& variables);
-  data_ptr describe_task(const running& now) const;
+  data_ptr describe_task(const running& now, bool extended) const;
   const data_ptr& describe_workflow();
   /// A value of the document, kept alive by it.
   using program_ptr = std::shared_ptr<const dynamic_value>;
@@ -105,9 +141,12 @@ class interpreter : public executor<json::value> {
   async<bool> is_true(std::string label, const expression_ptr& what, data_ptr input, const running* now, variables_ptr variables);
   async<duration> length_of(const duration_value& what, const running* now, variables_ptr variables);
   const std::string& reference_of(const running* now) const;
+  /// Fails with an error of the type "validation" unless the value fits.
+  async<> check_schema(std::string what, const schema_rule& rule, data_ptr value, const running* now);
 
   std::shared_ptr<const document> document_;
   std::shared_ptr<expression_host> host_;
+  std::shared_ptr<resource_host> files_;
   context* ctx_ = nullptr;
   timestamp started_{};
   data_ptr workflow_input_, workflow_;
@@ -117,6 +156,7 @@ class interpreter : public executor<json::value> {
   std::uint32_t idle_tasks_ = 0;  ///< begun since the last step that did something
   std::uint32_t unpaused_ = 0;    ///< begun since the last pause
   std::map<std::uint32_t, open_scope> open_;
+  std::vector<std::string> orphans_;  ///< runs whose waiting task was cut off
 };
 
 }  // namespace perdure::dsl

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dsl/expression.hpp"
+#include "dsl/schema.hpp"
 #include "dsl/syntax_tree.hpp"
 #include "perdure/policy.hpp"
 
@@ -80,11 +81,43 @@ struct try_task {
 struct raise_task {
   dynamic_value error;
 };
-struct shell_task {
+/// run: shell, script and container.
+struct process_task {
+  enum class kind : std::uint8_t { shell, script, container };
   enum class result : std::uint8_t { standard_output, standard_error, code, all, none };
-  dynamic_value process;  ///< an object: command, arguments, environment, stdin (when given)
+  kind what = kind::shell;
+  /// An object of what is given. All: arguments, environment, stdin. shell: command. script: code or source (an address).
+  /// container: image, name, command, ports, volumes.
+  dynamic_value process;
   result gives = result::standard_output;
+  bool awaits = true;
+  std::string language;  ///< script: "javascript" or "python"
+  std::string pull;      ///< container: "missing", "always" or "never"
+  bool removed = false;  ///< container: as soon as it has ended
+  std::optional<duration_value> removed_after;
 };
+/// run: workflow.
+struct subflow_task {
+  std::string workflow;  ///< the name it is registered under
+  std::string version;   ///< empty = the newest
+  std::optional<dynamic_value> input;
+  bool awaits = true;
+  bool gives_output = true;
+};
+/// call of a function of the document.
+struct function_task {
+  std::string function;
+  std::optional<dynamic_value> arguments;  ///< "with"; none = the task's input
+};
+
+/// What users describe the shape of data with: a schema in the document, or one at an address.
+struct schema_rule {
+  schema_ptr fixed;
+  std::optional<dynamic_value> address;
+};
+
+/// What extensions can name.
+enum class task_kind : std::uint8_t { call, composite, emit, extension, loop, listen, raise, run, set, choice, attempt, wait };
 
 struct task {
   std::string name;
@@ -92,16 +125,30 @@ struct task {
   node_ptr source;           ///< its definition
   expression_ptr condition;  ///< "if"; null = always
   std::optional<dynamic_value> input_from, output_as, export_as;
+  std::optional<schema_rule> input_schema, output_schema, export_schema;
   std::optional<duration_value> timeout;
   flow then;
-  std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, shell_task> body;
+  task_kind kind = task_kind::composite;
+  std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
+               function_task>
+      body;
+};
+
+struct extension {
+  std::string name;
+  std::optional<task_kind> extends;  ///< none = all that are of no extension
+  expression_ptr when;               ///< null = always
+  task_list before, after;
 };
 
 struct document {
   std::string dsl, space, name, version, title, summary;  ///< `space` is the namespace
   std::optional<dynamic_value> input_from, output_as;
+  std::optional<schema_rule> input_schema, output_schema;
   std::optional<duration_value> timeout;
   task_list tasks;
+  std::map<std::string, std::shared_ptr<const task>, std::less<>> functions;  ///< those that are called
+  std::vector<extension> extensions;
   std::shared_ptr<const json::value> definition;  ///< the whole document as JSON
   std::string hash;                               ///< SHA-256 of it with sorted keys, in hex
   std::size_t task_count = 0;

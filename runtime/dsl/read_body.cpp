@@ -1,5 +1,6 @@
 // What each kind of task adds to what all tasks have.
 #include <algorithm>
+#include <array>
 
 #include "dsl/reader.hpp"
 
@@ -10,6 +11,13 @@ namespace {
 constexpr std::array<std::string_view, 12> kinds{"call",  "do",  "emit", "for",    "fork", "listen",
                                                  "raise", "run", "set",  "switch", "try",  "wait"};
 constexpr std::array<std::string_view, 4> companions{"with", "while", "foreach", "catch"};
+
+task_kind kind_of(std::string_view name) {
+  constexpr std::array<task_kind, kinds.size()> as_extended{
+      task_kind::call,  task_kind::composite, task_kind::emit, task_kind::loop,   task_kind::composite, task_kind::listen,
+      task_kind::raise, task_kind::run,       task_kind::set,  task_kind::choice, task_kind::attempt,   task_kind::wait};
+  return as_extended[static_cast<std::size_t>(std::find(kinds.begin(), kinds.end(), name) - kinds.begin())];
+}
 
 }  // namespace
 
@@ -30,6 +38,7 @@ void reader::read_body(properties& all, const cursor& at, task& out, const std::
     return;
   }
   const auto kind = found[0];
+  out.kind = kind_of(kind);
   const auto value = *all.optional(kind);
   if (kind == "do") {
     out.body = do_task{read_tasks(value)};
@@ -50,7 +59,7 @@ void reader::read_body(properties& all, const cursor& at, task& out, const std::
   } else if (kind == "run") {
     read_run(value, out);
   } else if (kind == "call") {
-    check_call(all, value);
+    read_call(all, value, out);
   } else if (kind == "emit") {
     check_emit(value);
   } else {
@@ -149,61 +158,6 @@ void reader::read_raise(const cursor& at, task& out) {
     }
   }
   all.done();
-}
-
-void reader::read_run(const cursor& at, task& out) {
-  properties all{to_, at, "run"};
-  const auto which = all.one_of({"shell", "script", "container", "workflow"});
-  const auto awaits = all.optional("await");
-  const auto gives = all.optional("return");
-  const bool waits = !(check_boolean(to_, awaits) && awaits) || awaits->tree().scalar.get_bool();
-  const bool known = check_enum(to_, gives, {"stdout", "stderr", "code", "all", "none"});
-  all.done();
-  if (which.empty()) return;
-  if (!waits) to_.unsupported(*awaits, "run with \"await: false\"");
-  const auto process = *all.optional(which);
-  if (which != "shell") {
-    if (which == "container") check_container(process);
-    if (which == "script") check_script(process);
-    if (which == "workflow") check_subflow(process);
-    to_.unsupported(process, "run: " + std::string{which});
-    return;
-  }
-  shell_task body;
-  read_shell(process, body);
-  if (known && gives) {
-    const auto text = gives->tree().text();
-    using result = shell_task::result;
-    body.gives = text == "stderr" ? result::standard_error
-                 : text == "code" ? result::code
-                 : text == "all"  ? result::all
-                 : text == "none" ? result::none
-                                  : result::standard_output;
-  }
-  out.body = std::move(body);
-}
-
-void reader::read_shell(const cursor& at, shell_task& out) {
-  constexpr auto site = expression_site::in_task;
-  properties all{to_, at, "a shell process"};
-  dynamic_value::map process;
-  const auto command = all.required("command");
-  if (check_string(to_, command, false) && command) process.emplace_back("command", read_text(*command, site));
-  const auto input = all.optional("stdin");
-  if (check_string(to_, input) && input) process.emplace_back("stdin", read_text(*input, site));
-  const auto arguments = all.optional("arguments");
-  if (check_strings(to_, arguments) && arguments) process.emplace_back("arguments", read_dynamic(*arguments, site));
-  const auto environment = all.optional("environment");
-  if (check_object(to_, environment) && environment) {
-    for (const auto& member : environment->tree().members) {
-      if (!member.key.empty() && member.key.find('=') == std::string::npos && member.key.find('\0') == std::string::npos)
-        continue;
-      to_.invalid(cursor{*environment, member}, "\"" + member.key + "\" cannot be the name of an environment variable");
-    }
-    process.emplace_back("environment", read_dynamic(*environment, site));
-  }
-  all.done();
-  out.process = dynamic_value{std::move(process)};
 }
 
 }  // namespace perdure::dsl

@@ -1,5 +1,6 @@
 // A whole document: its header, its components, its tasks; and the entry point.
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "core/record.hpp"
@@ -55,6 +56,25 @@ bool is_version(std::string_view text) {
   }
 }
 
+std::optional<task_kind> kind_named(std::string_view name) {
+  constexpr std::array<std::pair<std::string_view, task_kind>, 12> kinds{{{"call", task_kind::call},
+                                                                          {"composite", task_kind::composite},
+                                                                          {"emit", task_kind::emit},
+                                                                          {"extension", task_kind::extension},
+                                                                          {"for", task_kind::loop},
+                                                                          {"listen", task_kind::listen},
+                                                                          {"raise", task_kind::raise},
+                                                                          {"run", task_kind::run},
+                                                                          {"set", task_kind::set},
+                                                                          {"switch", task_kind::choice},
+                                                                          {"try", task_kind::attempt},
+                                                                          {"wait", task_kind::wait}}};
+  for (const auto& [each, kind] : kinds) {
+    if (each == name) return kind;
+  }
+  return std::nullopt;
+}
+
 json::value sorted(const json::value& value) {
   if (const auto* items = value.if_array()) {
     json::array out;
@@ -84,17 +104,22 @@ document reader::read(const node_ptr& root) {
   read_evaluate(all.optional("evaluate"));  // before all expressions
   if (const auto use = all.optional("use")) {
     kept_.push_back(*use);
-    read_use(kept_.back());
+    read_use(kept_.back(), out);
   }
-  out.input_from = read_transform(all.optional("input"), "the workflow's input", "from", expression_site::workflow_input);
+  auto input = read_transform(all.optional("input"), "the workflow's input", "from", expression_site::workflow_input);
+  out.input_from = std::move(input.value);
+  out.input_schema = std::move(input.schema);
   out.tasks = read_tasks(all.required("do"));
-  out.output_as = read_transform(all.optional("output"), "the workflow's output", "as", expression_site::workflow_output);
+  out.task_count = task_count_;
+  auto output = read_transform(all.optional("output"), "the workflow's output", "as", expression_site::workflow_output);
+  out.output_as = std::move(output.value);
+  out.output_schema = std::move(output.schema);
   out.timeout = read_timeout(all.optional("timeout"), expression_site::workflow_output);
   check_schedule(all.optional("schedule"));
   all.done();
+  read_functions(out);
   read_unused();
   check_programs();
-  out.task_count = task_count_;
   out.needs_jq = needs_jq_;
   out.definition = std::make_shared<const json::value>(to_json(*root));
   return out;
@@ -149,7 +174,7 @@ void reader::read_components(properties& use, std::string_view name, components&
   for (const auto& member : kept_.back().tree().members) out.emplace(member.key, component{cursor{kept_.back(), member}});
 }
 
-void reader::read_use(const cursor& at) {
+void reader::read_use(const cursor& at, document& out) {
   properties all{to_, at, "the components"};
   read_components(all, "timeouts", timeouts_);
   read_components(all, "retries", retries_);
@@ -157,25 +182,58 @@ void reader::read_use(const cursor& at) {
   read_components(all, "authentications", authentications_);
   for (const auto& [name, policy] : authentications_) check_authentication(policy.at, false);
   check_strings(to_, all.optional("secrets"));
-  components catalogs, functions;
+  components catalogs;
   read_components(all, "catalogs", catalogs);
   for (const auto& [name, catalog] : catalogs) {
     properties one{to_, catalog.at, "a catalog"};
     check_endpoint(one.required("endpoint"));
     one.done();
   }
-  read_components(all, "functions", functions);
-  // A function that is not called has no effect, and calling one is refused where it is called.
-  to_.tell_unsupported(false);
-  for (const auto& [name, function] : functions) (void)read_task(function.at, name, {});
-  to_.tell_unsupported(true);
-  task_count_ = 0;
+  read_components(all, "functions", functions_);
   if (const auto extensions = all.optional("extensions")) {
     if (!extensions->tree().is_array()) to_.unfit(*extensions, "an array of extensions, each \"- name: …\"");
-    for (std::size_t i = 0; i < extensions->tree().items.size(); ++i) check_extension(cursor{*extensions, i});
-    if (!extensions->tree().items.empty()) to_.unsupported(*extensions, "use.extensions");
+    for (std::size_t i = 0; i < extensions->tree().items.size(); ++i) read_extension(cursor{*extensions, i}, out);
   }
   all.done();
+}
+
+void reader::read_extension(const cursor& at, document& out) {
+  if (!at.tree().is_object() || at.tree().members.size() != 1) {
+    to_.unfit(at, "an extension: an object with its name as the only property");
+    return;
+  }
+  const cursor one{at, at.tree().members[0]};
+  properties all{to_, one, "an extension"};
+  extension made;
+  made.name = at.tree().members[0].key;
+  const auto extends = all.required("extend");
+  const bool known = check_enum(
+      to_, extends,
+      {"call", "composite", "emit", "extension", "for", "listen", "raise", "run", "set", "switch", "try", "wait", "all"});
+  if (known && extends) made.extends = kind_named(extends->tree().text());
+  made.when = read_expression(all.optional("when"), expression_site::in_task);
+  made.before = read_tasks(all.optional("before"));
+  made.after = read_tasks(all.optional("after"));
+  all.done();
+  out.extensions.push_back(std::move(made));
+}
+
+/// Functions know nothing of where they are called, so each is read once. Those that nobody calls are checked, but what this
+/// version does not run has no effect in them.
+void reader::read_functions(document& out) {
+  for (bool found = true; found;) {
+    found = false;
+    for (auto& [name, function] : functions_) {
+      if (!function.used || std::exchange(function.read, true)) continue;
+      found = true;  // it may call others
+      if (auto made = read_task(function.at, name, {})) out.functions.emplace(name, std::move(made));
+    }
+  }
+  to_.tell_unsupported(false);
+  for (const auto& [name, function] : functions_) {
+    if (!function.read) (void)read_task(function.at, name, {});
+  }
+  to_.tell_unsupported(true);
 }
 
 void reader::read_unused() {
@@ -220,7 +278,12 @@ void reader::check_schedule(const std::optional<cursor>& at) {
 }
 
 void reader::check_programs() {
-  if (options_.host == nullptr || programs_.empty()) return;
+  if (options_.host == nullptr) return;
+  for (const auto& each : schemas_) {
+    const auto answer = options_.host->check_schema(each.document);
+    if (!answer) to_.add(problem_kind::invalid, each.at, each.pointer, answer.error().message);
+  }
+  if (programs_.empty()) return;
   // One question for all; only when the answer is no, the guilty are looked for by halves.
   const auto ask = [&](auto&& self, std::size_t begin, std::size_t end) -> void {
     std::vector<expression_text> texts;
@@ -260,6 +323,9 @@ std::variant<document, std::vector<problem>> read_document(std::string_view text
   return out;
 }
 
-std::string workflow_name(const document& from) { return from.space == "default" ? from.name : from.space + "/" + from.name; }
+std::string workflow_name(const std::string& space, const std::string& name) {
+  return space == "default" ? name : space + "/" + name;
+}
+std::string workflow_name(const document& from) { return workflow_name(from.space, from.name); }
 
 }  // namespace perdure::dsl

@@ -76,9 +76,15 @@ std::shared_ptr<const task> reader::read_task(const cursor& at, const std::strin
   properties all{to_, at, "a task"};
   if (!all.is_object()) return nullptr;
   out->condition = read_expression(all.optional("if"), expression_site::before_task);
-  out->input_from = read_transform(all.optional("input"), "a task's input", "from", expression_site::before_task);
-  out->output_as = read_transform(all.optional("output"), "a task's output", "as", expression_site::task_output);
-  out->export_as = read_transform(all.optional("export"), "a task's export", "as", expression_site::task_export);
+  auto input = read_transform(all.optional("input"), "a task's input", "from", expression_site::before_task);
+  auto output = read_transform(all.optional("output"), "a task's output", "as", expression_site::task_output);
+  auto exported = read_transform(all.optional("export"), "a task's export", "as", expression_site::task_export);
+  out->input_from = std::move(input.value);
+  out->input_schema = std::move(input.schema);
+  out->output_as = std::move(output.value);
+  out->output_schema = std::move(output.schema);
+  out->export_as = std::move(exported.value);
+  out->export_schema = std::move(exported.schema);
   out->timeout = read_timeout(all.optional("timeout"), expression_site::in_task);
   out->then = read_flow(all.optional("then"), siblings);
   check_object(to_, all.optional("metadata"));
@@ -106,17 +112,17 @@ flow reader::read_flow(const std::optional<cursor>& at, const std::vector<std::s
   return {flow::kind::jump, static_cast<std::size_t>(found - siblings.begin()), std::string{text}};
 }
 
-std::optional<dynamic_value> reader::read_transform(const std::optional<cursor>& at, std::string_view what,
-                                                    std::string_view property, expression_site site) {
-  if (!at) return std::nullopt;
+reader::transform reader::read_transform(const std::optional<cursor>& at, std::string_view what, std::string_view property,
+                                         expression_site site) {
+  transform out;
+  if (!at) return out;
   properties all{to_, *at, std::string{what}};
-  check_schema(all.optional("schema"));
-  std::optional<dynamic_value> out;
+  out.schema = read_schema(all.optional("schema"), site);
   if (const auto value = all.optional(property)) {
     if (value->tree().is_object()) {
-      out = read_dynamic(*value, site);
+      out.value = read_dynamic(*value, site);
     } else if (value->tree().is_string()) {
-      if (auto compiled = read_expression(value, site)) out = dynamic_value{std::move(compiled)};
+      if (auto compiled = read_expression(value, site)) out.value = dynamic_value{std::move(compiled)};
     } else {
       to_.unfit(*value, "an expression or an object");
     }
@@ -137,14 +143,39 @@ std::optional<duration_value> reader::read_timeout(const std::optional<cursor>& 
   return out;
 }
 
-void reader::check_schema(const std::optional<cursor>& at) {
-  if (!at) return;
+std::optional<schema_rule> reader::read_schema(const std::optional<cursor>& at, expression_site site) {
+  if (!at) return std::nullopt;
   properties all{to_, *at, "a schema"};
-  check_string(to_, all.optional("format"));
+  const auto format = all.optional("format");
+  if (check_string(to_, format, false) && format) {
+    const auto kind = format->tree().text().substr(0, format->tree().text().find(':'));
+    if (kind != "json")
+      to_.unsupported(*format, "the schema format \"" + std::string{format->tree().text()} + "\" (only \"json\" is)");
+  }
   const auto which = all.one_of({"document", "resource"});
-  check_resource(all.optional("resource"));
   all.done();
-  if (!which.empty()) to_.unsupported(*at, "schema");
+  if (which.empty()) return std::nullopt;
+  schema_rule out;
+  const auto value = *all.optional(which);
+  if (which == "document") {
+    read_inline_schema(value, out);
+  } else {
+    out.address = read_resource(value, "a schema", site);
+  }
+  return out;
+}
+
+void reader::read_inline_schema(const cursor& at, schema_rule& out) {
+  auto document = to_json(at.tree());
+  const bool simple = schema::is_simple(document);
+  // What is not simple is not looked at in this process, not even to see whether it is a schema.
+  if (!simple) schemas_.push_back({at.at(), at.pointer(), document});
+  auto made = simple ? schema::compile(std::move(document)) : schema::keep(std::move(document));
+  if (made) {
+    out.fixed = std::move(*made);
+  } else {
+    to_.invalid(at, made.error().message);
+  }
 }
 
 }  // namespace perdure::dsl

@@ -29,15 +29,18 @@ class reader {
   struct component {
     cursor at;
     bool used = false;
+    bool read = false;  ///< functions: they are read once, since they know nothing of where they are called
   };
   using components = std::map<std::string, component, std::less<>>;
 
   // read_document.cpp
   void read_header(const cursor& at, document& out);
   void read_evaluate(const std::optional<cursor>& at);
-  void read_use(const cursor& at);
+  void read_use(const cursor& at, document& out);
   void read_components(properties& use, std::string_view name, components& out);
   void read_unused();
+  void read_functions(document& out);
+  void read_extension(const cursor& at, document& out);
   /// The component a string names; reports when there is none.
   const cursor* find_component(const cursor& at, components& among, std::string_view kind);
   void check_schedule(const std::optional<cursor>& at);
@@ -47,11 +50,15 @@ class reader {
   task_list read_tasks(const std::optional<cursor>& at, bool in_order = true);
   std::shared_ptr<const task> read_task(const cursor& at, const std::string& name, const std::vector<std::string_view>& siblings);
   flow read_flow(const std::optional<cursor>& at, const std::vector<std::string_view>& siblings);
-  std::optional<dynamic_value> read_transform(const std::optional<cursor>& at, std::string_view what, std::string_view property,
-                                              expression_site site);
+  struct transform {
+    std::optional<dynamic_value> value;
+    std::optional<schema_rule> schema;
+  };
+  transform read_transform(const std::optional<cursor>& at, std::string_view what, std::string_view property,
+                           expression_site site);
   std::optional<duration_value> read_timeout(const std::optional<cursor>& at, expression_site site);
-  void check_schema(const std::optional<cursor>& at);
-  void check_extension(const cursor& at);
+  std::optional<schema_rule> read_schema(const std::optional<cursor>& at, expression_site site);
+  void read_inline_schema(const cursor& at, schema_rule& out);
 
   // read_body.cpp: the kinds of tasks that run
   void read_body(properties& task_properties, const cursor& at, task& out, const std::vector<std::string_view>& siblings);
@@ -60,8 +67,17 @@ class reader {
   void read_for(properties& task_properties, const cursor& at, task& out);
   void read_switch(const cursor& at, task& out, const std::vector<std::string_view>& siblings);
   void read_raise(const cursor& at, task& out);
+
+  // read_run.cpp
   void read_run(const cursor& at, task& out);
-  void read_shell(const cursor& at, shell_task& out);
+  void read_shell(const cursor& at, process_task& out);
+  void read_script(const cursor& at, process_task& out);
+  void read_container(const cursor& at, process_task& out);
+  void read_lifetime(const cursor& at, process_task& out);
+  void read_subflow(const cursor& at, subflow_task& out);
+  void read_environment(const std::optional<cursor>& at, dynamic_value::map& out);
+  void read_arguments(const std::optional<cursor>& at, dynamic_value::map& out);
+  void read_member(const std::optional<cursor>& at, std::string_view name, dynamic_value::map& out, bool may_be_empty = true);
 
   // read_try.cpp
   void read_try(properties& task_properties, const cursor& at, task& out);
@@ -78,8 +94,8 @@ class reader {
   std::vector<std::string> names_at(expression_site site) const;
   std::string read_variable(const std::optional<cursor>& at, std::string_view otherwise);
 
-  // check_call.cpp, check_events.cpp, check_run.cpp, check_resources.cpp: what does not run yet
-  void check_call(properties& task_properties, const cursor& at);
+  // check_call.cpp, check_events.cpp, check_resources.cpp: what does not run yet
+  void read_call(properties& task_properties, const cursor& at, task& out);
   void check_call_with(const cursor& at, std::string_view function);
   void check_asyncapi(const cursor& with);
   void check_mcp(const cursor& with);
@@ -89,12 +105,11 @@ class reader {
   void check_event_filter(const cursor& at);
   void check_event_properties(const std::optional<cursor>& at, bool emitted);
   void check_iterator(const std::optional<cursor>& at);
-  void check_container(const cursor& at);
-  void check_script(const cursor& at);
-  void check_subflow(const cursor& at);
   void check_endpoint(const std::optional<cursor>& at);
   void check_uri(const std::optional<cursor>& at, bool or_expression);
   void check_resource(const std::optional<cursor>& at);
+  /// The address of a resource; reports kinds of addresses from which nothing is read yet.
+  std::optional<dynamic_value> read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site);
   void check_authentication(const std::optional<cursor>& at, bool may_refer);
   void check_oauth2(const cursor& at, bool has_endpoints);
 
@@ -102,7 +117,7 @@ class reader {
   const read_options& options_;
   evaluate_mode mode_ = evaluate_mode::strict;
   std::vector<std::string> variables_;  ///< of loops and catches around, innermost last
-  components timeouts_, retries_, errors_, authentications_;
+  components timeouts_, retries_, errors_, authentications_, functions_;
   std::deque<cursor> kept_;  ///< parents of the components' cursors
   std::size_t task_count_ = 0;
   struct pending_program {
@@ -111,6 +126,12 @@ class reader {
     expression_text text;
   };
   std::vector<pending_program> programs_;  ///< not native: for the host
+  struct pending_schema {
+    mark at;
+    std::string pointer;
+    json::value document;
+  };
+  std::vector<pending_schema> schemas_;  ///< not simple: for the host
   bool needs_jq_ = false;
 };
 

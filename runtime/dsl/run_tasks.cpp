@@ -48,59 +48,6 @@ async<interpreter::given> interpreter::run_switch(running& now, const switch_tas
   co_return out;
 }
 
-namespace {
-
-std::string text_of(const json::value& value) { return value.is_null() ? std::string{} : jq::text(value); }
-
-process_spec shell_spec(const json::object& process) {
-  process_spec spec{"/bin/sh"};
-  spec.check = false;  // what an exit code means is the document's choice
-  spec.arguments = {"-c", text_of(process.at("command")), "sh"};
-  if (const auto* arguments = process.if_contains("arguments")) {
-    for (const auto& each : arguments->as_array()) spec.arguments.push_back(text_of(each));
-  }
-  if (const auto* environment = process.if_contains("environment")) {
-    for (const auto& [key, value] : environment->as_object()) spec.environment.emplace(std::string{key}, text_of(value));
-  }
-  if (const auto* input = process.if_contains("stdin")) spec.input = text_of(*input);
-  return spec;
-}
-
-json::value shell_value(const process_result& result, shell_task::result gives) {
-  switch (gives) {
-    case shell_task::result::standard_output: return json::value(result.output);
-    case shell_task::result::standard_error: return json::value(result.error);
-    case shell_task::result::code: return result.code;
-    case shell_task::result::all: return json::object{{"code", result.code}, {"stdout", result.output}, {"stderr", result.error}};
-    case shell_task::result::none: break;
-  }
-  return nullptr;
-}
-
-}  // namespace
-
-async<interpreter::given> interpreter::run_shell(running& now, const shell_task& body) {
-  auto evaluated = evaluate("process", program(body.process), now.input, &now, now.around.variables);
-  const auto process = co_await evaluated;
-  const auto spec = shell_spec(process->value().as_object());
-  idle_tasks_ = 0;
-  auto step = ctx_->run_process(now.what->name, spec);
-  const auto result = co_await step;
-  const bool tells_code = body.gives == shell_task::result::code || body.gives == shell_task::result::all;
-  if (result.code != 0 && !tells_code) {
-    auto detail = "the command ended with exit code " + std::to_string(result.code);
-    auto last = result.error;
-    while (!last.empty() && (last.back() == '\n' || last.back() == ' ')) last.pop_back();
-    if (last.size() > limits::process_error_tail_bytes) last.erase(0, last.size() - limits::process_error_tail_bytes);
-    while (!last.empty() && (static_cast<unsigned char>(last.front()) & 0xC0U) == 0x80U) last.erase(0, 1);
-    if (!last.empty()) detail += ": " + last;
-    throw step_error(make_error("runtime", std::move(detail), now.what->reference));
-  }
-  given out;
-  out.value = make_data(shell_value(result, body.gives));
-  co_return out;
-}
-
 async<interpreter::given> interpreter::run_for(running& now, const for_task& body) {
   auto in = std::make_shared<const dynamic_value>(body.in);
   auto evaluated = evaluate("in", std::move(in), now.input, &now, now.around.variables);
@@ -120,8 +67,7 @@ async<interpreter::given> interpreter::run_for(running& now, const for_task& bod
     }
     const auto index = std::make_shared<const variable_scope>(
         variable_scope{now.around.variables, body.at, make_data(static_cast<std::int64_t>(i))});
-    const surroundings inside{std::make_shared<const variable_scope>(variable_scope{index, body.each, make_data(list[i])}),
-                              now.number, now.around.attempt};
+    const auto inside = now.inside(std::make_shared<const variable_scope>(variable_scope{index, body.each, make_data(list[i])}));
     if (body.condition) {
       auto condition = is_true("while", body.condition, out.value, &now, inside.variables);
       const bool goes_on = co_await condition;
@@ -144,7 +90,7 @@ async<interpreter::given> interpreter::run_branch(const dsl::task& what, data_pt
 }
 
 async<interpreter::given> interpreter::run_fork(running& now, const fork_task& body) {
-  const surroundings inside{now.around.variables, now.number, now.around.attempt};
+  const auto inside = now.inside();
   std::vector<async<given>> branches;
   for (const auto& each : body.branches) branches.push_back(run_branch(*each, now.input, inside));
   given out;
@@ -152,6 +98,8 @@ async<interpreter::given> interpreter::run_fork(running& now, const fork_task& b
     auto race = ctx_->when_any(branches);
     auto won = co_await race;
     end_scopes_within(now.number, failure{.code = std::string{failure_code::cancelled}, .message = "another branch was first"});
+    auto cancelled = cancel_orphans();
+    co_await cancelled;
     out.value = std::move(won.value.value);
     co_return out;
   }

@@ -20,9 +20,11 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
     }
     if (!failed) co_return out;
     if (!can_be_caught(*failed)) detail::throw_failure(std::move(*failed));
-    surroundings inside{now.around.variables, now.number, now.around.attempt};
-    inside.variables =
-        std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, make_data(error_value(*failed))});
+    // Another branch of it may have been cut off by the failure.
+    auto cancelled = cancel_orphans();
+    co_await cancelled;
+    const auto inside = now.inside(
+        std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, make_data(error_value(*failed))}));
     auto question = is_caught(now, body, inside, *failed);
     const bool caught = co_await question;
     if (!caught) detail::throw_failure(std::move(*failed));
@@ -49,7 +51,8 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
 
 /// The tasks once. The time limit of attempts concerns those that try again.
 async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t attempt) {
-  const surroundings inside{now.around.variables, now.number, attempt};
+  auto inside = now.inside();
+  inside.attempt = attempt;
   if (attempt == 1 || !body.retry || !body.retry->attempt_limit) {
     auto tasks = run_list(body.tasks, now.input, inside);
     auto out = co_await tasks;

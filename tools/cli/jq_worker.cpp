@@ -20,6 +20,7 @@ extern "C" {
 #include <jv.h>
 }
 
+#include "cluster/documents.hpp"
 #include "core/json_text.hpp"
 #include "perdure/limits.hpp"
 
@@ -141,6 +142,8 @@ class evaluator {
       }
       return {};
     }
+    if (const auto* schema = request.if_contains("schema"))
+      return cluster::check_by_schema(*schema, request.if_contains("value"));
     std::vector<std::string> names;
     const auto& args = request.at("args").as_object();
     for (const auto& [name, value] : args) names.emplace_back(name);

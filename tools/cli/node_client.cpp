@@ -68,8 +68,8 @@ result<std::unique_ptr<node_client>> node_client::open(node_client_options optio
   auto opened = node::open(std::move(how));
   if (!opened) return opened.error();
   // Before a run of it can start, a document is kept: else a run that outlives this process would not find it.
-  if (options.also) {
-    if (auto kept = cluster::keep_document(options.data, *options.also); !kept) return kept.error();
+  for (const auto& each : options.also) {
+    if (auto kept = cluster::keep_document(options.data, each); !kept) return kept.error();
   }
   for (const auto& each : *documents) {
     if (auto added = opened->add(each.definition); !added) return added.error();

@@ -5,7 +5,7 @@
 
 #include <filesystem>
 #include <memory>
-#include <optional>
+#include <vector>
 
 #include "cluster/documents.hpp"
 #include "perdure/node.hpp"
@@ -15,7 +15,7 @@ namespace perdure::tools::cli {
 
 struct node_client_options {
   std::filesystem::path data;
-  std::optional<cluster::document> also;  ///< registered (and kept) beside the documents of the directory
+  std::vector<cluster::document> also;  ///< registered (and kept) beside the documents of the directory
   std::string log_level = "warning";
   bool log_json = false;
   retention_options retention;

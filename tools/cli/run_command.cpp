@@ -18,6 +18,7 @@ namespace {
 struct run_command {
   common_options common;
   std::string file, input, key, timeout, keep_for;
+  std::vector<std::string> with;
   std::uint64_t keep_runs = 0;
   std::string log_level = "warning";
   bool follow = false;
@@ -42,6 +43,26 @@ result<void> same_document(const run_command& how, const run_ref& run, const clu
                                          given.name + "; take another key, or the document as it was"};
 }
 
+/// What the run began and left to itself goes on in this process, which therefore does not end before it.
+void wait_for_left(node_client& runs, const run_id& first) {
+  std::vector<run_id> open{first};
+  bool told = false;
+  while (!open.empty() && !interrupted().stop_requested()) {
+    const auto run = runs.engine().get(open.back());
+    open.pop_back();
+    const auto info = run ? run->status() : result<run_info>{run.error()};
+    if (!info) continue;
+    for (const auto& each : info->children) open.push_back(each.run);
+    if (is_terminal(info->status)) continue;
+    if (!std::exchange(told, true))
+      note("waiting for what the run left to itself; it goes on at the next start if this is stopped");
+    const auto end = watch(
+        runs, run->id(), 0, [](const run_event&) { return true; }, interrupted());
+    if (!end || *end == watch_end::stopped) return;
+    open.push_back(run->id());  // it may have left something too
+  }
+}
+
 int execute(const run_command& how) {
   const auto input = read_json_argument(how.input, "--input");
   if (!input) return fail(how.common, input.error(), input.error().code == errc::invalid_argument ? exit_usage : exit_failed);
@@ -60,9 +81,19 @@ int execute(const run_command& how) {
   cluster::document_reader reader;
   auto found = cluster::find_document(how.common.data, reader, how.file);
   if (!found) return fail(how.common, found.error());
+  std::vector<cluster::document> documents;
+  for (const auto& file : how.with) {
+    auto other = cluster::find_document(how.common.data, reader, file);
+    if (!other) return fail(how.common, other.error());
+    documents.push_back(std::move(*other));
+  }
+  documents.push_back(*found);
   watch_interrupts();
-  auto opened = node_client::open(
-      {.data = how.common.data, .also = *found, .log_level = how.log_level, .log_json = how.log_json, .retention = retention});
+  auto opened = node_client::open({.data = how.common.data,
+                                   .also = std::move(documents),
+                                   .log_level = how.log_level,
+                                   .log_json = how.log_json,
+                                   .retention = retention});
   if (!opened) return fail(how.common, opened.error());
   auto& runs = **opened;
   const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();
@@ -105,7 +136,9 @@ int execute(const run_command& how) {
   }
   const auto view = view_of(runs, run->id());
   if (!view) return fail(how.common, view.error());
-  return tell_outcome(how.common, *view);
+  const auto code = tell_outcome(how.common, *view);
+  wait_for_left(runs, run->id());
+  return code;
 }
 
 }  // namespace
@@ -119,6 +152,8 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
   add_common_options(*command, how->common);
   command->add_option("FILE", how->file, "YAML or JSON document, or the name of one that ran in this directory")->required();
   command->add_option("--input", how->input, "Input: JSON text, @FILE, or - for standard input")->type_name("JSON");
+  command->add_option("--with", how->with, "Another document that this one runs (run: workflow); may be given several times")
+      ->type_name("FILE");
   command->add_option("--key", how->key, "Idempotency key: the same key attaches to the run that it began");
   command->add_option("--timeout", how->timeout, "Time limit of the whole run (30s, 15m, 2h)")->type_name("DURATION");
   command->add_option("--keep-for", how->keep_for, "While it runs, removes runs that ended so long ago (30d, 12h)")

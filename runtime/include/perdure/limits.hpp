@@ -86,6 +86,20 @@ inline constexpr std::size_t expression_steps = 10'000'000;
 inline constexpr std::chrono::milliseconds expression_time{2'000};
 /// Tasks a document may go through without one durable step between them.
 inline constexpr std::uint32_t idle_tasks = 10'000;
+/// Functions of a document that call each other: how deep.
+inline constexpr std::uint32_t function_depth = 100;
+/// Misfits told of one value that does not fit its schema.
+inline constexpr std::size_t schema_problems = 20;
+/// HTTP calls of documents: how many go on at once and wait for their turn, how long one may take without a time limit of
+/// its own, the body and the headers of an answer, redirects that are followed.
+inline constexpr std::size_t http_calls = 1'024;
+inline constexpr std::size_t waiting_http_calls = 100'000;
+inline constexpr std::chrono::seconds http_time{300};
+inline constexpr std::size_t http_body_bytes = 8U << 20;
+inline constexpr std::size_t http_header_bytes = 256U << 10;
+inline constexpr std::uint32_t http_redirects = 20;
+/// Runs of one node that listen for events at once.
+inline constexpr std::size_t event_listeners = 100'000;
 /// Used pages of the map, in percent: above `new_runs` no run starts, above `steps` running runs wait.
 inline constexpr unsigned new_runs_used_percent = 90;
 inline constexpr unsigned steps_used_percent = 97;
@@ -124,6 +138,7 @@ static_assert(signal_batch_bytes < payload_bytes);
 static_assert(live_activations <= run_activations);
 static_assert(2 * process_output_json_bytes < payload_bytes);
 static_assert(expression_result_bytes <= payload_bytes);
+static_assert(2 * http_body_bytes <= payload_bytes);
 static_assert(archive_chunk_bytes <= archive_slice_bytes);
 static_assert(archive_slice_records <= checkpoint_records);
 static_assert(checkpoint_records <= archive_log_records);

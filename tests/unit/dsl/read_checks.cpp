@@ -161,16 +161,9 @@ TEST_CASE("a construct that does not run yet is refused by name, and its propert
     return std::vector<std::string>{what + " is not supported by this version"};
   };
   CHECK(kinds("do:\n  - a: {call: http, with: {method: get, endpoint: 'https://x.y'}}\n") == refused("call: http"));
-  CHECK(kinds("do:\n  - a: {call: mine, with: {x: 1}}\n") == refused("call: mine"));
   CHECK(kinds("do:\n  - a: {emit: {event: {with: {source: 'https://x.y', type: t}}}}\n") == refused("emit"));
   CHECK(kinds("do:\n  - a: {listen: {to: {any: []}}}\n") == refused("listen"));
-  CHECK(kinds("do:\n  - a: {run: {script: {language: python, code: x}}}\n") == refused("run: script"));
-  CHECK(kinds("do:\n  - a: {run: {container: {image: x}}}\n") == refused("run: container"));
-  CHECK(kinds("do:\n  - a: {run: {workflow: {namespace: n, name: m, version: 1.0.0}}}\n") == refused("run: workflow"));
-  CHECK(kinds("do:\n  - a: {run: {shell: {command: x}, await: false}}\n") == refused("run with \"await: false\""));
   CHECK(kinds("do: []\nschedule: {cron: '* * * * *'}\n") == refused("schedule"));
-  CHECK(kinds("do: []\ninput: {schema: {document: {}}}\n") == refused("schema"));
-  CHECK(kinds("do: []\nuse: {extensions: [{e: {extend: all}}]}\n") == refused("use.extensions"));
   CHECK(kinds("do:\n  - a: {set: {x: '${ $secrets.x }'}}\n") == refused("$secrets in an expression"));
   CHECK(kinds("do: []\nevaluate: {language: python}\n") == refused("the expression language \"python\" (only \"jq\" is)"));
   CHECK(told_of("do: []\nuse: {functions: {f: {call: http, with: {method: get, endpoint: 'https://x.y'}}}, secrets: [s]}\n")

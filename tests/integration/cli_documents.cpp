@@ -1,0 +1,182 @@
+// What documents need of the world, through the program: schemas checked by workers and read from files, other workflows,
+// scripts, containers, processes that nobody waits for.
+#include <sys/stat.h>
+
+#include <iostream>
+
+#include "support/catch.hpp"
+#include "support/program.hpp"
+
+using namespace perdure;
+using perdure::test::workplace;
+
+namespace {
+
+constexpr auto validation = "https://serverlessworkflow.io/spec/1.0.0/errors/validation";
+
+/// PATH of this process, and so of the programs it starts, for as long as it lives.
+class path_variable {
+ public:
+  explicit path_variable(const std::string& value) : before_(std::getenv("PATH")) { ::setenv("PATH", value.c_str(), 1); }
+  ~path_variable() { ::setenv("PATH", before_.c_str(), 1); }
+  [[nodiscard]] const std::string& before() const { return before_; }
+
+ private:
+  std::string before_;
+};
+
+}  // namespace
+
+TEST_CASE("a schema with references and patterns is checked by a worker, before the document runs and on every value") {
+  const workplace here;
+  const auto with = [&](const std::string& schema) {
+    return here.write(
+        "s.yaml", "document: {dsl: '1.0.3', namespace: default, name: s, version: 1.0.0}\ninput: {schema: {document: " + schema +
+                      "}}\ndo:\n  - a: {set: {ok: true}}\n");
+  };
+  const auto file =
+      with("{definitions: {name: {type: string, pattern: '^[a-z]+$'}}, properties: {n: {$ref: '#/definitions/name'}}}");
+  CHECK(here.call({"run", file, "--input", R"({"n":"abc"})"}).out == "{\"ok\":true}\n");
+  const auto bad = here.call({"run", file, "--input", R"({"n":"ABC"})", "--json"});
+  CHECK(bad.code == 1);
+  CHECK(bad.json().at("error").at("type") == validation);
+  CHECK(bad.json().at("error").at("status") == 400);
+  CHECK(bad.err.find("/n") == std::string::npos);  // told in the outcome, not on standard error
+  CHECK(test::text_of(bad.json().at("error").at("detail")).find("at /n: ") != std::string::npos);
+  const auto invalid = here.run({"validate", with("{$ref: '#/nowhere'}")});
+  CHECK(invalid.code == 1);
+  CHECK(invalid.err.find("not a JSON Schema of draft 7") != std::string::npos);
+}
+
+TEST_CASE("a schema that would keep a process busy for ever, or take it down, ends in an error") {
+  const workplace here;
+  const std::vector<std::pair<std::string, std::string>> hostile{
+      {"{pattern: '^(a+)+$'}", "\"" + std::string(60, 'a') + "b\""},
+      {"{allOf: [{$ref: '#'}]}", "1"},
+      {"{pattern: '^(a|b|c)*$'}", "\"" + std::string(1'000'000, 'a') + "\""}};
+  for (const auto& [schema, value] : hostile) {
+    INFO(schema);
+    const auto file = here.write("h.yaml",
+                                 "document: {dsl: '1.0.3', namespace: default, name: h, version: 1.0.0}\ndo:\n  - a:\n      "
+                                 "input: {schema: {document: " +
+                                     schema + "}}\n      set: {ok: true}\n");
+    here.write("value.json", value);
+    const auto done = here.call({"run", file, "--input", "@" + here.path("value.json").string(), "--json"});
+    CHECK(done.code == 1);
+    const auto error = done.json().at("error");
+    CHECK(error.is_object());
+    CHECK(error.at("code") == "runtime");
+  }
+}
+
+TEST_CASE("files that a document names begin at its folder, also after a restart") {
+  const workplace here;
+  std::filesystem::create_directory(here.path("docs"));
+  here.write("docs/order.json", R"({"required": ["id"]})");
+  const auto file = here.write("docs/f.yaml",
+                               "document: {dsl: '1.0.3', namespace: default, name: f, version: 1.0.0}\ndo:\n"
+                               "  - a: {input: {schema: {resource: {endpoint: 'file://order.json'}}}, set: '${ . }'}\n"
+                               "  - w: {wait: {milliseconds: 1500}}\n"
+                               "  - b: {input: {schema: {resource: {endpoint: 'file://order.json'}}}, set: '${ .id }'}\n");
+  const std::vector<std::string> command{"run", file, "--key", "k", "--input", R"({"id":7})", "--json"};
+  auto first = here.start(command);
+  REQUIRE(workplace::eventually([&] {
+    return here.call({"runs", "list", "--json"}).out.find("\"waiting\"") != std::string::npos;
+  }));
+  first->kill();
+  // Through another document the directory is opened: the first one's text comes from what was kept.
+  const auto other = here.document("other", "  - o: {wait: {milliseconds: 2500}}\n");
+  CHECK(here.call({"run", other}).code == 0);
+  const auto again = here.call(command);
+  CHECK(again.code == 0);
+  CHECK(again.json().at("output") == 7);
+}
+
+TEST_CASE("a document runs another one that comes along, and takes its error") {
+  const workplace here;
+  const auto child = here.write("child.yaml",
+                                "document: {dsl: '1.0.3', namespace: jobs, name: child, version: 2.0.0}\ndo:\n"
+                                "  - a: {switch: [{bad: {when: .bad, then: fail}}, {good: {then: give}}]}\n"
+                                "  - give: {set: {twice: '${ .n * 2 }'}, then: end}\n"
+                                "  - fail: {raise: {error: {type: 'https://x.y/no-stock', status: 409, detail: sold out}}}\n");
+  const auto parent = here.document("parent",
+                                    "  - c: {run: {workflow: {namespace: jobs, name: child, version: 2.0.0, input: '${ . }'}}}\n"
+                                    "  - d: {set: '${ .twice + 1 }'}\n");
+  const auto done = here.call({"run", parent, "--with", child, "--input", R"({"n":20})"});
+  CHECK(done.out == "41\n");
+  const auto bad = here.call({"run", parent, "--input", R"({"bad":true})", "--json"});  // kept, so it need not come again
+  CHECK(bad.code == 1);
+  CHECK(bad.json().at("error").at("type") == "https://x.y/no-stock");
+  CHECK(bad.json().at("error").at("status") == 409);
+  CHECK(bad.json().at("error").at("instance") == "/do/0/c");
+  const auto missing = here.call(
+      {"run", here.document("lost", "  - c: {run: {workflow: {namespace: jobs, name: child, version: 3.0.0}}}\n"), "--json"});
+  CHECK(missing.code == 1);
+  CHECK(test::text_of(missing.json().at("error").at("detail")).find("workflow \"jobs/child\" 3.0.0 is not registered") !=
+        std::string::npos);
+}
+
+TEST_CASE("what a document leaves to itself is waited for before the program ends") {
+  const workplace here;
+  const auto child = here.document("child", "  - w: {wait: {milliseconds: 300}}\n  - n: {run: {shell: {command: 'echo child >> " +
+                                                here.path("ledger").string() + "'}}}\n");
+  const auto file =
+      here.document("leaves", "  - p: {run: {shell: {command: 'sleep 0.5; echo process >> " + here.path("ledger").string() +
+                                  "'}, await: false}}\n"
+                                  "  - c: {run: {workflow: {namespace: default, name: child, version: latest}, await: false}}\n"
+                                  "  - o: {set: {over: true}}\n");
+  const auto done = here.call({"run", file, "--with", child});
+  CHECK(done.code == 0);
+  CHECK(done.out == "{\"over\":true}\n");
+  auto lines = here.lines("ledger");
+  std::sort(lines.begin(), lines.end());
+  CHECK(lines == std::vector<std::string>{"child", "process"});
+}
+
+TEST_CASE("a program that a script needs and the machine lacks is named") {
+  const workplace here;
+  std::filesystem::create_directory(here.path("empty"));
+  const path_variable path{here.path("empty").string()};
+  const auto script = here.call({"run", here.document("s", "  - a: {run: {script: {language: js, code: '1'}}}\n"), "--json"});
+  CHECK(script.code == 1);
+  CHECK(test::text_of(script.json().at("error").at("detail")).find("cannot start \"node\"") != std::string::npos);
+  const auto container = here.call({"run", here.document("c", "  - a: {run: {container: {image: x}}}\n"), "--json"});
+  CHECK(container.code == 1);
+  CHECK(container.json().at("error").at("type") == "https://serverlessworkflow.io/spec/1.0.0/errors/runtime");
+  CHECK(test::text_of(container.json().at("error").at("detail")).find("needs docker or podman") != std::string::npos);
+}
+
+TEST_CASE("a container runs with the engine on the PATH, and gets all that the document says") {
+  const workplace here;
+  std::filesystem::create_directory(here.path("bin"));
+  // An engine that writes down what it is asked, and runs nothing.
+  const auto engine =
+      here.write("bin/docker", "#!/bin/sh\nfor word in \"$@\"; do printf '%s\\n' \"$word\" >> " + here.path("asked").string() +
+                                   "; done\n[ \"$1\" = run ] || exit 0\n[ -z \"$FAIL\" ] || { echo broken >&2; exit 125; }\n"
+                                   "printf 'A=%s in=' \"$A\"; cat\n");
+  ::chmod(engine.c_str(), 0755);
+  const path_variable path{here.path("bin").string() + ":" + std::getenv("PATH")};
+  const std::string more =
+      ", command: 'echo $1', arguments: [x y], environment: {A: b%s}, stdin: '${ .in }', ports: {8080: 80}, "
+      "volumes: {/a: /b}, name: mine, pullPolicy: never, lifetime: {cleanup: always}}";
+  const auto with = [&](const std::string& environment) {
+    auto text = "  - a: {run: {container: {image: 'alpine:3'" + more + "}}\n";
+    text.replace(text.find("%s"), 2, environment);
+    return here.call(
+        {"run", here.document("c", text, "1.0." + std::to_string(environment.size())), "--input", R"({"in":"data"})", "--json"});
+  };
+  const auto done = with("");
+  CHECK(done.json().at("output") == "A=b in=data");
+  const auto asked = here.lines("asked");
+  const auto begins = std::find(asked.begin(), asked.end(), "run");
+  REQUIRE(begins != asked.end());
+  std::vector<std::string> words(begins, asked.end());
+  REQUIRE(words.size() > 3);
+  CHECK(words[2].find("perdure.key=") == 0);
+  words.erase(words.begin(), words.begin() + 3);
+  CHECK(words == std::vector<std::string>{"--pull=never", "--rm", "--name", "mine", "-i", "-e", "A", "-p", "8080:80", "-v",
+                                          "/a:/b", "--", "alpine:3", "sh", "-c", "echo $1", "sh", "x y"});
+  const auto broken = with(", FAIL: 'yes'");
+  CHECK(broken.code == 1);
+  CHECK(test::text_of(broken.json().at("error").at("detail")).find("could not run the container: broken") != std::string::npos);
+}
