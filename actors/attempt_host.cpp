@@ -334,6 +334,7 @@ void attempt_host::start_capability(const std::shared_ptr<body>& running) {
   const body_context with{*this, *running};
   found->start({.key = with.idempotency_key(),
                 .run = run_.str(),
+                .workflow = definition_->plan.name,
                 .executor = executor_,
                 .spec = payload{args.at("spec")},
                 .stop = running->stop.get_token(),

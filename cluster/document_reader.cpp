@@ -1,6 +1,7 @@
 // Documents through the DSL's reader, with its port to jq.
 #include "cluster/documents.hpp"
 #include "cluster/expression_workers.hpp"
+#include "cluster/secrets.hpp"
 #include "dsl/document.hpp"
 #include "dsl/document_graph.hpp"
 #include "dsl/schema.hpp"
@@ -35,6 +36,18 @@ class document_files : public dsl::resource_host {
   std::filesystem::path folder_;
 };
 
+/// What stands for secrets of this directory.
+class document_secrets : public dsl::secret_host {
+ public:
+  explicit document_secrets(std::shared_ptr<actors::secret_book> book) : book_(std::move(book)) {}
+  result<json::value> stand_in(const std::string& workflow, const std::string& name) override {
+    return book_->stand_in(workflow, name);
+  }
+
+ private:
+  std::shared_ptr<actors::secret_book> book_;
+};
+
 std::filesystem::path folder_of(const std::string& file) {
   std::error_code bad;
   const auto whole = std::filesystem::absolute(file, bad);
@@ -52,14 +65,15 @@ json::object check_by_schema(const json::value& schema, const json::value* value
   return {{"problems", std::move(problems)}};
 }
 
-document_reader::document_reader(std::string helper_program) : host_(make_expression_workers(helper_program)) {}
+document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program)
+    : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_secrets>(open_secrets(data))) {}
 
 result<document> document_reader::read(const std::string& text, const std::string& file, const std::filesystem::path& folder) {
   auto read = dsl::read_document(text, file, {.host = host_.get()});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
   auto files = std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder);
-  auto made = dsl::make_workflow(model, host_, files);
+  auto made = dsl::make_workflow(model, {.workers = host_, .files = std::move(files), .secrets = secrets_});
   if (!made) return error{made.error().code, file + ": " + made.error().message};
   return document{made->name(), made->version(), text, file, folder.empty() ? folder_of(file) : folder, std::move(*made)};
 }
@@ -80,7 +94,7 @@ std::vector<document_problem> document_reader::problems(const std::string& text,
     }
     return out;
   }
-  if (auto made = dsl::make_workflow(std::get<dsl::document>(read), host_); !made) {
+  if (auto made = dsl::make_workflow(std::get<dsl::document>(read), {.workers = host_}); !made) {
     out.push_back({1, 1, {}, "invalid", made.error().message, file + ": " + made.error().message});
   }
   return out;

@@ -12,7 +12,7 @@
 
 namespace perdure::dsl {
 class expression_host;
-class resource_host;
+class secret_host;
 }  // namespace perdure::dsl
 
 namespace perdure::cluster {
@@ -40,8 +40,9 @@ enum class graph_format : std::uint8_t { mermaid, dot };
 /// share and which end with the last of them. One thread.
 class document_reader {
  public:
+  /// `data`: the directory that the documents will run in; empty = none, or a node in memory of this process.
   /// `helper_program`: path of the perdure binary; empty = this program when it is perdure, or one beside it.
-  explicit document_reader(std::string helper_program = {});
+  explicit document_reader(const std::filesystem::path& data = {}, const std::string& helper_program = {});
   /// All problems of the text, one a line, in the error. `folder`: where files begin that it names; empty = where the file is.
   [[nodiscard]] result<document> read(const std::string& text, const std::string& file, const std::filesystem::path& folder = {});
   [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
@@ -50,6 +51,7 @@ class document_reader {
 
  private:
   std::shared_ptr<dsl::expression_host> host_;
+  std::shared_ptr<dsl::secret_host> secrets_;
 };
 
 /// What of the value does not fit the JSON Schema: {"problems": [text…]}. Without a value: {} when it is a schema. Else

@@ -6,10 +6,12 @@
 
 #include "actors/capabilities/container.hpp"
 #include "actors/capabilities/process.hpp"
+#include "actors/http/http_capability.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/journal_writer.hpp"
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
+#include "cluster/secrets.hpp"
 
 namespace perdure {
 
@@ -96,8 +98,14 @@ result<void> node::impl::bring_up() {
   }
   const auto processes =
       std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{}));
-  shared_->capabilities.add("process", processes);
-  shared_->capabilities.add("container", std::make_shared<actors::container_capability>(processes));
+  const auto secrets =
+      cluster::open_secrets(options_.engine == journal_engine::lmdb ? options_.data_dir : std::filesystem::path{});
+  const auto offer = [&](std::string name, std::shared_ptr<actors::capability> what) {
+    shared_->capabilities.add(std::move(name), actors::with_secrets(secrets, std::move(what)));
+  };
+  offer("process", processes);
+  offer("container", std::make_shared<actors::container_capability>(processes));
+  offer("http", std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>()));
 
   const bool unclean = shared_->journal->last_lsn() > 0 && !shared_->journal->was_closed();
   config_ = std::make_unique<caf::actor_system_config>();

@@ -21,6 +21,7 @@ namespace perdure::actors {
 struct capability_request {
   std::string key;  ///< stable over retries and restarts; outside systems tell repeats by it
   std::string run;
+  std::string workflow;
   std::string executor;
   payload spec;          ///< what to do, in the capability's own form
   std::stop_token stop;  ///< fires when the outcome is no longer wanted; `done` is called all the same

@@ -1,4 +1,4 @@
-// call in all its forms. Functions of the document run; the others are checked in full, not run by this version.
+// call in all its forms. HTTP and functions of the document run; the others are checked in full, not run by this version.
 #include <algorithm>
 #include <array>
 
@@ -30,6 +30,12 @@ void reader::read_call(properties& all, const cursor& at, task& out) {
   const bool built_in = std::find(known.begin(), known.end(), function) != known.end();
   const auto with = built_in ? all.required("with") : all.optional("with");
   const bool fits = check_object(to_, with);
+  if (function == "http") {
+    http_task body;
+    if (fits && with) read_http(*with, body);
+    out.body = std::move(body);
+    return;
+  }
   if (built_in) {
     if (fits && with) check_call_with(*with, function);
     to_.unsupported(at, "call: " + std::string{function});
@@ -50,15 +56,7 @@ void reader::check_call_with(const cursor& with, std::string_view function) {
   if (function == "asyncapi") return check_asyncapi(with);
   if (function == "mcp") return check_mcp(with);
   properties all{to_, with, "the arguments of call: " + std::string{function}};
-  if (function == "http") {
-    check_string(to_, all.required("method"), false);
-    check_endpoint(all.required("endpoint"));
-    check_object_or_expression(to_, all.optional("headers"));
-    (void)all.optional("body");
-    check_object_or_expression(to_, all.optional("query"));
-    check_enum(to_, all.optional("output"), {"raw", "content", "response"});
-    check_boolean(to_, all.optional("redirect"));
-  } else if (function == "openapi") {
+  if (function == "openapi") {
     check_resource(all.required("document"));
     check_string(to_, all.required("operationId"), false);
     check_object(to_, all.optional("parameters"));
@@ -94,6 +92,26 @@ void reader::check_call_with(const cursor& with, std::string_view function) {
     check_object_or_string(to_, all.optional("parameters"));
   }
   all.done();
+}
+
+void reader::read_http(const cursor& with, http_task& out) {
+  constexpr auto site = expression_site::in_task;
+  properties all{to_, with, "the arguments of call: http"};
+  dynamic_value::map request;
+  read_member(all.required("method"), "method", request, false);
+  if (auto at = read_endpoint(all.required("endpoint"), site)) out.at = std::move(*at);
+  for (const auto* name : {"headers", "query"}) {
+    const auto value = all.optional(name);
+    check_object_or_expression(to_, value);
+    if (value) request.emplace_back(name, read_dynamic(*value, site));
+  }
+  if (const auto body = all.optional("body")) request.emplace_back("body", read_dynamic(*body, site));
+  const auto output = all.optional("output");
+  if (check_enum(to_, output, {"raw", "content", "response"}) && output) out.output = output->tree().text();
+  const auto redirect = all.optional("redirect");
+  if (check_boolean(to_, redirect) && redirect) out.redirect = redirect->tree().scalar.get_bool();
+  all.done();
+  out.request = dynamic_value{std::move(request)};
 }
 
 void reader::check_asyncapi(const cursor& with) {

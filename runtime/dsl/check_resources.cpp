@@ -33,24 +33,72 @@ void reader::check_resource(const std::optional<cursor>& at) {
   all.done();
 }
 
-std::optional<dynamic_value> reader::read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site) {
+std::optional<endpoint> reader::read_endpoint(const std::optional<cursor>& at, expression_site site) {
+  check_endpoint(at);
+  if (!at) return std::nullopt;
+  endpoint out;
+  const auto* inner = at->tree().is_object() ? at->tree().find("uri") : nullptr;
+  const auto address = inner != nullptr ? cursor{*at, *inner} : *at;
+  if (!address.tree().is_string()) return std::nullopt;
+  out.uri = read_text(address, site);
+  out.is_template = out.uri.constant() != nullptr && address.tree().text().find('{') != std::string_view::npos;
+  const auto* policy = at->tree().is_object() ? at->tree().find("authentication") : nullptr;
+  if (policy != nullptr) out.authentication = read_authentication(cursor{*at, *policy});
+  return out;
+}
+
+std::optional<endpoint> reader::read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site) {
   check_resource(at);
   if (!at || !at->tree().is_object()) return std::nullopt;
-  const auto* endpoint = at->tree().find("endpoint");
-  if (endpoint == nullptr) return std::nullopt;
-  const cursor whole{*at, *endpoint};
-  const auto* inner = whole.tree().is_object() ? whole.tree().find("uri") : nullptr;
-  const auto address = inner != nullptr ? cursor{whole, *inner} : whole;
-  if (!address.tree().is_string()) return std::nullopt;
-  auto out = read_text(address, site);
-  const auto* fixed = out.constant();
-  if (fixed != nullptr && fixed->is_string()) {
-    const auto scheme = scheme_of(address.tree().text());
-    if (!scheme.empty() && scheme != "file")
-      to_.unsupported(address,
-                      std::string{what} + " at an address of the kind \"" + std::string{scheme} + "\" (only \"file\" is)");
-  }
+  const auto* found = at->tree().find("endpoint");
+  if (found == nullptr) return std::nullopt;
+  const cursor where{*at, *found};
+  auto out = read_endpoint(where, site);
+  const auto* fixed = out ? out->uri.constant() : nullptr;
+  if (fixed == nullptr || !fixed->is_string()) return out;
+  const auto scheme = scheme_of({fixed->get_string().data(), fixed->get_string().size()});
+  if (!scheme.empty() && scheme != "file" && scheme != "http" && scheme != "https")
+    to_.unsupported(where, std::string{what} + " at an address of the kind \"" + std::string{scheme} + "\"");
   return out;
+}
+
+/// The policy as an object with its kind as the only member; it was checked already.
+std::optional<dynamic_value> reader::read_authentication(const cursor& at) {
+  const node* named = nullptr;
+  if (at.tree().is_string()) named = &at.tree();
+  if (const auto* use = at.tree().is_object() ? at.tree().find("use") : nullptr) named = use->value.get();
+  const auto* policy = &at;
+  if (named != nullptr) {
+    const auto found = named->is_string() ? authentications_.find(named->text()) : authentications_.end();
+    if (found == authentications_.end()) return std::nullopt;
+    policy = &found->second.at;
+  }
+  if (!policy->tree().is_object() || policy->tree().members.size() != 1) return std::nullopt;
+  const cursor value{*policy, policy->tree().members[0]};
+  const auto& kind = policy->tree().members[0].key;
+  if (kind == "certificate") {
+    to_.unsupported(value, "authentication by certificate");
+    return std::nullopt;
+  }
+  dynamic_value inside;
+  if (const auto* secret = value.tree().is_object() ? value.tree().find("use") : nullptr) {
+    if (!secret->value->is_string()) return std::nullopt;
+    const std::string quoted{payload{json::value(secret->value->text())}.text()};
+    auto compiled = compile(value, "$secrets[" + quoted + "]", expression_site::in_task);
+    if (!compiled) return std::nullopt;
+    inside = dynamic_value{std::move(compiled)};
+  } else {
+    inside = read_dynamic(value, expression_site::in_task);
+  }
+  const auto* grant = value.tree().is_object() ? value.tree().find("grant") : nullptr;
+  if (grant != nullptr && grant->value->is_string()) {
+    const auto name = grant->value->text();
+    if (name == "authorization_code" || name == "refresh_token")
+      to_.unsupported(cursor{value, *grant}, "the grant \"" + std::string{name} + "\"");
+  }
+  dynamic_value::map out;
+  out.emplace_back(kind, std::move(inside));
+  return dynamic_value{std::move(out)};
 }
 
 void reader::check_authentication(const std::optional<cursor>& at, bool may_refer) {

@@ -11,6 +11,7 @@
 #include "dsl/model.hpp"
 #include "dsl/problem.hpp"
 #include "dsl/resource.hpp"
+#include "dsl/secret_host.hpp"
 #include "perdure/workflow.hpp"
 
 namespace perdure::dsl {
@@ -29,9 +30,14 @@ struct read_options {
 [[nodiscard]] std::string workflow_name(const document& from);
 [[nodiscard]] std::string workflow_name(const std::string& space, const std::string& name);
 
-/// One executor that interprets the document; takes and gives JSON. `host` may be null when the document needs no worker,
-/// `files` when it names no files.
-[[nodiscard]] result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host,
-                                             std::shared_ptr<resource_host> files = nullptr);
+/// What documents need of the world beside capabilities; each may be null for documents that do not need it.
+struct document_ports {
+  std::shared_ptr<expression_host> workers;
+  std::shared_ptr<resource_host> files;
+  std::shared_ptr<secret_host> secrets;
+};
+
+/// One executor that interprets the document; takes and gives JSON.
+[[nodiscard]] result<workflow> make_workflow(const document& from, document_ports ports);
 
 }  // namespace perdure::dsl

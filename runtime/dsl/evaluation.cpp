@@ -26,19 +26,30 @@ result<json::array> validate(const json::value& document, const json::value& val
   return out;
 }
 
-result<json::array> validate_by_file(const json::value& address, const json::value& value, expression_host* host,
-                                     resource_host* files) {
-  const auto text = jq::text(address);
-  const auto path = file_of(text);
-  if (!path)
-    return error{errc::invalid_argument,
-                 "a schema is read from addresses of the kind \"file\", not from " + jq::excerpt(address)};
-  if (files == nullptr) return error{errc::unsupported, "there are no files here, so " + text + " cannot be read"};
+/// The schema that a resource holds: `text` is what an http address gave; a file is read here.
+result<json::value> schema_at(const std::string& name, const std::string& text, resource_host* files) {
+  const auto path = file_of(name);
+  if (!path) return read_value(text, name);
+  if (files == nullptr) return error{errc::unsupported, "there are no files here, so " + name + " cannot be read"};
   const auto read = files->read(*path);
   if (!read) return error{errc::invalid_argument, read.error().message};
-  const auto document = read_value(*read, *path);
-  if (!document) return document.error();
-  return validate(*document, value, host);
+  return read_value(*read, *path);
+}
+
+/// What the expression sees as $secrets. The specification wants an error for a secret that is not there.
+data_ptr stand_ins(const document& from, const dynamic_value& program, secret_host* host, const std::string& reference) {
+  json::object out;
+  for (const auto& name : from.secrets) {
+    auto text = host != nullptr ? host->stand_in(workflow_name(from), name) : error{errc::not_found, "there are no secrets here"};
+    if (text) {
+      out.emplace(name, std::move(*text));
+    } else if (text.error().code != errc::not_found) {
+      throw step_error(make_error("runtime", text.error().message, reference));
+    } else if (program.mentions(name)) {
+      throw step_error(make_error("authorization", text.error().message, reference));
+    }
+  }
+  return make_data(std::move(out));
 }
 
 }  // namespace
@@ -78,6 +89,7 @@ bindings interpreter::bind(const std::vector<std::string>& names, const running*
   static const data_ptr none = make_data(nullptr);
   bindings out;
   for (const auto& name : names) {
+    if (name == "secrets") continue;  // looked up where the expression is evaluated, once
     data_ptr value;
     for (const auto* each = variables.get(); each != nullptr && !value; each = each->outer.get()) {
       if (each->name == name) value = each->value;
@@ -88,6 +100,7 @@ bindings interpreter::bind(const std::vector<std::string>& names, const running*
       if (name == "runtime") value = runtime;
       if (now != nullptr && name == "input") value = now->input;
       if (now != nullptr && name == "output") value = now->output;
+      if (now != nullptr && name == "authorization") value = now->authorization;
       if (now != nullptr && name == "task") {
         const auto* extended = now->around.extended;
         value = describe_task(extended != nullptr ? *extended : *now, extended != nullptr);
@@ -106,7 +119,8 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
   std::vector<std::string> names;
   what->add_variables(names);
   // A newer build says something else there, and a run that goes on under it must not: what was said is recorded.
-  recorded = recorded || std::find(names.begin(), names.end(), "runtime") != names.end();
+  const bool secret = std::find(names.begin(), names.end(), "secrets") != names.end();
+  recorded = recorded || secret || std::find(names.begin(), names.end(), "runtime") != names.end();
   auto values = bind(names, now, variables);
   const auto reference = reference_of(now);
   if (!recorded && what->is_native()) {
@@ -115,8 +129,11 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
     co_return make_data(std::move(*value));
   }
   // What the body uses it co-owns: a body may outlive the attempt that started it.
-  auto body = [host = host_, program = std::move(what), input, values = std::move(values), reference]() -> payload {
-    auto value = program->evaluate(input->value(), lookup_in(values), host.get());
+  auto body = [ports = ports_, document = document_, program = std::move(what), input, values = std::move(values), secret,
+               reference]() -> payload {
+    auto known = values;
+    if (secret) known.emplace_back("secrets", stand_ins(*document, *program, ports.secrets.get(), reference));
+    auto value = program->evaluate(input->value(), lookup_in(known), ports.workers.get());
     if (!value) throw step_error(expression_error(value.error(), reference));
     try {
       return payload{*value};
@@ -137,14 +154,19 @@ async<> interpreter::check_schema(std::string what, const schema_rule& rule, dat
     for (auto& each : rule.fixed->problems(value->value())) found.push_back(json::value(each));
     problems = std::move(found);
   } else {
-    data_ptr address;
-    if (rule.address) {
-      auto evaluated = evaluate("schema", program(*rule.address), value, now, now != nullptr ? now->around.variables : nullptr);
-      address = co_await evaluated;
+    std::string text, name;
+    if (rule.resource) {
+      auto address = address_of(*rule.resource, value, now);
+      const auto from = co_await address;
+      name = from.url;
+      if (!file_of(name)) {
+        auto fetched = fetch("schema", from);
+        text = co_await fetched;
+      }
     }
-    auto body = [host = host_, files = files_, fixed = rule.fixed, address, value, reference = reference_of(now)]() -> payload {
-      auto told = fixed ? validate(fixed->document(), value->value(), host.get())
-                        : validate_by_file(address->value(), value->value(), host.get(), files.get());
+    auto body = [ports = ports_, fixed = rule.fixed, text, name, value, reference = reference_of(now)]() -> payload {
+      const auto document = fixed ? result<json::value>{fixed->document()} : schema_at(name, text, ports.files.get());
+      auto told = document ? validate(*document, value->value(), ports.workers.get()) : result<json::array>{document.error()};
       if (!told) {
         const bool theirs = told.error().code == errc::invalid_argument;
         throw step_error(make_error(theirs ? "configuration" : "runtime", told.error().message, reference));

@@ -107,6 +107,28 @@ void dynamic_value::add_variables(std::vector<std::string>& names) const {
   std::visit(visitor{names}, content_);
 }
 
+bool dynamic_value::mentions(std::string_view text) const {
+  struct visitor {
+    std::string_view text;
+    bool operator()(const json::value&) const { return false; }
+    bool operator()(const expression_ptr& program) const { return program->source().find(text) != std::string::npos; }
+    bool operator()(const dynamic_value::text& parts) const {
+      return std::any_of(parts.parts.begin(), parts.parts.end(), [this](const auto& part) {
+        const auto* program = std::get_if<expression_ptr>(&part);
+        return program != nullptr && (*this)(*program);
+      });
+    }
+    bool operator()(const loose& maybe) const { return (*this)(maybe.program); }
+    bool operator()(const list& items) const {
+      return std::any_of(items.begin(), items.end(), [this](const auto& item) { return item.mentions(text); });
+    }
+    bool operator()(const map& members) const {
+      return std::any_of(members.begin(), members.end(), [this](const auto& member) { return member.second.mentions(text); });
+    }
+  };
+  return std::visit(visitor{text}, content_);
+}
+
 result<json::value> dynamic_value::evaluate(const json::value& input, const variable_lookup& lookup,
                                             expression_host* host) const {
   struct visitor {

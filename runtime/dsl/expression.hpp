@@ -66,6 +66,8 @@ class dynamic_value {
   [[nodiscard]] const json::value* constant() const noexcept { return std::get_if<json::value>(&content_); }
   [[nodiscard]] bool is_native() const;
   void add_variables(std::vector<std::string>& names) const;
+  /// Whether the source of some expression in it holds the text.
+  [[nodiscard]] bool mentions(std::string_view text) const;
   [[nodiscard]] result<json::value> evaluate(const json::value& input, const variable_lookup& lookup,
                                              expression_host* host) const;
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/stand_in.hpp"
 #include "dsl/document.hpp"
 #include "flow/definition.hpp"
 #include "perdure/workflow.hpp"
@@ -11,7 +12,9 @@ namespace perdure::dsl {
 async<> interpreter::handle(const json::value& input, context& ctx) {
   ctx_ = &ctx;
   started_ = ctx.now();
-  workflow_input_ = make_data(input);
+  auto given = input;
+  core::spoil_stand_ins(given);  // whoever starts a run must not get at the secrets of its document
+  workflow_input_ = make_data(std::move(given));
   context_ = make_data(nullptr);
   std::optional<failure> failed;
   data_ptr result;
@@ -234,6 +237,7 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const process_task& body) const { return self.run_process(now, body); }
     async<given> operator()(const subflow_task& body) const { return self.run_subflow(now, body); }
     async<given> operator()(const function_task& body) const { return self.run_function(now, body); }
+    async<given> operator()(const http_task& body) const { return self.run_http(now, body); }
   };
   return std::visit(start{*this, now}, now.what->body);
 }
@@ -315,11 +319,10 @@ async<> interpreter::cancel_orphans() {
   }
 }
 
-result<workflow> make_workflow(const document& from, std::shared_ptr<expression_host> host,
-                               std::shared_ptr<resource_host> files) {
+result<workflow> make_workflow(const document& from, document_ports ports) {
   auto shared = std::make_shared<const document>(from);
   workflow_builder builder{workflow_name(from), from.version};
-  builder.add_with(from.name, [shared, host, files] { return std::make_unique<interpreter>(shared, host, files); });
+  builder.add_with(from.name, [shared, ports] { return std::make_unique<interpreter>(shared, ports); });
   builder.start_at(from.name);
   auto built = builder.try_build();
   if (!built) return built;

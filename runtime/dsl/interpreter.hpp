@@ -12,8 +12,8 @@
 #include <optional>
 #include <string>
 
+#include "dsl/document.hpp"
 #include "dsl/process_order.hpp"
-#include "dsl/resource.hpp"
 #include "dsl/run_data.hpp"
 #include "perdure/executor.hpp"
 
@@ -24,8 +24,8 @@ using async = perdure::task<T>;  // "task" is the document's here
 
 class interpreter : public executor<json::value, process_order> {
  public:
-  interpreter(std::shared_ptr<const document> what, std::shared_ptr<expression_host> host, std::shared_ptr<resource_host> files)
-      : document_(std::move(what)), host_(std::move(host)), files_(std::move(files)) {}
+  interpreter(std::shared_ptr<const document> what, document_ports ports)
+      : document_(std::move(what)), ports_(std::move(ports)) {}
   async<> handle(const json::value& input, context& ctx) override;
   /// Work beside a run: in a run of its own.
   async<> handle(const process_order& order, context& ctx) override;
@@ -46,7 +46,7 @@ class interpreter : public executor<json::value, process_order> {
     surroundings around;
     std::uint32_t number = 0;
     timestamp started{};
-    data_ptr raw_input, input, raw_output, output;
+    data_ptr raw_input, input, raw_output, output, authorization;
 
     /// Where the tasks inside of it run.
     [[nodiscard]] surroundings inside() const {
@@ -112,6 +112,19 @@ class interpreter : public executor<json::value, process_order> {
   async<process_result> run_work(const process_work& work);
   async<> run_beside(process_order order);
   process_work process_of(const running& now, const process_task& body, const json::object& process);
+  async<process_work> script_of(running& now, const process_task& body, json::object process);
+
+  // run_http.cpp
+  async<given> run_http(running& now, const http_task& body);
+  struct address {
+    std::string url;
+    json::value authentication;  ///< null = none
+  };
+  async<address> address_of(const endpoint& at, data_ptr input, const running* now);
+  /// The text at an http address.
+  async<std::string> fetch(std::string name, const address& from);
+  /// What the capability gives for the spec.
+  async<payload> perform(std::string name, std::string capability, json::object spec);
 
   // run_call.cpp
   async<given> run_function(running& now, const function_task& body);
@@ -145,8 +158,7 @@ class interpreter : public executor<json::value, process_order> {
   async<> check_schema(std::string what, const schema_rule& rule, data_ptr value, const running* now);
 
   std::shared_ptr<const document> document_;
-  std::shared_ptr<expression_host> host_;
-  std::shared_ptr<resource_host> files_;
+  document_ports ports_;
   context* ctx_ = nullptr;
   timestamp started_{};
   data_ptr workflow_input_, workflow_;

@@ -81,19 +81,27 @@ struct try_task {
 struct raise_task {
   dynamic_value error;
 };
+/// An address, and how its server knows us.
+struct endpoint {
+  dynamic_value uri;
+  bool is_template = false;                     ///< "{name}" in it is a property of the task's input
+  std::optional<dynamic_value> authentication;  ///< {basic | bearer | digest | oauth2 | oidc: {…}}
+};
+
 /// run: shell, script and container.
 struct process_task {
   enum class kind : std::uint8_t { shell, script, container };
   enum class result : std::uint8_t { standard_output, standard_error, code, all, none };
   kind what = kind::shell;
-  /// An object of what is given. All: arguments, environment, stdin. shell: command. script: code or source (an address).
+  /// An object of what is given. All: arguments, environment, stdin. shell: command. script: code, unless it has a source.
   /// container: image, name, command, ports, volumes.
   dynamic_value process;
   result gives = result::standard_output;
   bool awaits = true;
-  std::string language;  ///< script: "javascript" or "python"
-  std::string pull;      ///< container: "missing", "always" or "never"
-  bool removed = false;  ///< container: as soon as it has ended
+  std::string language;            ///< script: "javascript" or "python"
+  std::optional<endpoint> source;  ///< script: where its code is
+  std::string pull;                ///< container: "missing", "always" or "never"
+  bool removed = false;            ///< container: as soon as it has ended
   std::optional<duration_value> removed_after;
 };
 /// run: workflow.
@@ -110,10 +118,17 @@ struct function_task {
   std::optional<dynamic_value> arguments;  ///< "with"; none = the task's input
 };
 
+struct http_task {
+  endpoint at;
+  dynamic_value request;  ///< an object: method; headers, query, body when given
+  std::string output = "content";
+  bool redirect = false;
+};
+
 /// What users describe the shape of data with: a schema in the document, or one at an address.
 struct schema_rule {
   schema_ptr fixed;
-  std::optional<dynamic_value> address;
+  std::optional<endpoint> resource;
 };
 
 /// What extensions can name.
@@ -130,7 +145,7 @@ struct task {
   flow then;
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
-               function_task>
+               function_task, http_task>
       body;
 };
 
@@ -149,6 +164,7 @@ struct document {
   task_list tasks;
   std::map<std::string, std::shared_ptr<const task>, std::less<>> functions;  ///< those that are called
   std::vector<extension> extensions;
+  std::vector<std::string> secrets;               ///< those that it may use
   std::shared_ptr<const json::value> definition;  ///< the whole document as JSON
   std::string hash;                               ///< SHA-256 of it with sorted keys, in hex
   std::size_t task_count = 0;

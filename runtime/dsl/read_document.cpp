@@ -176,12 +176,17 @@ void reader::read_components(properties& use, std::string_view name, components&
 
 void reader::read_use(const cursor& at, document& out) {
   properties all{to_, at, "the components"};
+  // First, since expressions in the others may use them.
+  const auto secrets = all.optional("secrets");
+  if (check_strings(to_, secrets) && secrets) {
+    for (const auto& each : secrets->tree().items) out.secrets.emplace_back(each->text());
+  }
+  secrets_ = out.secrets;
   read_components(all, "timeouts", timeouts_);
   read_components(all, "retries", retries_);
   read_components(all, "errors", errors_);
   read_components(all, "authentications", authentications_);
   for (const auto& [name, policy] : authentications_) check_authentication(policy.at, false);
-  check_strings(to_, all.optional("secrets"));
   components catalogs;
   read_components(all, "catalogs", catalogs);
   for (const auto& [name, catalog] : catalogs) {

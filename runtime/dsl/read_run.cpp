@@ -92,9 +92,8 @@ void reader::read_script(const cursor& at, process_task& out) {
     const bool given = is_expression(code->tree().text());
     process.emplace_back("code", given ? read_text(*code, site) : dynamic_value{code->tree().scalar});
   }
-  if (const auto source = all.optional("source"); source && which == "source") {
-    if (auto address = read_resource(source, "a script", site)) process.emplace_back("source", std::move(*address));
-  }
+  if (const auto source = all.optional("source"); source && which == "source")
+    out.source = read_resource(source, "a script", site);
   read_member(all.optional("stdin"), "stdin", process);
   const auto arguments = all.optional("arguments");
   if (arguments && arguments->tree().is_object()) {

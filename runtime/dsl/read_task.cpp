@@ -160,7 +160,7 @@ std::optional<schema_rule> reader::read_schema(const std::optional<cursor>& at, 
   if (which == "document") {
     read_inline_schema(value, out);
   } else {
-    out.address = read_resource(value, "a schema", site);
+    out.resource = read_resource(value, "a schema", site);
   }
   return out;
 }

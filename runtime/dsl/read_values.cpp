@@ -17,37 +17,49 @@ bool is_name(std::string_view text) {
 }  // namespace
 
 std::vector<std::string> reader::names_at(expression_site site) const {
-  if (site == expression_site::workflow_input) return {"workflow", "runtime"};
-  if (site == expression_site::workflow_output) return {"context", "workflow", "runtime"};
-  std::vector<std::string> out{"context", "task", "workflow", "runtime"};
-  if (site != expression_site::before_task) out.emplace_back("input");
+  if (site == expression_site::workflow_input) return {"workflow", "runtime", "secrets"};
+  if (site == expression_site::workflow_output) return {"context", "workflow", "runtime", "secrets"};
+  std::vector<std::string> out{"context", "task", "workflow", "runtime", "secrets"};
+  if (site != expression_site::before_task) out.insert(out.end(), {"input", "authorization"});
   if (site == expression_site::task_export) out.emplace_back("output");
   out.insert(out.end(), variables_.begin(), variables_.end());
   return out;
 }
 
 expression_ptr reader::compile(const cursor& at, std::string_view source, expression_site site) {
-  auto names = names_at(site);
-  // Known to the DSL, so that using them is told apart from a misspelt name.
-  names.emplace_back("secrets");
-  names.emplace_back("authorization");
-  auto compiled = expression::compile(std::string{source}, names);
+  auto compiled = expression::compile(std::string{source}, names_at(site));
   if (!compiled) {
-    auto message = compiled.error().message;
-    if (const auto hint = message.find(", $secrets, $authorization"); hint != std::string::npos) message.erase(hint, 26);
-    to_.invalid(at, "not a valid expression: " + message);
+    to_.invalid(at, "not a valid expression: " + compiled.error().message);
     return nullptr;
   }
   const auto& used = (*compiled)->variables();
-  for (const auto* name : {"secrets", "authorization"}) {
-    if (std::find(used.begin(), used.end(), name) != used.end())
-      to_.unsupported(at, "$" + std::string{name} + " in an expression");
-  }
+  if (std::find(used.begin(), used.end(), "secrets") != used.end()) check_secrets(at, source);
   if (!(*compiled)->is_native()) {
     needs_jq_ = true;
     programs_.push_back({at.at(), at.pointer(), {(*compiled)->source(), used}});
   }
   return std::move(*compiled);
+}
+
+/// Names that stand there as they are: $secrets.name and $secrets["name"].
+void reader::check_secrets(const cursor& at, std::string_view source) {
+  constexpr std::string_view variable = "$secrets";
+  for (auto from = source.find(variable); from != std::string_view::npos; from = source.find(variable, from)) {
+    from += variable.size();
+    auto rest = source.substr(from);
+    std::string_view name;
+    if (rest.starts_with(".\"") || rest.starts_with("[\"")) {
+      rest.remove_prefix(2);
+      name = rest.substr(0, rest.find('"'));
+    } else if (rest.starts_with('.')) {
+      rest.remove_prefix(1);
+      std::size_t size = 0;
+      while (size < rest.size() && is_name(rest.substr(0, size + 1))) ++size;
+      name = rest.substr(0, size);
+    }
+    if (name.empty() || std::find(secrets_.begin(), secrets_.end(), name) != secrets_.end()) continue;
+    to_.invalid(at, "expected the name of a secret listed in \"use.secrets\", found \"" + std::string{name} + "\"");
+  }
 }
 
 expression_ptr reader::read_expression(const std::optional<cursor>& at, expression_site site) {

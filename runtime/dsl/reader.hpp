@@ -91,12 +91,14 @@ class reader {
   dynamic_value read_text(const cursor& at, expression_site site);  ///< of a string
   std::optional<duration_value> read_duration(const std::optional<cursor>& at, expression_site site);
   expression_ptr compile(const cursor& at, std::string_view source, expression_site site);
+  void check_secrets(const cursor& at, std::string_view source);
   std::vector<std::string> names_at(expression_site site) const;
   std::string read_variable(const std::optional<cursor>& at, std::string_view otherwise);
 
   // check_call.cpp, check_events.cpp, check_resources.cpp: what does not run yet
   void read_call(properties& task_properties, const cursor& at, task& out);
   void check_call_with(const cursor& at, std::string_view function);
+  void read_http(const cursor& with, http_task& out);
   void check_asyncapi(const cursor& with);
   void check_mcp(const cursor& with);
   void check_emit(const cursor& at);
@@ -108,14 +110,17 @@ class reader {
   void check_endpoint(const std::optional<cursor>& at);
   void check_uri(const std::optional<cursor>& at, bool or_expression);
   void check_resource(const std::optional<cursor>& at);
-  /// The address of a resource; reports kinds of addresses from which nothing is read yet.
-  std::optional<dynamic_value> read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site);
+  /// The endpoint of a resource; reports kinds of addresses from which nothing can be read.
+  std::optional<endpoint> read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site);
+  std::optional<endpoint> read_endpoint(const std::optional<cursor>& at, expression_site site);
+  std::optional<dynamic_value> read_authentication(const cursor& at);
   void check_authentication(const std::optional<cursor>& at, bool may_refer);
   void check_oauth2(const cursor& at, bool has_endpoints);
 
   checker& to_;
   const read_options& options_;
   evaluate_mode mode_ = evaluate_mode::strict;
+  std::vector<std::string> secrets_;
   std::vector<std::string> variables_;  ///< of loops and catches around, innermost last
   components timeouts_, retries_, errors_, authentications_, functions_;
   std::deque<cursor> kept_;  ///< parents of the components' cursors

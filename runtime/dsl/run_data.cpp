@@ -68,12 +68,11 @@ failure make_error(std::string_view kind, std::string detail, const std::string&
 
 failure as_error(failure why, const std::string& reference, const std::string& task, std::uint32_t attempt) {
   if (why.type.empty() && can_be_caught(why)) {
-    const auto kind =
-        why.code == failure_code::timeout || why.code == failure_code::expression ? std::string_view{why.code} : "runtime";
-    auto known = make_error(kind, why.message, reference);
+    // Of a code that is none of the specification's it becomes the error "runtime".
+    auto known = make_error(why.code, why.message, reference);
     why.type = std::move(known.type);
-    why.status = known.status;
-    why.title = std::move(known.title);
+    if (why.status == 0) why.status = known.status;
+    if (why.title.empty()) why.title = std::move(known.title);
     why.code = std::move(known.code);
   }
   if (why.instance.empty()) why.instance = reference;

@@ -72,18 +72,9 @@ std::vector<std::string> code_arguments(const std::string& language, const std::
   return out;
 }
 
-process_spec script_spec(const process_task& body, const json::object& process, const resource_host* files,
-                         const std::string& reference) {
+process_spec script_spec(const process_task& body, std::vector<std::string> arguments, const json::object& process) {
   process_spec spec{body.language == "python" ? "python3" : "node"};
-  if (const auto* source = process.if_contains("source")) {
-    const auto path = file_of(jq::text(*source));
-    if (!path)
-      throw step_error(make_error(
-          "configuration", "a script is read from addresses of the kind \"file\", not from " + jq::excerpt(*source), reference));
-    spec.arguments = {files != nullptr ? files->locate(*path) : *path};
-  } else {
-    spec.arguments = code_arguments(body.language, text_of(process.at("code")));
-  }
+  spec.arguments = std::move(arguments);
   add_common(spec, process);
   return spec;
 }
@@ -111,8 +102,6 @@ process_work interpreter::process_of(const running& now, const process_task& bod
   process_work out{.name = now.what->name, .capability = "process"};
   if (body.what == process_task::kind::shell) {
     out.spec = to_json(shell_spec(process));
-  } else if (body.what == process_task::kind::script) {
-    out.spec = to_json(script_spec(body, process, files_.get(), now.what->reference));
   } else {
     auto spec = process;
     auto& name = spec["name"];
@@ -126,18 +115,36 @@ process_work interpreter::process_of(const running& now, const process_task& bod
   return out;
 }
 
+async<process_work> interpreter::script_of(running& now, const process_task& body, json::object process) {
+  std::vector<std::string> arguments;
+  if (!body.source) {
+    arguments = code_arguments(body.language, text_of(process.at("code")));
+  } else {
+    auto where = address_of(*body.source, now.input, &now);
+    const auto from = co_await where;
+    if (const auto path = file_of(from.url)) {
+      arguments = {ports_.files ? ports_.files->locate(*path) : *path};
+    } else {
+      auto fetched = fetch("script", from);
+      const auto code = co_await fetched;
+      arguments = code_arguments(body.language, code);
+    }
+  }
+  process_work out{.name = now.what->name, .capability = "process"};
+  out.spec = to_json(script_spec(body, std::move(arguments), process));
+  co_return out;
+}
+
 async<process_result> interpreter::run_work(const process_work& work) {
   if (work.delay > duration{0}) {
     auto timer = ctx_->sleep_for(work.delay);
     co_await timer;
   }
-  step<process_result> started{
-      ctx_->frame(),
-      {.kind = detail::step_kind::capability,
-       .name = work.name,
-       .args = payload{json::value(json::object{{"capability", work.capability}, {"spec", work.spec}})}}};
-  auto result = co_await started;
-  co_return result;
+  auto done = perform(work.name, work.capability, work.spec.as_object());
+  const auto stored = co_await done;
+  auto result = from_json<process_result>(stored.value());
+  if (!result) throw step_error(make_error("runtime", "the process's result" + result.error().message, {}));
+  co_return std::move(*result);
 }
 
 async<> interpreter::handle(const process_order& order, context& ctx) {
@@ -157,7 +164,13 @@ async<> interpreter::run_beside(process_order order) {
 async<interpreter::given> interpreter::run_process(running& now, const process_task& body) {
   auto evaluated = evaluate("process", program(body.process), now.input, &now, now.around.variables);
   const auto process = co_await evaluated;
-  const auto work = process_of(now, body, process->value().as_object());
+  process_work work;
+  if (body.what == process_task::kind::script) {
+    auto made = script_of(now, body, process->value().as_object());
+    work = co_await made;
+  } else {
+    work = process_of(now, body, process->value().as_object());
+  }
   process_order later;
   if (body.removed_after) {
     auto measure = length_of(*body.removed_after, &now, now.around.variables);

@@ -53,7 +53,7 @@ struct event_queue {
 }  // namespace
 
 result<std::unique_ptr<node_client>> node_client::open(node_client_options options) {
-  cluster::document_reader reader;
+  cluster::document_reader reader{options.data};
   auto documents = cluster::documents_to_register(options.data, reader, options.also);
   if (!documents) return documents.error();
   node_options how;

@@ -78,7 +78,7 @@ int execute(const run_command& how) {
     if (!age) return fail(how.common, age.error(), exit_usage);
     retention.age = *age;
   }
-  cluster::document_reader reader;
+  cluster::document_reader reader{how.common.data};
   auto found = cluster::find_document(how.common.data, reader, how.file);
   if (!found) return fail(how.common, found.error());
   std::vector<cluster::document> documents;

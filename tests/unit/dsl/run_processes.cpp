@@ -88,12 +88,12 @@ TEST_CASE("run: script from a file beside the document") {
       "do:\n  - s: {run: {script: {language: python, source: {endpoint: 'file://my%20script.py'}, arguments: [x]}}}\n", nullptr,
       {}, files);
   CHECK(done.result == json::value("['x']\n"));
-  CHECK(mentions(told_of("do:\n  - s: {run: {script: {language: python, source: {endpoint: 'https://x.y/s.py'}}}}\n"),
-                 "a script at an address of the kind \"https\""));
+  CHECK(mentions(told_of("do:\n  - s: {run: {script: {language: python, source: {endpoint: 'ftp://x.y/s.py'}}}}\n"),
+                 "a script at an address of the kind \"ftp\""));
   const auto wrong =
       run_document("do:\n  - s: {run: {script: {language: python, source: {endpoint: '${ .at }'}}}}\n", {{"at", "x"}});
   REQUIRE(wrong.failed);
-  CHECK(wrong.failed->code == "configuration");
+  CHECK(wrong.failed->code == "expression");
 }
 
 TEST_CASE("scripts: unknown languages and named arguments are refused when the document is read") {

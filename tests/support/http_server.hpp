@@ -1,0 +1,154 @@
+// A small HTTP/1.1 server on a free port of loopback, for tests of what calls one: each request is handed to a function.
+//
+// Concurrency: a thread per connection; the function is called by them. Limitations: one request a connection, no chunked
+// requests, no TLS.
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cctype>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace perdure::test {
+
+struct server_request {
+  std::string method, path, query, body;       ///< the path is as it came, escaped
+  std::map<std::string, std::string> headers;  ///< names in small letters
+};
+struct server_response {
+  int status = 200;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers{{"Content-Type", "application/json"}};
+  int delay_ms = 0;  ///< before it; cut short when the server ends
+};
+
+class http_server {
+ public:
+  using handler = std::function<server_response(const server_request&)>;
+  explicit http_server(handler what) : what_(std::move(what)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 128) != 0 ||
+        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      throw std::runtime_error("no port for the test's server");
+    }
+    port_ = ntohs(address.sin_port);
+    accepting_ = std::thread{[this] { accept_all(); }};
+  }
+  ~http_server() {
+    over_ = true;
+    accepting_.join();
+    for (auto& each : connections_) each.join();
+    ::close(listener_);
+  }
+  http_server(const http_server&) = delete;
+  http_server& operator=(const http_server&) = delete;
+
+  [[nodiscard]] std::string url(const std::string& path = "") const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
+  [[nodiscard]] int port() const { return port_; }
+  /// What came, in the order of its end.
+  [[nodiscard]] std::vector<server_request> requests() const {
+    const std::lock_guard lock{mutex_};
+    return seen_;
+  }
+
+ private:
+  void accept_all() {
+    while (!over_) {
+      pollfd watched{listener_, POLLIN, 0};
+      if (::poll(&watched, 1, 20) <= 0) continue;
+      const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (connection >= 0) connections_.emplace_back([this, connection] { serve(connection); });
+    }
+  }
+  bool more(int connection, std::string& text) const {
+    pollfd watched{connection, POLLIN, 0};
+    while (!over_ && ::poll(&watched, 1, 20) == 0) {
+    }
+    char part[4096];
+    const auto got = over_ ? 0 : ::recv(connection, part, sizeof part, 0);
+    if (got > 0) text.append(part, static_cast<std::size_t>(got));
+    return got > 0;
+  }
+  void serve(int connection) {
+    std::string text;
+    std::size_t end = std::string::npos;
+    while ((end = text.find("\r\n\r\n")) == std::string::npos && more(connection, text)) {
+    }
+    if (end != std::string::npos) {
+      auto request = parse(text.substr(0, end));
+      const auto length = request.headers.contains("content-length") ? std::stoul(request.headers.at("content-length")) : 0UL;
+      request.body = text.substr(end + 4);
+      while (request.body.size() < length && more(connection, request.body)) {
+      }
+      answer(connection, request);
+    }
+    ::close(connection);
+  }
+  static server_request parse(const std::string& head) {
+    server_request out;
+    std::size_t at = head.find("\r\n");
+    const auto line = head.substr(0, at);
+    const auto first = line.find(' '), second = line.find(' ', first + 1);
+    out.method = line.substr(0, first);
+    out.path = line.substr(first + 1, second - first - 1);
+    if (const auto mark = out.path.find('?'); mark != std::string::npos) {
+      out.query = out.path.substr(mark + 1);
+      out.path.resize(mark);
+    }
+    while (at != std::string::npos) {
+      const auto next = head.find("\r\n", at + 2);
+      const auto one = head.substr(at + 2, next == std::string::npos ? next : next - at - 2);
+      const auto colon = one.find(':');
+      auto name = one.substr(0, colon);
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      if (colon != std::string::npos) out.headers[name] = one.substr(std::min(one.find_first_not_of(' ', colon + 1), one.size()));
+      at = next;
+    }
+    return out;
+  }
+  void answer(int connection, const server_request& request) {
+    const auto given = what_(request);
+    {
+      const std::lock_guard lock{mutex_};
+      seen_.push_back(request);
+    }
+    for (int waited = 0; waited < given.delay_ms && !over_; waited += 5)
+      std::this_thread::sleep_for(std::chrono::milliseconds{5});
+    auto text = "HTTP/1.1 " + std::to_string(given.status) + " Told\r\nConnection: close\r\n";
+    for (const auto& [name, value] : given.headers) text += name + ": " + value + "\r\n";
+    if (given.status != 204 && given.status != 304) text += "Content-Length: " + std::to_string(given.body.size()) + "\r\n";
+    text += "\r\n" + (request.method == "HEAD" ? std::string{} : given.body);
+    for (std::size_t sent = 0; sent < text.size();) {
+      const auto now = ::send(connection, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
+      if (now <= 0) break;
+      sent += static_cast<std::size_t>(now);
+    }
+  }
+
+  handler what_;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<bool> over_{false};
+  std::thread accepting_;
+  std::vector<std::thread> connections_;
+  mutable std::mutex mutex_;
+  std::vector<server_request> seen_;
+};
+
+}  // namespace perdure::test
