@@ -321,6 +321,7 @@ class run_actor : public caf::event_based_actor {
     if (start_) {
       start_->answer(id_, std::nullopt);
       start_.reset();
+      if (shared_->sink) log("info", "started: " + machine_.state().workflow + " " + machine_.state().version);
     }
     shared_->hub.notify(id_);
     pumping_ = true;  // what the effects bring about joins one append
@@ -434,6 +435,10 @@ class run_actor : public caf::event_based_actor {
     const auto* policy = definition_->plan.find(of->executor);
     const bool cooperative = policy != nullptr && policy->cooperative;
     const auto self = caf::actor_cast<caf::actor>(this);
+    if (shared_->sink) {
+      shared_->log("debug", "activation " + std::to_string(id) + ", attempt " + std::to_string(of->attempt) + " begins",
+                   id_.str(), of->executor);
+    }
     if (of->attempt == 0) {
       const auto began = [self, id] { tell(self, command_for_run{core::attempt_began{id}, nullptr}); };
       if (cooperative || !shared_->pool.post(began)) began();
@@ -522,6 +527,7 @@ class run_actor : public caf::event_based_actor {
   bool leave_if_over() {
     if (!over()) return false;
     pass_to_successor();
+    if (shared_->sink && !left_) log("info", "ended: " + std::string{to_string(machine_.state().status)});
     leave();
     return true;
   }

@@ -205,8 +205,10 @@ result<run_command> command_from_wire(const json::object& in) {
 run_id linked_id(const run_id& source, std::string_view command_id) {
   const std::string_view bytes{reinterpret_cast<const char*>(source.bytes.data()), source.bytes.size()};
   const auto hash = core::sha256({"linked", bytes, command_id});
-  auto out = source;
-  // What a UUIDv7 has of time stays, what it has of chance comes from the hash.
+  // What a UUIDv7 has of time is that of the command where its id says one, else that of the source; what it has of chance
+  // comes from the hash.
+  const auto said = run_id::parse(command_id);
+  auto out = said && (said->bytes[6] & 0xF0U) == 0x70U ? *said : source;
   for (std::size_t i = 6; i < out.bytes.size(); ++i) out.bytes[i] = hash[i];
   out.bytes[6] = static_cast<std::uint8_t>(0x70U | (out.bytes[6] & 0x0FU));
   out.bytes[8] = static_cast<std::uint8_t>(0x80U | (out.bytes[8] & 0x3FU));

@@ -106,11 +106,28 @@ struct following {
   subscription held;
 };
 
+/// A command on its way. Shared with its thread.
+struct command_job {
+  std::mutex mutex;
+  std::optional<std::string> line;  ///< the answer
+
+  [[nodiscard]] bool is_done() {
+    const std::lock_guard lock(mutex);
+    return line.has_value();
+  }
+};
+struct command_thread {
+  std::shared_ptr<command_job> job;
+  std::thread thread;
+};
+
 struct client {
   descriptor fd;
   std::string in;
   std::string out;
   std::optional<following> follow;
+  std::shared_ptr<command_job> command;
+  [[nodiscard]] bool is_busy() const { return follow || command; }
   bool gone = false;
 };
 
@@ -129,7 +146,12 @@ class control_server::impl {
         thread_([this] { serve(); }) {}
 
   ~impl() {
-    stopping_ = true;
+    stop();
+    for (auto& each : commands_) each.thread.join();
+  }
+
+  void stop() {
+    if (stopping_.exchange(true)) return;
     bell_->ring();
     thread_.join();
     clients_.clear();
@@ -142,10 +164,9 @@ class control_server::impl {
     std::vector<pollfd> polled;
     while (!stopping_) {
       polled.assign({{bell_->fd.get(), POLLIN, 0}});
-      const bool room = clients_.size() < control_clients;
-      polled.push_back({room ? listener_.get() : -1, POLLIN, 0});
+      polled.push_back({listener_.get(), POLLIN, 0});
       for (const auto& each : clients_) {
-        const auto wants = (each.out.empty() ? 0 : POLLOUT) | (each.follow ? 0 : POLLIN);
+        const auto wants = (each.out.empty() ? 0 : POLLOUT) | (each.is_busy() ? 0 : POLLIN);
         polled.push_back({each.fd.get(), static_cast<short>(wants), 0});
       }
       if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
@@ -153,12 +174,13 @@ class control_server::impl {
       auto at = polled.begin() + 2;
       for (auto& each : clients_) {
         const auto events = (at++)->revents;
-        if ((events & (POLLERR | POLLNVAL)) != 0 || ((events & POLLHUP) != 0 && each.follow)) each.gone = true;
+        if ((events & (POLLERR | POLLNVAL)) != 0 || ((events & POLLHUP) != 0 && each.is_busy())) each.gone = true;
         if (!each.gone && (events & (POLLIN | POLLHUP)) != 0) receive(each);
         turn_of(each);
       }
       if (polled[1].revents != 0) accept_client();
       clients_.remove_if([](const client& each) { return each.gone; });
+      join_commands();
     }
   }
 
@@ -169,7 +191,16 @@ class control_server::impl {
 
   void accept_client() {
     descriptor fd{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
-    if (fd.get() >= 0) clients_.push_back({.fd = std::move(fd)});
+    if (fd.get() < 0) return;
+    if (clients_.size() < control_clients) {
+      clients_.push_back({.fd = std::move(fd)});
+      return;
+    }
+    client refused{.fd = std::move(fd)};
+    say(refused, {{"error", to_wire(error{errc::overloaded, std::to_string(control_clients) +
+                                                                " clients are connected to this node (limit control_clients); "
+                                                                "end some of them, or try again later"})}});
+    send(refused);
   }
 
   static void receive(client& from) {
@@ -185,7 +216,11 @@ class control_server::impl {
   /// Answers what was received, as far as no follow holds it up; moves events; sends.
   void turn_of(client& who) {
     if (who.follow) move_events(who);
-    while (!who.gone && !who.follow) {
+    if (who.command && who.command->is_done()) {
+      who.out += *who.command->line;
+      who.command.reset();
+    }
+    while (!who.gone && !who.is_busy()) {
       const auto end = who.in.find('\n');
       if (end == std::string::npos) {
         if (who.in.size() > control_request_bytes) {
@@ -246,7 +281,38 @@ class control_server::impl {
     if (verb == "follow" || verb == "stored" || verb == "wait") return begin_follow(who, request, verb);
     auto command = command_from_wire(request);
     if (!command) return say(who, {{"error", to_wire(command.error())}});
-    say_result(who, carry_out(node_, *command));
+    begin_command(who, std::move(*command));
+  }
+
+  void begin_command(client& who, run_command what) {
+    if (commands_.size() >= control_commands) {
+      return say(who, {{"error", to_wire(error{errc::overloaded, std::to_string(control_commands) +
+                                                                     " commands wait for their answers (limit control_commands); "
+                                                                     "try again later"})}});
+    }
+    who.command = std::make_shared<command_job>();
+    commands_.push_back({who.command, std::thread([job = who.command, node = node_, bell = bell_, what = std::move(what)] {
+                           std::string line;
+                           try {
+                             const auto done = carry_out(node, what);
+                             line = line_of(done ? json::object{{"ok", *done}} : json::object{{"error", to_wire(done.error())}});
+                           } catch (const std::exception& wrong) {
+                             line = line_of({{"error", to_wire(error{errc::corrupt, wrong.what()})}});
+                           }
+                           {
+                             const std::lock_guard lock(job->mutex);
+                             job->line = std::move(line);
+                           }
+                           bell->ring();
+                         })});
+  }
+
+  void join_commands() {
+    commands_.remove_if([](command_thread& each) {
+      if (!each.job->is_done()) return false;
+      each.thread.join();
+      return true;
+    });
   }
 
   static std::string text(const json::object& in, std::string_view name) {
@@ -357,6 +423,7 @@ class control_server::impl {
   std::shared_ptr<doorbell> bell_ = std::make_shared<doorbell>();
   std::atomic<bool> stopping_{false};
   std::list<client> clients_;
+  std::list<command_thread> commands_;
   std::thread thread_;
 };
 
@@ -386,5 +453,6 @@ result<std::unique_ptr<control_server>> control_server::start(const std::filesys
 
 control_server::control_server(std::unique_ptr<impl> held) : impl_(std::move(held)) {}
 control_server::~control_server() = default;
+void control_server::stop() { impl_->stop(); }
 
 }  // namespace perdure::cluster

@@ -5,8 +5,8 @@
 // slowly is unsubscribed when its outbox is full and subscribed again, from where it is, when that is drained: it
 // loses nothing and holds up nobody.
 // Concurrency: construct and destroy on one thread; the node's threads call back through subscriptions.
-// Limitations: calls of the node are made on the server's thread, so a node whose journal hangs answers late. The
-// socket is for the directory's owner only (0600).
+// A command has a thread of its own until it is answered: one that waits for room in the journal holds up nobody else.
+// Limitations: look-ups are made on the server's thread. The socket is for the directory's owner only (0600).
 #pragma once
 
 #include <filesystem>
@@ -16,8 +16,10 @@
 
 namespace perdure::cluster {
 
-/// Clients at once; more wait in the backlog of the socket.
-inline constexpr std::size_t control_clients = 64;
+/// Clients at once; one more is told so and closed.
+inline constexpr std::size_t control_clients = 256;
+/// Commands that wait for their answers at once.
+inline constexpr std::size_t control_commands = 64;
 /// One request line.
 inline constexpr std::size_t control_request_bytes = limits::payload_bytes + (64U << 10);
 /// Answers that wait for a slow client before its subscription pauses.
@@ -28,8 +30,10 @@ class control_server {
   /// Listens at `directory`/control.sock; a socket left there by a killed process is removed (the caller holds the
   /// directory's lock). io_error names the system's reason.
   [[nodiscard]] static result<std::unique_ptr<control_server>> start(const std::filesystem::path& directory, control_target node);
-  /// Stops, closes every client, removes the socket. No callback of a subscription runs afterwards.
+  /// stop, then waits for the commands that are on their way: the node has to answer them.
   ~control_server();
+  /// Closes every client, removes the socket. No callback of a subscription runs afterwards. Again: nothing.
+  void stop();
   control_server(const control_server&) = delete;
   control_server& operator=(const control_server&) = delete;
 

@@ -120,6 +120,8 @@ result<void> node::impl::bring_up() {
   actors::tell(router_, actors::reopen_active{unclean});
   actors::tell(timer_, actors::timer_start{router_});
   recovery_time_ = std::chrono::duration_cast<duration>(std::chrono::steady_clock::now() - began);
+  shared_->log("info", "opened " + options_.data_dir.string() + (unclean ? " after an unclean stop" : "") + " in " +
+                           to_human(recovery_time_) + ": " + std::to_string(shared_->journal->open_runs()) + " open runs");
 
   if (options_.control_socket && options_.engine == journal_engine::lmdb) {
     const std::weak_ptr<impl> self = weak_from_this();
@@ -204,7 +206,7 @@ void node::impl::close() {
   if (closed_.exchange(true) || !shared_) return;
   const auto end = std::chrono::steady_clock::now() + options_.shutdown_timeout;
   shared_->closing = true;
-  control_.reset();
+  if (control_) control_->stop();
   if (system_) {
     actors::tell(router_, actors::close_runs{});
     // What runs may end and be recorded; nothing new begins.
@@ -228,6 +230,7 @@ void node::impl::close() {
     system_->await_all_actors_done();
     system_.reset();
   }
+  control_.reset();  // its commands have been answered: whoever held them has left
   shared_->hub.stop();
   const std::unique_lock last{gate_};
   if (!failed_ && shared_->journal->flush()) shared_->journal->mark_closed();

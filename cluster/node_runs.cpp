@@ -288,6 +288,11 @@ result<void> node::impl::command(const run_id& run, core::command what) {
   auto answer = told->future();
   post_command(run, std::move(what), [told = std::move(told)](result<void> done) { told->set(std::move(done)); });
   if (answer.wait_for(options_.call_timeout) != std::future_status::ready) {
+    const auto held = enter();
+    if (held && !shared_->journal->space().steps) {
+      return error{errc::disk_full, "it waits for room in the journal: " + persistence::to_text(shared_->journal->space()) +
+                                        "; it is carried out when there is room"};
+    }
     return error{errc::timeout, "no answer within " + to_human(options_.call_timeout) + "; the command may still be carried out"};
   }
   return answer.get();

@@ -16,7 +16,7 @@ verdict refused(errc code, std::string message, std::optional<run_id> holder = s
 
 }  // namespace
 
-void admission::begin(lsn_t next_lsn, admission_room room) {
+void admission::begin(lsn_t next_lsn, space room) {
   drop();
   next_lsn_ = next_lsn;
   room_ = room;
@@ -113,8 +113,9 @@ std::optional<error> admission::check_shape(const append_item& item) const {
 
 std::optional<error> admission::check_room(const append_item& item) const {
   if (item.essential) return std::nullopt;
-  if (!room_.steps) return error{errc::disk_full, "the journal is nearly full: running work waits until there is room"};
-  if (item.expected_seq == 0 && !room_.new_runs) return error{errc::disk_full, "the journal is nearly full: no new runs"};
+  if (item.expected_seq == 0 && !room_.new_runs)
+    return error{errc::disk_full, "the journal takes no new runs: " + to_text(room_)};
+  if (!room_.steps) return error{errc::disk_full, "the journal is nearly full, and running work waits: " + to_text(room_)};
   return std::nullopt;
 }
 

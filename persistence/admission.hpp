@@ -10,12 +10,6 @@
 
 namespace perdure::persistence {
 
-/// What the batch may use of the store.
-struct admission_room {
-  bool new_runs = true;
-  bool steps = true;
-};
-
 class admission {
  public:
   struct planned_item {
@@ -25,7 +19,8 @@ class admission {
 
   admission(overlay& rows, const store& behind, core::blob_port& blobs) : rows_(rows), store_(behind), blobs_(blobs) {}
 
-  void begin(lsn_t next_lsn, admission_room room);
+  /// `room`: what the batch may use of the store.
+  void begin(lsn_t next_lsn, space room);
   /// Runs whose last records are damaged: only essential items go to them.
   [[nodiscard]] verdict admit(append_item& item, epoch_t epoch, const std::map<run_id, lsn_t>& damaged);
   /// No more items: lets go of the store, so that it can be written.
@@ -58,7 +53,7 @@ class admission {
   overlay& rows_;
   const store& store_;
   core::blob_port& blobs_;
-  admission_room room_;
+  space room_;
   lsn_t next_lsn_ = 1;
   timestamp last_time_{};
   std::unique_ptr<read_view> view_;

@@ -69,9 +69,13 @@ struct verdict {
 
 struct space {
   std::size_t used_bytes = 0, map_bytes = 0, free_disk_bytes = 0;
+  std::size_t min_free_disk_bytes = 0;
   bool new_runs = true;  ///< room for new runs
   bool steps = true;     ///< room for the steps of running ones
 };
+
+/// How much there is and how much it takes, for people.
+[[nodiscard]] std::string to_text(const space& room);
 
 struct verify_problem {
   run_id run;

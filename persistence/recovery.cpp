@@ -47,6 +47,7 @@ result<void> stored_journal::recover() {
     const auto damaged_before = damaged_;
     redo(head_.redo_lsn, head_.last_lsn);
     if (options_.read_only) return {};
+    store_->keep_reserve();
     head_.closed = 0;
     if (stored && !was_closed_ && damaged_ == damaged_before) return {};
     // From here on the journal counts as open: a node that dies before its first commit has died with runs in its hands.

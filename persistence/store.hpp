@@ -111,6 +111,10 @@ class store {
   [[nodiscard]] virtual std::size_t log_bytes() const = 0;
   /// Bytes that were used once and wait to be used again.
   [[nodiscard]] virtual std::size_t free_bytes() const = 0;
+  /// Room that is kept for what must be recorded on a full disk. Both on the thread that writes.
+  virtual void keep_reserve() {}
+  /// Gives it up: a commit that was full may be tried again. False: there is none.
+  [[nodiscard]] virtual bool release_reserve() { return false; }
 };
 
 }  // namespace perdure::persistence

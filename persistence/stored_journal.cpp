@@ -74,6 +74,10 @@ void stored_journal::append_chunk(std::span<append_item> items, std::span<verdic
       with_slice = false;
       continue;
     }
+    if (outcome == write_result::full && store_->release_reserve()) {
+      admission_.drop();
+      continue;
+    }
     if (outcome == write_result::failed) {
       // The node has to stop either way. What is in the store decides what is answered before it does.
       fatal_ = true;
@@ -98,7 +102,7 @@ void stored_journal::append_chunk(std::span<append_item> items, std::span<verdic
 /// Says whether there is something to write.
 bool stored_journal::admit_all(std::span<append_item> items, std::span<verdict> verdicts, bool essential_only) {
   const auto room = space();
-  admission_.begin(head_.last_lsn + 1, {room.new_runs, room.steps});
+  admission_.begin(head_.last_lsn + 1, room);
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto& item = items[i];
     if (options_.read_only) {
@@ -182,7 +186,7 @@ std::optional<lsn_t> stored_journal::stored_last_lsn() const {
 }
 
 /// A commit without records. Needs `writing_`.
-result<void> stored_journal::commit_other(const std::function<void(write_batch&, store_head&)>& fill) {
+result<void> stored_journal::commit_other(const std::function<void(write_batch&, store_head&)>& fill, bool may_use_reserve) {
   if (options_.read_only) return error{errc::unsupported, "the journal is open for reading only"};
   if (fatal_) return error{errc::io_error, "the journal has failed before and must be opened anew"};
   try {
@@ -191,7 +195,9 @@ result<void> stored_journal::commit_other(const std::function<void(write_batch&,
     fill(*batch, head);
     batch->put(table::meta, head_key, encode_head(head));
     const auto outcome = batch->commit();
-    if (outcome == write_result::full) return full_error();
+    if (outcome == write_result::full) {
+      return may_use_reserve && store_->release_reserve() ? commit_other(fill, false) : result<void>{full_error()};
+    }
     if (outcome == write_result::failed) {
       fatal_ = true;
       return io_error(batch->problem());
@@ -212,7 +218,7 @@ result<void> stored_journal::flush() {
     while (flusher_.running()) {
       if (!options_.read_only && !space().steps) return full_error();
       const auto written =
-          commit_other([&](write_batch& batch, store_head& head) { flusher_.write(batch, head, {options_.flush_rows}); });
+          commit_other([&](write_batch& batch, store_head& head) { flusher_.write(batch, head, {options_.flush_rows}); }, false);
       if (!written) {
         flusher_.dropped();
         return written.error();
@@ -221,6 +227,7 @@ result<void> stored_journal::flush() {
       flusher_.committed();
     }
   }
+  if (!options_.read_only) store_->keep_reserve();
   return {};
 }
 
@@ -241,9 +248,16 @@ void stored_journal::mark_closed() {
   if (commit_other([](write_batch&, store_head& head) { head.closed = 1; })) head_.closed = 0;
 }
 
+std::string to_text(const space& room) {
+  const auto mib = [](std::size_t bytes) { return std::to_string(bytes >> 20U) + " MiB"; };
+  return mib(room.free_disk_bytes) + " of the disk are free (new runs need " + mib(room.min_free_disk_bytes) +
+         ", running work half of that: min_free_disk_bytes), and " + mib(room.used_bytes) + " of the journal's " +
+         mib(room.map_bytes) + " are used. Make room; all goes on then";
+}
+
 persistence::space stored_journal::space() const {
   const auto now = store_->space();
-  persistence::space space{now.used_bytes, now.map_bytes, now.free_disk_bytes};
+  persistence::space space{now.used_bytes, now.map_bytes, now.free_disk_bytes, options_.min_free_disk_bytes};
   const auto within = [&](unsigned percent, std::size_t reserve) {
     return now.used_bytes * 100 < now.map_bytes * percent && now.used_bytes + reserve < now.map_bytes;
   };

@@ -98,7 +98,8 @@ class stored_journal : public journal {
   [[nodiscard]] write_result write(store_head& head, bool with_slice, std::string& problem);
   void make_visible(const store_head& head);
   [[nodiscard]] std::optional<lsn_t> stored_last_lsn() const;
-  [[nodiscard]] result<void> commit_other(const std::function<void(write_batch&, store_head&)>& fill);
+  [[nodiscard]] result<void> commit_other(const std::function<void(write_batch&, store_head&)>& fill,
+                                          bool may_use_reserve = true);
 
   // stored_journal_upkeep.cpp
   [[nodiscard]] bool still_fits(const prepared_upkeep& plan) const;

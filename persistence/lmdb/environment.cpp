@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <map>
 
@@ -44,10 +45,18 @@ result<void> sync_directory(const fs::path& path) {
   return {};
 }
 
+/// LMDB aborts the process after this: it holds locks, and nobody knows what else of the file is wrong.
+void on_damaged_page(MDB_env* /*env*/, const char* what) {
+  std::fprintf(stderr,
+               "perdure: a page of the journal is damaged (%s). The process ends. Restore the directory from a copy; a disk that "
+               "damages files should be replaced.\n",
+               what);
+}
+
 }  // namespace
 
 error lmdb_error(int code, std::string_view doing) {
-  const bool full = code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT;
+  const bool full = code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT || code == EFBIG;
   const bool damaged = code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID;
   return {full ? errc::disk_full : damaged ? errc::corrupt : errc::io_error, std::string{doing} + ": " + mdb_strerror(code)};
 }
@@ -106,6 +115,7 @@ result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::si
   bool sized = mode == open_mode::read_write;
   for (auto bytes = std::max(max_map_bytes, least_map_bytes);; bytes /= 2) {
     int code = mdb_env_create(&env_);
+    if (code == 0) code = mdb_env_set_assert(env_, on_damaged_page);
     if (code == 0) code = mdb_env_set_maxdbs(env_, max_tables);
     if (code == 0) code = mdb_env_set_maxreaders(env_, max_readers);
     if (code == 0 && sized) code = mdb_env_set_mapsize(env_, bytes & ~(least_map_bytes - 1));

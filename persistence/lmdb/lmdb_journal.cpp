@@ -16,7 +16,8 @@ result<std::unique_ptr<journal>> open_lmdb_journal(const std::filesystem::path& 
   options.min_free_disk_bytes = min_free_disk_bytes;
   options.reserved_rows = options.read_only ? 0 : options.overlay_rows;
   auto blobs = std::make_unique<file_blobs>(directory / "blobs", options.read_only);
-  auto opened = stored_journal::open(std::make_unique<lmdb_store>(std::move(*environment), directory), std::move(blobs), options);
+  auto opened = stored_journal::open(std::make_unique<lmdb_store>(std::move(*environment), directory, min_free_disk_bytes),
+                                     std::move(blobs), options);
   if (!opened) return opened.error();
   return std::unique_ptr<journal>{std::move(*opened)};
 }

@@ -11,6 +11,9 @@ namespace perdure::persistence {
 
 namespace {
 
+/// So little room is none.
+constexpr std::size_t full_disk_bytes = std::size_t{64} << 10;
+
 /// Asking the file system costs a system call; so often is often enough.
 constexpr std::chrono::milliseconds between_disk_questions{100};
 /// Used pages of the map, in percent, from which the free list is counted too: counting takes time, and before nobody cares.
@@ -143,6 +146,8 @@ class lmdb_batch : public write_batch {
       abort();
     }
     if (code_ == 0) return write_result::done;
+    // A disk that takes a part of what is written is full; LMDB says EIO then, before it makes anything of the batch count.
+    if (code_ == EIO && disk_is_full()) return write_result::full;
     return lmdb_error(code_, {}).code == errc::disk_full ? write_result::full : write_result::failed;
   }
   std::string problem() const override { return mdb_strerror(code_); }
@@ -157,6 +162,12 @@ class lmdb_batch : public write_batch {
     if (key <= last_row_) return false;
     last_row_ = key;
     return true;
+  }
+  [[nodiscard]] bool disk_is_full() const {
+    mdb_filehandle_t file = -1;
+    struct statvfs disk {};
+    return mdb_env_get_fd(of_.get(), &file) == 0 && ::fstatvfs(file, &disk) == 0 &&
+           disk.f_bavail * disk.f_frsize < full_disk_bytes;
   }
   void abort() {
     if (transaction_ != nullptr) mdb_txn_abort(transaction_);

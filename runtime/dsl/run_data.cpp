@@ -76,7 +76,8 @@ failure as_error(failure why, const std::string& reference, const std::string& t
     why.code = std::move(known.code);
   }
   if (why.instance.empty()) why.instance = reference;
-  if (why.executor.empty()) {
+  // A step's failure names the executor that took it, which is the whole document.
+  if (why.executor.empty() || why.instance == reference) {
     why.executor = task;
     why.attempt = attempt;
   }

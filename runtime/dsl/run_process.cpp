@@ -196,6 +196,15 @@ async<interpreter::given> interpreter::run_process(running& now, const process_t
     co_await begun;
   }
   const bool tells_code = body.gives == process_task::result::code || body.gives == process_task::result::all;
+  const bool tells_output = body.gives != process_task::result::code && body.gives != process_task::result::none;
+  if (result.cut_bytes && tells_output) {
+    throw step_error(make_error("runtime",
+                                std::string{kind_of(body)} + " wrote " + std::to_string(*result.cut_bytes) +
+                                    " bytes more than are kept (limit process_output_bytes, " +
+                                    std::to_string(limits::process_output_bytes) +
+                                    " of each stream); write large output to a file, or say return: none",
+                                now.what->reference));
+  }
   if (result.code != 0 && !tells_code) throw step_error(make_error("runtime", ended_badly(body, result), now.what->reference));
   out.value = make_data(value_of(result, body.gives));
   co_return out;

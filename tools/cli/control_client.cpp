@@ -71,7 +71,7 @@ result<json::object> control_client::receive(const std::stop_token& stop) {
     searched = in_.size();
     if (stop.stop_requested()) return error{errc::timeout, "stopped"};
     pollfd waits{fd_, POLLIN, 0};
-    if (::poll(&waits, 1, 100) == 0) continue;
+    if (::poll(&waits, 1, 100) <= 0) continue;  // nothing came, or a signal did
     std::array<char, 65536> bytes;
     const auto got = ::recv(fd_, bytes.data(), bytes.size(), 0);
     if (got > 0) {

@@ -42,6 +42,7 @@ void watch_interrupts() {
   how.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &how, nullptr);
   ::sigaction(SIGTERM, &how, nullptr);
+  ::sigaction(SIGHUP, &how, nullptr);  // its terminal was closed
   // A reader of our output that goes away must not take the runs down.
   ::signal(SIGPIPE, SIG_IGN);
 }

@@ -3,6 +3,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -57,6 +58,15 @@ extern "C" void on_bus_error(int) {
   ::_exit(exit_failed);
 }
 
+/// A file of ours must not become standard output or error because the caller had closed that.
+void open_standard_streams() {
+  for (int fd = ::open("/dev/null", O_RDWR); fd >= 0; fd = ::open("/dev/null", O_RDWR)) {
+    if (fd <= STDERR_FILENO) continue;
+    ::close(fd);
+    return;
+  }
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Perdure runs durable workflows: long-running work that survives crashes, restarts and slow outside systems.",
                "perdure"};
@@ -97,9 +107,11 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   using namespace perdure::tools;
+  cli::open_standard_streams();
   // The isolated worker for expressions: a process of its own, started by the node.
   if (argc >= 2 && std::strcmp(argv[1], "__jq") == 0) return cli::jq_worker_main();
   std::signal(SIGBUS, cli::on_bus_error);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is a full disk
   try {
     return cli::run(argc, argv);
   } catch (const std::exception& wrong) {

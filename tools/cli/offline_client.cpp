@@ -156,6 +156,8 @@ std::vector<result<client::done>> offline_client::commands(const std::vector<clu
       if (left.command_id.empty()) left.command_id = run_id::make().str();
       if (auto put = (*writing)->put_inbox(json_text(cluster::to_wire(left))); !put) out[i] = put.error();
     }
+    // Nothing ran here: a directory that was left in order stays so.
+    if ((*writing)->was_closed() && (*writing)->flush()) (*writing)->mark_closed();
     writing->reset();
   }
   auto reading = open_to_read(data_);

@@ -120,6 +120,8 @@ inline constexpr std::size_t removal_slice_runs = 64;
 inline constexpr std::uint64_t checkpoint_records = 65'536;
 /// Removed runs of which it is kept on record that they were there.
 inline constexpr std::uint64_t kept_removals = 10'000;
+/// Room on the disk that is given up when the disk is full, so that a cancel can still be recorded.
+inline constexpr std::size_t disk_reserve_bytes = std::size_t{4} << 20;
 /// So long after a node was opened its host may still be registering workflows: runs go on as soon as their own is there, and a
 /// child of another one is not refused before that.
 inline constexpr std::chrono::seconds registration_grace{5};

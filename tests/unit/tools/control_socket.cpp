@@ -3,6 +3,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -248,4 +249,48 @@ TEST_CASE("a path longer than a socket address holds is no problem") {
                                                       .stats = [] { return node_stats{.commits = 5}; }});
   REQUIRE(fine(server));
   CHECK(control_client::connect(deep).value()->stats().value().at("commits") == 5);
+}
+
+TEST_CASE("a command that waits for its answer holds up no other client") {
+  // It did: commands were carried out on the thread that serves everybody, and one that waited for room on the disk froze the
+  // socket for as long as it waited.
+  const test::temp_directory directory;
+  auto running = served::open();
+  const auto run = running.start("gate", json::value(7)).value();
+  std::atomic<bool> waits = false, go = false;
+  {
+    auto server =
+        cluster::control_server::start(directory.path(), {.get = [&](const run_id& id) { return running.get(id); },
+                                                          .list = [&](const list_options& how) { return running.list(how); },
+                                                          .stats = [&] { return running.stats(); },
+                                                          .retry = [&](const run_id& id, std::string_view) -> result<run_ref> {
+                                                            waits = true;
+                                                            wait_until([&] { return go.load(); });
+                                                            return running.get(id);
+                                                          }})
+            .value();
+    auto slow = std::thread([&, client = control_client::connect(directory.path()).value()] {
+      (void)client->command({.what = "retry", .run = run.id()});
+      go = false;
+    });
+    wait_until([&] { return waits.load(); });
+    CHECK(control_client::connect(directory.path()).value()->list({}).value().runs.size() == 1);
+    go = true;
+    slow.join();
+    CHECK_FALSE(go);
+    server.reset();
+  }
+  running.close();
+}
+
+TEST_CASE("a client over the limit is told so") {
+  served node;
+  std::vector<std::unique_ptr<control_client>> held;
+  for (std::size_t i = 0; i < cluster::control_clients; ++i) held.push_back(node.connect());
+  for (auto& each : {held.front().get(), held.back().get()}) CHECK(each->stats());
+  const auto refused = node.connect()->stats();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == errc::overloaded);
+  held.pop_back();
+  wait_until([&] { return node.connect()->stats().has_value(); });
 }
