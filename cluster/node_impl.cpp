@@ -11,6 +11,7 @@
 #include "actors/journal_writer.hpp"
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
+#include "cluster/event_broker.hpp"
 #include "cluster/secrets.hpp"
 
 namespace perdure {
@@ -105,6 +106,8 @@ result<void> node::impl::bring_up() {
   };
   offer("process", processes);
   offer("container", std::make_shared<actors::container_capability>(processes));
+  shared_->capabilities.add("events", cluster::make_event_capability(weak_from_this()));
+  if (auto added = shared_->workflows.add(cluster::make_event_workflow().shared()); !added) return added.error();
   offer("http", std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>()));
 
   const bool unclean = shared_->journal->last_lsn() > 0 && !shared_->journal->was_closed();

@@ -148,7 +148,7 @@ void reader::check_asyncapi(const cursor& with) {
       (void)read_expression(life.optional("until"), expression_site::in_task);
       life.done();
     }
-    check_iterator(one.optional("foreach"));
+    (void)read_iterator(one.optional("foreach"));
     one.done();
   }
   check_authentication(all.optional("authentication"), true);

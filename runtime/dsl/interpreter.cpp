@@ -194,7 +194,7 @@ async<interpreter::given> interpreter::run_stages(running& now) {
     co_await checked;
   }
   if (what.export_as || what.export_schema) {
-    auto exported = run_export(now);
+    auto exported = run_export(now, what.export_as, what.export_schema);
     co_await exported;
   }
   if (!instead && !extensions.empty()) {
@@ -214,7 +214,7 @@ async<interpreter::given> interpreter::run_within(running& now, duration limit) 
   if (won.index == 1) {
     auto late = make_error("timeout", "the task took longer than " + to_human(limit), now.what->reference);
     end_scopes_within(now.number, late);
-    if (auto& child = open_.at(now.number).child; !child.empty()) orphans_.push_back(std::exchange(child, {}));
+    leave_orphans(open_.at(now.number));
     auto cancelled = cancel_orphans();
     co_await cancelled;
     throw step_error(std::move(late));
@@ -238,21 +238,23 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const subflow_task& body) const { return self.run_subflow(now, body); }
     async<given> operator()(const function_task& body) const { return self.run_function(now, body); }
     async<given> operator()(const http_task& body) const { return self.run_http(now, body); }
+    async<given> operator()(const emit_task& body) const { return self.run_emit(now, body); }
+    async<given> operator()(const listen_task& body) const { return self.run_listen(now, body); }
   };
   return std::visit(start{*this, now}, now.what->body);
 }
 
 /// Other branches may export while this one is evaluated: then it is evaluated again, so that no export is lost.
-async<> interpreter::run_export(running& now) {
+async<> interpreter::run_export(running& now, const std::optional<dynamic_value>& as, const std::optional<schema_rule>& schema) {
   while (true) {
     const auto version = context_version_;
     auto value = context_;
-    if (now.what->export_as) {
-      auto evaluated = evaluate("export", program(*now.what->export_as), now.output, &now, now.around.variables);
+    if (as) {
+      auto evaluated = evaluate("export", program(*as), now.output, &now, now.around.variables);
       value = co_await evaluated;
     }
-    if (now.what->export_schema) {
-      auto checked = check_schema("the exported context", *now.what->export_schema, value, &now);
+    if (schema) {
+      auto checked = check_schema("the exported context", *schema, value, &now);
       co_await checked;
     }
     if (version != context_version_) continue;
@@ -300,19 +302,29 @@ void interpreter::end_scopes_within(std::uint32_t number, const failure& why) {
     end.number = at->first;
     end.attempt = at->second.attempt;
     ctx_->frame().emit(std::move(end));
-    if (!at->second.child.empty()) orphans_.push_back(at->second.child);
+    leave_orphans(at->second);
     at = std::make_reverse_iterator(open_.erase(std::next(at).base()));
   }
 }
 
+void interpreter::leave_orphans(open_scope& of) {
+  if (!of.child.empty()) orphans_.push_back({.run = std::exchange(of.child, {})});
+  if (!of.subscription.empty()) orphans_.push_back({.subscription = std::exchange(of.subscription, {})});
+}
+
 async<> interpreter::cancel_orphans() {
   while (!orphans_.empty()) {
-    const auto run = std::move(orphans_.back());
+    const auto left = std::move(orphans_.back());
     orphans_.pop_back();
-    // It may have ended meanwhile: then there is nobody to tell.
+    // A run may have ended meanwhile: then there is nobody to tell.
     try {
-      auto told = ctx_->cancel_run(run, "the task that waited for it was cut off");
-      co_await told;
+      if (left.run.empty()) {
+        auto ended = tell_broker({{"unsubscribe", json::value(left.subscription)}});
+        co_await ended;
+      } else {
+        auto told = ctx_->cancel_run(left.run, "the task that waited for it was cut off");
+        co_await told;
+      }
     } catch (const step_error& e) {
       if (!can_be_caught(e.why())) throw;
     }

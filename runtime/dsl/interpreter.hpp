@@ -74,7 +74,8 @@ class interpreter : public executor<json::value, process_order> {
   struct open_scope {
     std::string name, reference;
     std::uint32_t parent = 0, attempt = 1;
-    std::string child;  ///< the run that it waits for
+    std::string child;         ///< the run that it waits for
+    std::string subscription;  ///< to events
   };
   /// Leaves the branches of a fork when one of them ends the workflow.
   struct workflow_ended {
@@ -88,15 +89,16 @@ class interpreter : public executor<json::value, process_order> {
   async<given> run_stages(running& now);
   async<given> run_within(running& now, duration limit);
   async<given> run_body(running& now);
-  async<> run_export(running& now);
+  async<> run_export(running& now, const std::optional<dynamic_value>& as, const std::optional<schema_rule>& schema);
   /// Counts what goes on without a step. True: a pause is due.
   bool is_pause_due();
   async<> pause();
   void start_scope(running& now);
   void end_scope(running& now, const data_ptr& value, const std::optional<failure>& error);
   void end_scopes_within(std::uint32_t number, const failure& why);
-  /// Asks the runs to cancel that tasks waited for which were cut off.
+  /// Asks the runs to cancel that tasks waited for which were cut off, and ends their subscriptions.
   async<> cancel_orphans();
+  void leave_orphans(open_scope& of);
 
   // run_tasks.cpp
   async<given> run_set(running& now, const set_task& body);
@@ -134,6 +136,18 @@ class interpreter : public executor<json::value, process_order> {
   async<std::optional<given>> run_before(running& now, const std::vector<const extension*>& by);
   async<given> run_after(running& now, const std::vector<const extension*>& by);
 
+  // run_events.cpp
+  async<std::string> event_broker();
+  async<> tell_broker(json::object message);
+  async<given> run_emit(running& now, const emit_task& body);
+  async<given> run_listen(running& now, const listen_task& body);
+  async<given> consume(running& now, const listen_task& body, std::string id);
+  async<given> run_item(running& now, const iterator_rule& rule, data_ptr item, std::size_t number);
+  async<bool> fits_attribute(running& now, const std::string& name, const dynamic_value& wanted, const json::value& event);
+  async<bool> fits_filter(running& now, const event_filter& filter, data_ptr event, json::object& keys);
+  async<std::ptrdiff_t> first_fit(running& now, const event_strategy& of, const std::vector<bool>& open, data_ptr event,
+                                  json::object& keys);
+
   // run_try.cpp
   async<given> run_try(running& now, const try_task& body);
   async<given> run_attempt(running& now, const try_task& body, std::uint32_t attempt);
@@ -168,7 +182,10 @@ class interpreter : public executor<json::value, process_order> {
   std::uint32_t idle_tasks_ = 0;  ///< begun since the last step that did something
   std::uint32_t unpaused_ = 0;    ///< begun since the last pause
   std::map<std::uint32_t, open_scope> open_;
-  std::vector<std::string> orphans_;  ///< runs whose waiting task was cut off
+  struct orphan {
+    std::string run, subscription;  ///< one of them
+  };
+  std::vector<orphan> orphans_;  ///< of tasks that were cut off
 };
 
 }  // namespace perdure::dsl

@@ -131,6 +131,39 @@ struct schema_rule {
   std::optional<endpoint> resource;
 };
 
+/// emit: a CloudEvent, to be completed.
+struct emit_task {
+  dynamic_value event;
+};
+/// A value of an event that has to be the same everywhere, or what is expected.
+struct correlation {
+  std::string name;
+  expression_ptr from;
+  std::optional<dynamic_value> expect;
+};
+struct event_filter {
+  named_values with;
+  std::vector<correlation> correlate;
+};
+struct event_strategy {
+  enum class kind : std::uint8_t { one, any, all } what = kind::one;
+  std::vector<event_filter> filters;  ///< any: empty = every event
+  expression_ptr until;               ///< of any
+  std::shared_ptr<const event_strategy> until_events;
+};
+/// What is done with each event.
+struct iterator_rule {
+  std::string item, at;
+  task_list tasks;
+  std::optional<dynamic_value> output_as, export_as;
+  std::optional<schema_rule> output_schema, export_schema;
+};
+struct listen_task {
+  event_strategy to;
+  bool envelope = false;  ///< whole events are read, not their data
+  std::optional<iterator_rule> each;
+};
+
 /// What extensions can name.
 enum class task_kind : std::uint8_t { call, composite, emit, extension, loop, listen, raise, run, set, choice, attempt, wait };
 
@@ -145,7 +178,7 @@ struct task {
   flow then;
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
-               function_task, http_task>
+               function_task, http_task, emit_task, listen_task>
       body;
 };
 

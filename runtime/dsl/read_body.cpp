@@ -61,9 +61,13 @@ void reader::read_body(properties& all, const cursor& at, task& out, const std::
   } else if (kind == "call") {
     read_call(all, value, out);
   } else if (kind == "emit") {
-    check_emit(value);
+    emit_task body;
+    read_emit(value, body);
+    out.body = std::move(body);
   } else {
-    check_listen(all, value);
+    listen_task body;
+    read_listen(all, value, body);
+    out.body = std::move(body);
   }
 }
 

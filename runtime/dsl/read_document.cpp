@@ -277,7 +277,7 @@ void reader::check_schedule(const std::optional<cursor>& at) {
   (void)read_duration(all.optional("every"), expression_site::workflow_input);
   (void)read_duration(all.optional("after"), expression_site::workflow_input);
   check_string(to_, all.optional("cron"), false);
-  check_consumption(all.optional("on"));
+  (void)read_strategy(all.optional("on"));
   all.done();
   if (!which.empty()) to_.unsupported(*at, "schedule");
 }

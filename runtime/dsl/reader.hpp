@@ -95,18 +95,22 @@ class reader {
   std::vector<std::string> names_at(expression_site site) const;
   std::string read_variable(const std::optional<cursor>& at, std::string_view otherwise);
 
-  // check_call.cpp, check_events.cpp, check_resources.cpp: what does not run yet
+  // check_call.cpp: functions and HTTP; and what does not run yet
   void read_call(properties& task_properties, const cursor& at, task& out);
   void check_call_with(const cursor& at, std::string_view function);
   void read_http(const cursor& with, http_task& out);
   void check_asyncapi(const cursor& with);
   void check_mcp(const cursor& with);
-  void check_emit(const cursor& at);
-  void check_listen(properties& task_properties, const cursor& at);
-  void check_consumption(const std::optional<cursor>& at, bool may_have_until = true);
-  void check_event_filter(const cursor& at);
+
+  // read_events.cpp
+  void read_emit(const cursor& at, emit_task& out);
+  void read_listen(properties& task_properties, const cursor& at, listen_task& out);
+  event_strategy read_strategy(const std::optional<cursor>& at, bool may_have_until = true);
+  event_filter read_event_filter(const cursor& at);
   void check_event_properties(const std::optional<cursor>& at, bool emitted);
-  void check_iterator(const std::optional<cursor>& at);
+  std::optional<iterator_rule> read_iterator(const std::optional<cursor>& at);
+
+  // check_resources.cpp
   void check_endpoint(const std::optional<cursor>& at);
   void check_uri(const std::optional<cursor>& at, bool or_expression);
   void check_resource(const std::optional<cursor>& at);

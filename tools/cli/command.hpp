@@ -55,6 +55,7 @@ int fail_usage(const common_options& options, const std::string& message);
 [[nodiscard]] result<std::string> read_file(const std::filesystem::path& path);
 
 void add_run_command(CLI::App& app, chosen_command& chosen);
+void add_emit_command(CLI::App& app, chosen_command& chosen);
 void add_runs_commands(CLI::App& app, chosen_command& chosen);
 void add_journal_commands(CLI::App& app, chosen_command& chosen);
 void add_validate_command(CLI::App& app, chosen_command& chosen);

@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string{"perdure "} + version);
   chosen_command chosen;
   add_run_command(app, chosen);
+  add_emit_command(app, chosen);
   add_runs_commands(app, chosen);
   add_journal_commands(app, chosen);
   add_validate_command(app, chosen);

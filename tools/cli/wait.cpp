@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "cluster/event_broker.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/render.hpp"
@@ -129,7 +130,8 @@ class waiting {
       auto page = (*from)->list(options);
       if (!page) return page.error();
       for (const auto& each : page->runs) {
-        if (!is_terminal(each.status) && !known.contains(each.id)) out.push_back(each.id);
+        if (!is_terminal(each.status) && !known.contains(each.id) && !cluster::is_own_workflow(each.workflow))
+          out.push_back(each.id);
       }
       options.cursor = page->next_cursor;
     } while (!options.cursor.empty());

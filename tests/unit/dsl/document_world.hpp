@@ -23,7 +23,8 @@ namespace perdure::test {
 
 using namespace std::chrono_literals;
 
-/// What the outside answers to steps that are no processes: other capabilities, children, messages to runs. Empty = not yet.
+/// What the outside answers to steps that are no processes: other capabilities, children, messages to runs, signals. Empty =
+/// not yet.
 using outside = std::function<std::optional<core::outcome>(const core::pending_step&)>;
 
 /// Secrets "known" and "user" {name, password}; what stands for them is plain here.
@@ -86,7 +87,8 @@ class document_world {
     }
     for (const auto& [ordinal, step] : pending_) {
       const bool foreign = step.kind == core::step_kind::capability || step.kind == core::step_kind::child ||
-                           step.kind == core::step_kind::child_result || step.kind == core::step_kind::tell;
+                           step.kind == core::step_kind::child_result || step.kind == core::step_kind::tell ||
+                           step.kind == core::step_kind::signal;
       if (!foreign || !answers_) continue;
       if (auto answer = answers_(step)) {
         complete(ordinal, std::move(*answer));

@@ -160,8 +160,6 @@ TEST_CASE("a construct that does not run yet is refused by name, and its propert
   const auto refused = [](const std::string& what) {
     return std::vector<std::string>{what + " is not supported by this version"};
   };
-  CHECK(kinds("do:\n  - a: {emit: {event: {with: {source: 'https://x.y', type: t}}}}\n") == refused("emit"));
-  CHECK(kinds("do:\n  - a: {listen: {to: {any: []}}}\n") == refused("listen"));
   CHECK(kinds("do: []\nschedule: {cron: '* * * * *'}\n") == refused("schedule"));
   CHECK(kinds("do: []\nevaluate: {language: python}\n") == refused("the expression language \"python\" (only \"jq\" is)"));
   CHECK(told_of("do: []\nuse: {functions: {f: {call: http, with: {method: get, endpoint: 'https://x.y'}}}, secrets: [s]}\n")

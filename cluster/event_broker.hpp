@@ -1,0 +1,47 @@
+// The node's own run that events of documents go through: it knows who listens, and gives each event to those it may be for.
+//
+// Operation: a run of the workflow "perdure.events", begun when a document first emits or listens, and never ended: it
+// continues as new. Everything it is told comes as a signal, and what it tells others goes through its outbox; so an event that
+// is emitted is on its way durably, and each listener gets it once. Who listens when an event arrives gets it; nothing is kept
+// for later ones.
+// Limitations: one run decides about all events of a node, in their order. limits::event_listeners listen at once.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "actors/capabilities/capability.hpp"
+#include "perdure/node.hpp"
+#include "perdure/workflow.hpp"
+
+namespace perdure::cluster {
+
+inline constexpr std::string_view event_workflow = "perdure.events";
+/// Workflows of the node itself: their runs do not end, and nobody waits for them.
+[[nodiscard]] constexpr bool is_own_workflow(std::string_view name) { return name.starts_with("perdure."); }
+/// The signal that the broker waits for: an object with one member, "event" (a CloudEvent), "subscribe" (a
+/// subscription) or "unsubscribe" (its id).
+inline constexpr std::string_view event_signal = "in";
+
+/// Attributes of an event that must be there and equal. What a listener asks beyond them it asks itself.
+struct event_filter {
+  std::map<std::string, std::string> attributes;
+};
+BOOST_DESCRIBE_STRUCT(event_filter, (), (attributes))
+
+/// Events that fit one of the filters go to the run, as signals {"event": …}; {"refused": text} when it cannot listen.
+struct event_subscription {
+  std::string id;  ///< also the signal's name
+  std::string run;
+  std::vector<event_filter> filters;
+};
+BOOST_DESCRIBE_STRUCT(event_subscription, (), (id, run, filters))
+
+[[nodiscard]] workflow make_event_workflow();
+
+/// The capability "events": gives {"run": id of the broker}, which it begins when there is none.
+[[nodiscard]] std::shared_ptr<actors::capability> make_event_capability(std::weak_ptr<node::impl> of);
+
+}  // namespace perdure::cluster
