@@ -9,7 +9,7 @@ result<void> each_inbox(const std::filesystem::path& directory, const std::funct
   auto environment = lmdb_environment::open(directory, open_mode::read_only, 0);
   if (!environment) return environment.error();
   try {
-    const lmdb_store store{std::move(*environment), directory};
+    const lmdb_store store{std::move(*environment), directory, 0};
     const auto view = store.view();
     const auto at = view->walk(table::inbox);
     for (bool more = at->seek({}); more; more = at->next()) take(at->value());

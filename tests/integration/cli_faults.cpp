@@ -107,7 +107,8 @@ TEST_CASE("output that is cut is an error of the task, not a shorter result") {
       here.document("noisy", "  - big:\n      run: {shell: {command: \"head -c 5000000 /dev/zero | tr '\\\\0' x\"}}\n");
   const auto ended = here.call({"run", noisy, "--json"});
   CHECK(ended.code == 1);
-  const auto& why = ended.json().at("error");
+  const auto told = ended.json();
+  const auto& why = told.at("error");
   CHECK(has(text_of(why.at("detail")), "process_output_bytes"));
   CHECK(text_of(why.at("executor")) == "big");
   const auto quiet = here.document(
@@ -129,27 +130,27 @@ TEST_CASE("on a full disk others are answered, a cancel is taken, what had ended
   const auto quick = here.document("quick", "  - one: {set: {x: 1}}\n");
   std::filesystem::create_directory(here.path("data"));
   // In a mount namespace of its own: a file system of 90 MiB, which the script fills to the last byte.
-  const auto script = here.write(
-      "full.sh",
-      R"(
+  const auto script = here.write("full.sh", "quick='" + quick + "' slow='" + slow + "'\n" + R"sh(
 mount -t tmpfs -o size=90m none "$D" || exit 77
-$P run )" + quick + R"( --data $D --key done --json >$H/first || exit 1
-$P run )" + slow +
-                      R"( --data $D >$H/node 2>&1 &
+$P run $quick --data $D --key done --json >$H/first || exit 1
+$P run $slow --data $D >$H/node 2>&1 &
 node=$!
 for i in $(seq 200); do $P runs list --data $D 2>/dev/null | grep -q running && break; sleep 0.05; done
-id=$($P runs list --data $D --status running --json | sed 's/.*"run_id":"\([^"]*\)".*
-                          /\1 /') cat / dev / zero >
-                  $D / filler 2 > / dev / null sleep 1.2 $P runs pause $id-- data $D > $H / paused 2 > &1 &
-              sleep 0.3 timeout 5 $P runs list-- data $D > $H / listed ||
-          exit 2 timeout 20 $P runs cancel $id-- data $D > $H / cancelled 2 > &1 ||
-          exit 3 wait $node $P runs show $id-- data $D-- json > $H / shown ||
-          exit 4 $P run) " + quick + R"(--data $D-- key done-- json > $H / again 2 > $H / again.err ||
-                                        exit 5 rm $D / filler $P run) " + quick + R"(--data $D-- json > $H / last ||
-                                                                                     exit 6 $P journal verify-- data $D >
-                                                                                         $H / verified ||
-                                                                                     exit 7) ");
-                      const auto code = shell(here, "export P D H; unshare -m /bin/sh " + script + " || exit $?");
+id=$($P runs list --data $D --status running --json | sed 's/.*"run_id":"\([^"]*\)".*/\1/')
+cat /dev/zero >$D/filler 2>/dev/null
+sleep 1.2
+$P runs pause $id --data $D >$H/paused 2>&1 &
+sleep 0.3
+timeout 5 $P runs list --data $D >$H/listed || exit 2
+timeout 20 $P runs cancel $id --data $D >$H/cancelled 2>&1 || exit 3
+wait $node
+$P runs show $id --data $D --json >$H/shown || exit 4
+$P run $quick --data $D --key done --json >$H/again 2>$H/again.err || exit 5
+rm $D/filler
+$P run $quick --data $D --json >$H/last || exit 6
+$P journal verify --data $D >$H/verified || exit 7
+)sh");
+  const auto code = shell(here, "export P D H; unshare -m /bin/sh " + script + " || exit $?");
   if (WEXITSTATUS(code) == 77 || has(slurp(here.path("full.err")), "unshare")) {
     WARN("skipped: a file system of one's own cannot be mounted here");
     return;
