@@ -41,4 +41,11 @@ std::vector<std::string> definitions::names() const {
   return out;
 }
 
+std::vector<definition_ptr> definitions::all() const {
+  const std::shared_lock lock{mutex_};
+  std::vector<definition_ptr> out;
+  for (const auto& [place, what] : by_version_) out.push_back(what);
+  return out;
+}
+
 }  // namespace perdure::actors

@@ -24,6 +24,8 @@ class definitions {
   /// The one registered last under the name.
   [[nodiscard]] definition_ptr newest(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;
+  /// In the order of their names and versions.
+  [[nodiscard]] std::vector<definition_ptr> all() const;
 
  private:
   mutable std::shared_mutex mutex_;

@@ -26,6 +26,8 @@ struct start_run {
   definition_ptr definition;
   std::optional<core::event> first;  ///< a run that takes over another's state begins with this instead
   start_reply answer;                ///< already_exists with the id itself as holder: the run is there
+  /// limit_exceeded when its tenant has so many runs that have not ended; 0 = no such limit.
+  std::uint64_t tenant_runs = 0;
 };
 struct run_command {
   run_id run;

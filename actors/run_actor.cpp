@@ -300,7 +300,9 @@ class run_actor : public caf::event_based_actor {
                                   .essential = flying_.essential};
     if (start_) {
       item.preconditions.emplace_back(persistence::run_absent{id_});
-      if (!start_->how.key.empty()) item.preconditions.emplace_back(persistence::key_absent{"", start_->how.key});
+      const auto& how = start_->how;
+      if (!how.key.empty()) item.preconditions.emplace_back(persistence::key_absent{how.tenant, how.key});
+      if (start_->tenant_runs > 0) item.preconditions.emplace_back(persistence::counter_below{how.tenant, start_->tenant_runs});
     }
     const auto& state = machine_.state();
     if (next_.records.empty() && item.records.back().seq == state.seq && state.seq >= snapshot_seq_ + limits::snapshot_events &&

@@ -48,6 +48,28 @@ class document_secrets : public dsl::secret_host {
   std::shared_ptr<actors::secret_book> book_;
 };
 
+/// Looks at every object, wherever it stands. `functions` are the document's own; may be null.
+void look_for_reach(const json::value& in, const json::object* functions, document_reach& out) {
+  if (in.is_array()) {
+    for (const auto& each : in.get_array()) look_for_reach(each, functions, out);
+  }
+  if (!in.is_object()) return;
+  for (const auto& [name, value] : in.get_object()) {
+    look_for_reach(value, functions, out);
+    if (name == "secrets") out.secrets = true;
+    if (name == "emit" || name == "listen" || name == "schedule") out.events = true;
+    const bool own = name == "call" && value.is_string() && functions != nullptr && functions->contains(value.get_string());
+    if (name == "call" && !own) out.calls = true;
+    if (name == "resource" || name == "source") out.resources = true;
+    if (name != "run" || !value.is_object()) continue;
+    const auto& run = value.get_object();
+    if (run.contains("shell") || run.contains("script") || run.contains("container")) out.processes = true;
+    const auto* workflow = run.if_contains("workflow");
+    const auto* space = workflow != nullptr && workflow->is_object() ? workflow->get_object().if_contains("namespace") : nullptr;
+    if (space != nullptr) out.namespaces.push_back(space->is_string() ? std::string{space->get_string()} : std::string{});
+  }
+}
+
 std::filesystem::path folder_of(const std::string& file) {
   std::error_code bad;
   const auto whole = std::filesystem::absolute(file, bad);
@@ -75,7 +97,20 @@ result<document> document_reader::read(const std::string& text, const std::strin
   auto files = std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder);
   auto made = dsl::make_workflow(model, {.workers = host_, .files = std::move(files), .secrets = secrets_});
   if (!made) return error{made.error().code, file + ": " + made.error().message};
-  return document{made->name(), made->version(), text, file, folder.empty() ? folder_of(file) : folder, std::move(*made)};
+  return document{made->name(),     made->version(), text, file, folder.empty() ? folder_of(file) : folder,
+                  std::move(*made), model.definition};
+}
+
+result<document_reach> document_reader::reach(const std::string& text, const std::string& file) {
+  const auto read = dsl::read_document(text, file, {.host = host_.get()});
+  if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
+  document_reach out;
+  const auto& whole = std::get<dsl::document>(read).definition;
+  if (whole == nullptr || !whole->is_object()) return error{errc::internal, file + ": its text is not at hand"};
+  const auto* use = whole->get_object().if_contains("use");
+  const auto* functions = use != nullptr && use->is_object() ? use->get_object().if_contains("functions") : nullptr;
+  look_for_reach(*whole, functions != nullptr && functions->is_object() ? &functions->get_object() : nullptr, out);
+  return out;
 }
 
 result<std::string> document_reader::draw(const std::string& text, const std::string& file, graph_format how) {

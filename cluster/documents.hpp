@@ -23,6 +23,7 @@ struct document {
   std::string file;              ///< where it was read from
   std::filesystem::path folder;  ///< where files begin that it names
   workflow definition;
+  std::shared_ptr<const json::value> content;  ///< all of it as JSON
 };
 
 /// What is wrong with a document, and where.
@@ -32,6 +33,16 @@ struct document_problem {
   std::string kind;     ///< syntax, invalid, unsupported
   std::string message;
   std::string text;  ///< all of it on one line, for people
+};
+
+/// What a document asks for beyond itself, told too broadly rather than too narrowly: data that looks like a task counts.
+struct document_reach {
+  bool processes = false;               ///< it runs shells, scripts or containers
+  bool resources = false;               ///< it names files or addresses of schemas or scripts
+  bool calls = false;                   ///< it calls more than functions of its own
+  bool secrets = false;                 ///< it uses secrets of the machine
+  bool events = false;                  ///< it emits or listens to events, which all of the node share
+  std::vector<std::string> namespaces;  ///< of the workflows that it runs
 };
 
 enum class graph_format : std::uint8_t { mermaid, dot };
@@ -46,6 +57,8 @@ class document_reader {
   /// All problems of the text, one a line, in the error. `folder`: where files begin that it names; empty = where the file is.
   [[nodiscard]] result<document> read(const std::string& text, const std::string& file, const std::filesystem::path& folder = {});
   [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
+  /// All problems of the text, one a line, in the error.
+  [[nodiscard]] result<document_reach> reach(const std::string& text, const std::string& file);
   /// The document as a picture; all problems of the text in the error.
   [[nodiscard]] result<std::string> draw(const std::string& text, const std::string& file, graph_format how);
 

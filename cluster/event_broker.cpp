@@ -159,11 +159,14 @@ result<run_ref> broker_of(node::impl& node) {
   const payload nothing{to_json(broker_state{})};
   for (int number = 1; number <= 1'000; ++number) {
     auto key = std::string{event_workflow} + (number == 1 ? "" : "." + std::to_string(number));
-    auto begun = node.start(event_workflow, message_name<broker_state>, nothing, {.key = std::move(key)});
-    if (!begun) return begun;
-    const auto now = begun->status();
+    auto begun = node.start({.workflow = std::string{event_workflow},
+                             .message = message_name<broker_state>,
+                             .input = nothing,
+                             .options = {.key = std::move(key)}});
+    if (!begun) return begun.error();
+    const auto now = begun->run.status();
     if (!now) return now.error();
-    if (!is_terminal(now->status) || now->status == run_status::continued_as_new) return begun;
+    if (!is_terminal(now->status) || now->status == run_status::continued_as_new) return std::move(begun->run);
   }
   return error{errc::limit_exceeded, "it was cancelled too often"};
 }

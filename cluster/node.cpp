@@ -24,11 +24,14 @@ result<node> node::open(node_options options) {
 result<void> node::add(const workflow& definition) { return impl_->add(definition); }
 
 result<run_ref> node::start(std::string_view workflow, const json::value& input, start_options options) {
-  return impl_->start(workflow, message_name<json::value>, payload{input}, std::move(options));
+  return start_named(workflow, message_name<json::value>, payload{input}, std::move(options));
 }
 
 result<run_ref> node::start_named(std::string_view workflow, std::string_view message, payload input, start_options options) {
-  return impl_->start(workflow, message, std::move(input), std::move(options));
+  auto begun = impl_->start(
+      {.workflow = std::string{workflow}, .message = message, .input = std::move(input), .options = std::move(options)});
+  if (!begun) return begun.error();
+  return std::move(begun->run);
 }
 
 result<run_ref> node::get(const run_id& id) const { return impl_->get(id); }

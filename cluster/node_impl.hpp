@@ -19,7 +19,21 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   ~impl() override;
 
   result<void> add(const workflow& definition);
-  result<run_ref> start(std::string_view workflow, std::string_view message, payload input, start_options options);
+  /// A start with all that may be said of it.
+  struct start_request {
+    std::string workflow;
+    std::string version;  ///< empty = the newest
+    std::string_view message;
+    payload input;
+    start_options options;
+    std::string tenant;           ///< keys are its own
+    std::uint64_t open_runs = 0;  ///< most runs of the tenant that have not ended; 0 = no such limit
+  };
+  struct begun {
+    run_ref run;
+    bool fresh = true;  ///< false: its key had begun it before
+  };
+  result<begun> start(const start_request& what);
   result<run_ref> get(const run_id& id);
   result<run_ref> find(std::string_view key);
   result<run_page> list(const list_options& options);
@@ -42,6 +56,11 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   /// Calls back once soon and after every commit of the run, until the token ends.
   [[nodiscard]] std::shared_ptr<void> watch(const run_id& run, std::function<void()> wake);
 
+  [[nodiscard]] run_summary summary_of(const persistence::run_row& row) const;
+  /// Held by whoever reads the journal on a caller's thread; close() waits for them. Not held: the node is closed.
+  using visit = std::shared_lock<std::shared_mutex>;
+  [[nodiscard]] visit enter() const;
+
   [[nodiscard]] actors::services& shared() { return *shared_; }
   [[nodiscard]] const caf::actor& router() const { return router_; }
   [[nodiscard]] const node_options& options() const { return options_; }
@@ -53,14 +72,12 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<void> carry_out_left(std::string_view entry);
   void fail_stop();
   result<run_ref> begin(actors::start_run what);
-  result<run_ref> attach(const run_id& holder, std::string_view workflow, std::string_view key, std::string_view message,
-                         const payload& input);
+  result<begun> attach(const run_id& holder, const start_request& what);
   /// Begins a run that takes over a state made of another's events.
   using make_state =
       std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, run_id, const core::plan*)>;
   result<run_ref> begin_linked(const run_id& run, std::string_view command_id, core::restore_link link, const make_state& make);
   result<run_info> wait_for_one(const run_id& run, duration limit, bool began_elsewhere);
-  run_summary summary_of(const persistence::run_row& row) const;
   result<run_info> info_of(const persistence::run_row& row);
 
   node_options options_;
@@ -70,10 +87,6 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   caf::actor writer_, keeper_, timer_, router_;
   std::unique_ptr<cluster::control_server> control_;
   duration recovery_time_{0};
-  /// Held shared by whoever reads the journal on a caller's thread; close() waits for them.
-  using visit = std::shared_lock<std::shared_mutex>;
-  [[nodiscard]] visit enter() const;
-
   mutable std::shared_mutex gate_;
   std::mutex close_mutex_;
   std::atomic<bool> closed_{false};

@@ -82,40 +82,44 @@ result<void> check(const core::command& what) {
 
 }  // namespace
 
-result<run_ref> node::impl::start(std::string_view workflow, std::string_view message, payload input, start_options options) {
+result<node::impl::begun> node::impl::start(const start_request& what) {
   if (closed_ || failed_) return closing;
-  if (auto named = check_name("the key", options.key, true); !named) return named.error();
-  if (input.size() > limits::payload_bytes) {
-    return error{errc::payload_too_large, "the input has " + std::to_string(input.size()) +
+  const auto& key = what.options.key;
+  if (auto named = check_name("the key", key, true); !named) return named.error();
+  if (what.input.size() > limits::payload_bytes) {
+    return error{errc::payload_too_large, "the input has " + std::to_string(what.input.size()) +
                                               " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes)};
   }
-  if (!options.key.empty()) {
+  if (!key.empty()) {
     const auto held = enter();
     if (!held) return closing;
-    if (const auto holder = shared_->journal->find_key("", options.key))
-      return attach(*holder, workflow, options.key, message, input);
+    if (const auto holder = shared_->journal->find_key(what.tenant, key)) return attach(*holder, what);
   }
-  auto definition = shared_->workflows.newest(workflow);
+  auto definition =
+      what.version.empty() ? shared_->workflows.newest(what.workflow) : shared_->workflows.find(what.workflow, what.version, {});
   if (!definition) {
     std::string known;
     for (const auto& each : shared_->workflows.names()) known += (known.empty() ? "" : ", ") + each;
-    return error{errc::workflow_unknown,
-                 "workflow " + in_quotes(workflow) + " is not registered; known: " + (known.empty() ? "none" : known)};
+    return error{errc::workflow_unknown, "workflow " + in_quotes(what.workflow) +
+                                             (what.version.empty() ? "" : " " + what.version) +
+                                             " is not registered; known: " + (known.empty() ? "none" : known)};
   }
   if (shared_->pool.overloaded()) return error{errc::overloaded, "all threads for user code are busy or stuck; try again later"};
   auto started = begin({.how = {.id = run_id::make(),
-                                .message = std::string{message},
-                                .input = input,
-                                .key = options.key,
-                                .timeout = options.timeout},
-                        .definition = std::move(definition)});
-  if (!started && started.error().code == errc::already_exists && !options.key.empty()) {
+                                .message = std::string{what.message},
+                                .input = what.input,
+                                .key = key,
+                                .tenant = what.tenant,
+                                .timeout = what.options.timeout},
+                        .definition = std::move(definition),
+                        .tenant_runs = what.open_runs});
+  if (started) return begun{std::move(*started), true};
+  if (started.error().code == errc::already_exists && !key.empty()) {
     const auto held = enter();
     if (!held) return closing;
-    if (const auto holder = shared_->journal->find_key("", options.key))
-      return attach(*holder, workflow, options.key, message, input);
+    if (const auto holder = shared_->journal->find_key(what.tenant, key)) return attach(*holder, what);
   }
-  return started;
+  return started.error();
 }
 
 result<run_ref> node::impl::begin(actors::start_run what) {
@@ -133,19 +137,19 @@ result<run_ref> node::impl::begin(actors::start_run what) {
   return run_ref{*begun, shared_from_this()};
 }
 
-result<run_ref> node::impl::attach(const run_id& holder, std::string_view workflow, std::string_view key,
-                                   std::string_view message, const payload& input) {
+result<node::impl::begun> node::impl::attach(const run_id& holder, const start_request& what) {
+  const auto& key = what.options.key;
   const auto row = shared_->journal->row(holder);
   if (!row) return error{errc::internal, "the key " + in_quotes(key) + " leads to a run that is not there"};
-  if (row->workflow != workflow) {
+  if (row->workflow != what.workflow) {
     return error{errc::already_exists, "the key " + in_quotes(key) + " began run " + holder.str() + " of workflow " +
-                                           in_quotes(row->workflow) + ", not of " + in_quotes(workflow)};
+                                           in_quotes(row->workflow) + ", not of " + in_quotes(what.workflow)};
   }
-  if (row->input_hash != persistence::input_hash(message, input.text())) {
+  if (row->input_hash != persistence::input_hash(what.message, what.input.text())) {
     return error{errc::already_exists, "the key " + in_quotes(key) + " began run " + holder.str() +
                                            " with another input; take another key, or the same input"};
   }
-  return run_ref{holder, shared_from_this()};
+  return begun{run_ref{holder, shared_from_this()}, false};
 }
 
 result<run_ref> node::impl::get(const run_id& id) {

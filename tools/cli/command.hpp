@@ -60,6 +60,8 @@ void add_runs_commands(CLI::App& app, chosen_command& chosen);
 void add_journal_commands(CLI::App& app, chosen_command& chosen);
 void add_validate_command(CLI::App& app, chosen_command& chosen);
 void add_graph_command(CLI::App& app, chosen_command& chosen);
+void add_serve_command(CLI::App& app, chosen_command& chosen);
+void add_keys_commands(CLI::App& app, chosen_command& chosen);
 void add_bench_commands(CLI::App& app, chosen_command& chosen);
 
 }  // namespace perdure::tools::cli

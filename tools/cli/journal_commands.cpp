@@ -16,63 +16,11 @@
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/offline_client.hpp"
 #include "tools/cli/table.hpp"
+#include "tools/view/record_view.hpp"
 
 namespace perdure::tools::cli {
 
 namespace {
-
-std::string_view kind_name(core::event_kind kind) {
-  return persistence::is_ledger(kind) ? persistence::ledger_name(kind) : core::name_of(kind);
-}
-
-/// What a record says, as JSON.
-result<json::value> content_of(const core::record& record, core::blob_port& blobs) {
-  if (record.kind == persistence::run_removed_kind) {
-    const auto what = persistence::read_removal(record);
-    if (!what) return what.error();
-    return json::value{{"head_seq", what->head_seq},
-                       {"head_lsn", what->head_lsn},
-                       {"head_hash", core::to_hex(what->head_hash)},
-                       {"ended_at", to_string(what->ended_at)},
-                       {"reason", what->why == persistence::removal_reason::age ? "age" : "number"}};
-  }
-  if (record.kind == persistence::checkpoint_kind) {
-    const auto what = persistence::read_checkpoint(record);
-    if (!what) return what.error();
-    return json::value{{"first_lsn", what->first}, {"through_lsn", what->through}, {"digest", core::to_hex(what->digest)}};
-  }
-  const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
-  if (!event) return event.error();
-  return json::value(core::event_to_json(*event));
-}
-
-/// A record as exports show it. A damaged one is told as such.
-json::object record_json(const core::record& record, core::blob_port& blobs) {
-  json::object out{{"lsn", record.lsn}};
-  if (static_cast<int>(record.kind) == 0) {
-    out.emplace("damaged", true);
-    return out;
-  }
-  out.emplace("run_id", record.run.is_nil() ? json::value(nullptr) : json::value(record.run.str()));
-  out.emplace("seq", record.seq);
-  out.emplace("time", to_string(record.time));
-  out.emplace("kind", kind_name(record.kind));
-  out.emplace("schema", record.schema);
-  out.emplace("status", to_string(record.status));
-  out.emplace("active", record.active);
-  out.emplace("wakeup", record.wakeup ? json::value(to_string(*record.wakeup)) : json::value(nullptr));
-  out.emplace("previous_lsn", record.previous);
-  out.emplace("hash", core::to_hex(record.hash));
-  out.emplace("bytes", record.bytes.size());
-  auto event = content_of(record, blobs);
-  if (event) {
-    out.emplace("event", std::move(*event));
-  } else {
-    out.emplace("damaged", true);
-    out.emplace("problem", event.error().message);
-  }
-  return out;
-}
 
 /// Calls `take` for each record of the journal from an LSN on.
 result<void> each_record(persistence::journal& from, lsn_t first, const std::function<bool(const core::record&)>& take) {

@@ -52,6 +52,12 @@ struct event_queue {
 
 }  // namespace
 
+std::function<void(const log_record&)> log_writer(const std::string& level, bool as_json) {
+  return [least = severity(level), as_json](const log_record& what) {
+    if (severity(what.level) >= least) write_log(what, as_json);
+  };
+}
+
 result<std::unique_ptr<node_client>> node_client::open(node_client_options options) {
   cluster::document_reader reader{options.data};
   auto documents = cluster::documents_to_register(options.data, reader, options.also);
@@ -62,9 +68,7 @@ result<std::unique_ptr<node_client>> node_client::open(node_client_options optio
   how.retention = options.retention;
   std::error_code ignored;
   how.helper_program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
-  how.log = [least = severity(options.log_level), as_json = options.log_json](const log_record& what) {
-    if (severity(what.level) >= least) write_log(what, as_json);
-  };
+  how.log = log_writer(options.log_level, options.log_json);
   auto opened = node::open(std::move(how));
   if (!opened) return opened.error();
   // Before a run of it can start, a document is kept: else a run that outlives this process would not find it.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct node_client_options {
   bool log_json = false;
   retention_options retention;
 };
+
+/// Writes log lines of at least this level to standard error.
+[[nodiscard]] std::function<void(const log_record&)> log_writer(const std::string& level, bool as_json);
 
 class node_client : public client {
  public:

@@ -1,0 +1,166 @@
+// serve: the service over HTTP.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <thread>
+
+#include "tools/cli/command.hpp"
+#include "tools/cli/interrupt.hpp"
+#include "tools/cli/node_client.hpp"
+#include "tools/cli/terminal.hpp"
+#include "tools/gateway/service.hpp"
+
+namespace perdure::tools::cli {
+
+namespace {
+
+volatile std::sig_atomic_t read_again = 0;
+extern "C" void on_hangup(int) { read_again = 1; }
+
+struct serve_command {
+  common_options common;
+  std::string listen = "127.0.0.1:7400";
+  std::string workflows, keep_for, log_level = "warning", shutdown = "10s";
+  std::string header_time, body_time;
+  std::uint64_t keep_runs = 0;
+  gateway::http_limits limits;
+  bool log_json = false, access_log = false, plain_http = false, processes = false, calls = false;
+};
+
+void watch_hangups() {
+  struct sigaction how {};
+  how.sa_handler = on_hangup;
+  how.sa_flags = SA_RESTART;
+  ::sigaction(SIGHUP, &how, nullptr);
+}
+
+/// A node that does not get done, a dead disk say, must not keep the process: what is durable stays so.
+void exit_after(std::chrono::milliseconds limit) {
+  std::thread([limit] {
+    std::this_thread::sleep_for(limit);
+    note("perdure: not stopped in time; unfinished runs go on at the next start");
+    ::_exit(exit_failed);
+  }).detach();
+}
+
+result<void> read_times(const serve_command& how, gateway::service_options& into) {
+  const auto read = [](const std::string& text, std::string_view option, std::chrono::milliseconds& to) -> result<void> {
+    if (text.empty()) return {};
+    const auto length = read_duration(text, option);
+    if (!length) return length.error();
+    to = std::chrono::duration_cast<std::chrono::milliseconds>(*length);
+    return {};
+  };
+  if (auto good = read(how.shutdown, "--shutdown-time", into.shutdown_time); !good) return good;
+  if (auto good = read(how.header_time, "--header-time", into.limits.header_time); !good) return good;
+  if (auto good = read(how.body_time, "--body-time", into.limits.body_time); !good) return good;
+  if (how.keep_for.empty()) return {};
+  const auto age = read_duration(how.keep_for, "--keep-for");
+  if (!age) return age.error();
+  into.retention.age = *age;
+  return {};
+}
+
+int serve(const serve_command& how) {
+  const auto where = gateway::read_listen_address(how.listen);
+  if (!where) return fail(how.common, where.error(), exit_usage);
+  if (!where->loopback && !how.plain_http) {
+    return fail_usage(
+        how.common,
+        "--listen: " + how.listen +
+            " is reached from other machines, and keys and data would cross the network unencrypted; put a proxy with "
+            "TLS in front of a loopback address, or force it with --plain-http");
+  }
+  gateway::service_options options;
+  options.data = how.common.data;
+  options.workflows = how.workflows;
+  options.address = where->host;
+  options.port = where->port;
+  options.limits = how.limits;
+  options.put_may_run_processes = how.processes;
+  options.put_may_call = how.calls;
+  options.retention.ended_runs = how.keep_runs;
+  if (auto good = read_times(how, options); !good) return fail(how.common, good.error(), exit_usage);
+  std::error_code ignored;
+  options.helper_program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
+  options.log = log_writer(how.log_level, how.log_json);
+  if (how.access_log) options.access = [](const std::string& line) { note(line); };
+  const auto bound = options.shutdown_time + std::chrono::seconds{5};
+
+  watch_interrupts();
+  watch_hangups();
+  auto started = gateway::service::start(std::move(options));
+  if (!started) return fail(how.common, started.error());
+  auto& service = **started;
+  const auto url = where->url(service.port());
+  const auto& admin = service.new_admin_key();
+  if (how.common.json) {
+    put_json(json::object{{"listening", url},
+                          {"data", how.common.data.string()},
+                          {"admin_key_file", admin ? json::value(admin->string()) : json::value(nullptr)}});
+  } else {
+    if (admin) put_line("first admin key: " + admin->string());
+    put_line("listening on " + url);
+  }
+  const auto stop = interrupted();
+  for (int ticks = 0; !stop.stop_requested(); ++ticks) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+    if (read_again == 0 && ticks % 20 != 0) continue;
+    read_again = 0;
+    service.look_again();
+  }
+  note("stopping; unfinished runs go on at the next start");
+  exit_after(bound);
+  service.stop();
+  return exit_fine;
+}
+
+}  // namespace
+
+void add_serve_command(CLI::App& app, chosen_command& chosen) {
+  auto how = std::make_shared<serve_command>();
+  auto* command = app.add_subcommand("serve", "Serves workflows over HTTP");
+  command->footer(
+      "The first start writes a key with all rights to DATA/admin.key; `perdure keys` makes others. See docs/http-api.md.\n"
+      "SIGTERM stops: new work is refused, streams are told, what is done is committed. A second one exits at once.\n"
+      "SIGHUP reads the folder of workflows again, as does a change in it.");
+  add_common_options(*command, how->common);
+  command->add_option("--listen", how->listen, "Address and port; port 0 takes a free one")
+      ->type_name("ADDRESS:PORT")
+      ->capture_default_str();
+  command->add_option("--workflows", how->workflows, "Folder of Serverless Workflow documents")->type_name("DIR");
+  command->add_flag("--plain-http", how->plain_http, "Listen unencrypted at an address that other machines reach");
+  command->add_flag("--allow-processes", how->processes, "Documents put over HTTP may run shells, scripts and containers");
+  command->add_flag("--allow-calls", how->calls, "They may call services (HTTP), at any address");
+  command
+      ->add_option("--tenant-runs", how->limits.open_runs_per_tenant,
+                   "Runs of a tenant that have not ended, at most; 0 = any number")
+      ->check(whole_number())
+      ->capture_default_str();
+  command->add_option("--key-rate", how->limits.rate_per_key, "Requests a second with one key, at most; 0 = any number")
+      ->check(whole_number())
+      ->capture_default_str();
+  command->add_option("--max-connections", how->limits.connections, "Connections at once")
+      ->check(whole_number(1))
+      ->capture_default_str();
+  command->add_option("--header-time", how->header_time, "Time for the headers of a request (10s)")->type_name("DURATION");
+  command->add_option("--body-time", how->body_time, "Time for its body (60s)")->type_name("DURATION");
+  command->add_option("--shutdown-time", how->shutdown, "Time that running work has to end in when it is stopped")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  command->add_option("--keep-for", how->keep_for, "Removes runs that ended so long ago (30d, 12h)")->type_name("DURATION");
+  command->add_option("--keep-runs", how->keep_runs, "Removes ended runs beyond so many, the oldest first")->type_name("N");
+  command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  command->add_flag("--log-json", how->log_json, "Log lines as JSON");
+  command->add_flag("--access-log", how->access_log, "A line of JSON on standard error for each request");
+  command->callback([&chosen, how] { chosen = [how] { return serve(*how); }; });
+}
+
+}  // namespace perdure::tools::cli

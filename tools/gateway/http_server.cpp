@@ -1,0 +1,574 @@
+#include "tools/gateway/http_server.hpp"
+
+#include <boost/asio/bind_executor.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+
+#include "tools/gateway/http_text.hpp"
+
+namespace perdure::tools::gateway {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace beast_http = boost::beast::http;
+using asio::ip::tcp;
+using io_executor = asio::io_context::executor_type;
+using socket_type = asio::basic_stream_socket<tcp, io_executor>;
+using acceptor_type = asio::basic_socket_acceptor<tcp, io_executor>;
+using clock_type = std::chrono::steady_clock;
+using timer_type = asio::basic_waitable_timer<clock_type, asio::wait_traits<clock_type>, io_executor>;
+using error_code = boost::system::error_code;
+
+class session;
+
+/// What sessions and exchanges share; outlives the server while one of them is held.
+struct shared_state {
+  explicit shared_state(server_options with) : how(std::move(with)), pool(how.threads) { id_base = hex(random_number()) + "-"; }
+
+  server_options how;
+  asio::io_context io{1};
+  asio::thread_pool pool;
+  std::unordered_set<session*> sessions;  // the server's thread only
+  std::atomic<std::uint64_t> connections{0}, requests{0}, streams{0}, accepted{0}, answered{0};
+  std::atomic<bool> draining{false}, stopped{false};
+  std::string id_base;               // a request's id begins with it
+  std::uint64_t next_id = 0;         // the server's thread only
+  std::array<char, 16384> unread{};  // what nobody wants to know; the server's thread only
+
+  template <class F>
+  void post(F&& call) {
+    if (!stopped) asio::post(io, std::forward<F>(call));
+  }
+};
+
+/// One connection, from its first byte to close(). Everything runs on the server's thread.
+class session : public std::enable_shared_from_this<session> {
+ public:
+  session(std::shared_ptr<shared_state> server, socket_type socket)
+      : server_(std::move(server)), socket_(std::move(socket)), deadline_(server_->io.get_executor()),
+        buffer_(server_->how.limits.header_bytes + (64U << 10)) {
+    server_->sessions.insert(this);
+    ++server_->connections;
+    error_code ignored;
+    const auto peer = socket_.remote_endpoint(ignored);
+    if (!ignored) peer_ = peer.address().to_string();
+    socket_.set_option(tcp::no_delay{true}, ignored);
+  }
+
+  void wait_for_request() {
+    if (closed_) return;
+    ++number_;
+    parser_.reset();
+    if (buffer_.size() > 0) return read_header();
+    arm(limits().idle_time, &session::close);
+    socket_.async_read_some(buffer_.prepare(first_read_bytes),
+                            [self = shared_from_this()](const error_code& bad, std::size_t got) {
+                              self->disarm();
+                              if (bad) return self->close();
+                              self->buffer_.commit(got);
+                              self->read_header();
+                            });
+  }
+
+  void close() {
+    if (std::exchange(closed_, true)) return;
+    disarm();
+    error_code ignored;
+    socket_.close(ignored);
+    if (busy_) answered();
+    drain_calls_.clear();
+    end_of_stream();
+    server_->sessions.erase(this);
+    --server_->connections;
+  }
+
+  void drain() {
+    keep_alive_ = false;
+    const auto calls = std::exchange(drain_calls_, {});
+    for (const auto& each : calls) each();
+  }
+
+  // For the exchange with this number, on the server's thread.
+  [[nodiscard]] bool expects(std::uint64_t number) const { return !closed_ && busy_ && number == number_; }
+  void on_drain(std::function<void()> call) {
+    if (server_->draining) return call();
+    drain_calls_.push_back(std::move(call));
+  }
+
+  void send(const request& in, std::string_view caller, const response& what) {
+    const bool bodyless = what.status == 204 || what.status == 304;
+    if (server_->draining) keep_alive_ = false;
+    head_ = head_of(in, what);
+    if (!bodyless) put_header(head_, "Content-Length", std::to_string(what.body.size()));
+    head_ += "\r\n";
+    body_ = bodyless || in.method == "HEAD" ? std::string{} : what.body;
+    log(in, caller, what.status, body_.size());
+    arm(limits().write_time, &session::close);
+    const std::array<asio::const_buffer, 2> pieces{asio::buffer(head_), asio::buffer(body_)};
+    asio::async_write(socket_, pieces, [self = shared_from_this()](const error_code& bad, std::size_t) { self->sent(bad); });
+  }
+
+  void begin_stream(const request& in, std::string_view caller, const response& head, std::string ping) {
+    if (server_->draining) keep_alive_ = false;
+    chunked_ = version_ >= 11;
+    if (!chunked_) keep_alive_ = false;
+    queued_ = head_of(in, head);
+    if (chunked_) put_header(queued_, "Transfer-Encoding", "chunked");
+    queued_ += "\r\n";
+    log(in, caller, head.status, 0);
+    ping_ = std::move(ping);
+    streaming_ = true;
+    ended_ = false;
+    ++server_->streams;
+    parser_.reset();
+    if (buffer_.size() == 0) buffer_.shrink_to_fit();
+    flush();
+  }
+  void stream_write(std::string_view bytes) {
+    if (!streaming_ || ended_ || closed_ || bytes.empty()) return;
+    if (chunked_) queued_.append(hex(bytes.size())).append("\r\n");
+    queued_ += bytes;
+    if (chunked_) queued_ += "\r\n";
+    if (!writing_) flush();
+  }
+  void stream_end() {
+    if (!streaming_ || closed_ || std::exchange(ended_, true)) return;
+    if (chunked_) queued_ += "0\r\n\r\n";
+    if (!writing_) flush();
+  }
+  [[nodiscard]] std::size_t stream_pending() const { return queued_.size() + flying_.size(); }
+  void stream_calls(std::function<void()> room, std::function<void()> gone) {
+    if (room) on_room_ = std::move(room);
+    if (!gone) return;
+    if (!streaming_) return gone();
+    on_gone_ = std::move(gone);
+  }
+
+ private:
+  using parser_type = beast_http::request_parser<beast_http::string_body>;
+  static constexpr std::size_t first_read_bytes = 4096;
+
+  [[nodiscard]] const http_limits& limits() const { return server_->how.limits; }
+
+  void arm(std::chrono::milliseconds after, void (session::*what)()) {
+    const auto turn = ++turn_;
+    deadline_.expires_after(after);
+    deadline_.async_wait([self = shared_from_this(), turn, what](const error_code& bad) {
+      if (!bad && turn == self->turn_) ((*self).*what)();
+    });
+  }
+  void disarm() {
+    ++turn_;
+    deadline_.cancel();
+  }
+  /// The read in hand ends with an error, and is answered.
+  void give_up_reading() {
+    timed_out_ = true;
+    error_code ignored;
+    socket_.cancel(ignored);
+  }
+
+  // Reading -------------------------------------------------------------------------------------------------------
+
+  void read_header() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(limits().header_bytes));
+    parser_->body_limit(limits().body_bytes);
+    began_ = clock_type::now();
+    timed_out_ = false;
+    keep_alive_ = false;
+    version_ = 11;
+    arm(limits().header_time, &session::give_up_reading);
+    beast_http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this()](const error_code& bad, std::size_t) {
+      self->disarm();
+      self->header_read(bad);
+    });
+  }
+
+  void header_read(const error_code& bad) {
+    if (closed_) return;
+    busy_ = true;
+    ++server_->requests;
+    if (bad) return reading_failed(bad);
+    const auto& message = parser_->get();
+    version_ = static_cast<unsigned>(message.version());
+    if (version_ != 10 && version_ != 11) return refuse(505, "this server speaks HTTP/1.1");
+    keep_alive_ = parser_->keep_alive() && !server_->draining;
+    if (message.target().size() > limits().target_bytes) return refuse(414, "the target of the request is too long");
+    if (version_ == 11 && message.count(beast_http::field::host) != 1) return refuse(400, "a request has one Host header");
+    if (server_->requests > limits().requests) return refuse(503, "too many requests are being answered; try again later");
+    const auto expects = message[beast_http::field::expect];
+    if (!expects.empty() && !beast::iequals(expects, "100-continue"))
+      return refuse(417, "the only expectation that is met is 100-continue");
+    if (expects.empty() || version_ == 10 || parser_->is_done()) return read_body();
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    arm(limits().write_time, &session::close);
+    asio::async_write(socket_, asio::buffer(go_on), [self = shared_from_this()](const error_code& failed, std::size_t) {
+      self->disarm();
+      failed ? self->close() : self->read_body();
+    });
+  }
+
+  void read_body() {
+    if (parser_->is_done()) return body_read({});
+    arm(limits().body_time, &session::give_up_reading);
+    beast_http::async_read(socket_, buffer_, *parser_, [self = shared_from_this()](const error_code& bad, std::size_t) {
+      self->disarm();
+      self->body_read(bad);
+    });
+  }
+
+  void body_read(const error_code& bad);
+
+  void reading_failed(const error_code& bad) {
+    using beast_http::error;
+    if (timed_out_) return refuse(408, "the request did not come to its end in time");
+    if (bad == error::end_of_stream) return close();
+    if (bad == error::header_limit || bad == error::buffer_overflow)
+      return refuse(431, "the headers are over the limit header_bytes of " + std::to_string(limits().header_bytes));
+    if (bad == error::body_limit)
+      return refuse(413, "the body is over the limit body_bytes of " + std::to_string(limits().body_bytes));
+    if (bad.category() == beast_http::make_error_code(error::bad_method).category())
+      return refuse(400, "this is no HTTP request: " + bad.message());
+    close();
+  }
+
+  request take_request() {
+    request out;
+    out.id = server_->id_base + hex(++server_->next_id);
+    out.peer = peer_;
+    if (!parser_ || !parser_->is_header_done()) return out;
+    auto& message = parser_->get();
+    out.method = message.method_string();
+    out.target = message.target();
+    for (const auto& each : message) out.headers.push_back({lower(each.name_string()), std::string{each.value()}});
+    if (parser_->is_done()) out.body = std::move(message.body());
+    if (const auto* named = out.header("x-request-id"); named != nullptr && fit_for_id(*named)) out.id = *named;
+    return out;
+  }
+
+  void refuse(unsigned status, const std::string& message) {
+    // The rest of a request that was not read to its end cannot be told from the next one.
+    if (!parser_ || !parser_->is_done()) keep_alive_ = false;
+    auto in = take_request();
+    static_cast<void>(read_target(in.target, in));
+    send(in, {}, server_->how.refuse(status, message, in));
+  }
+
+  // Writing -------------------------------------------------------------------------------------------------------
+
+  std::string head_of(const request& in, const response& what) const {
+    std::string head = version_ == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+    const auto reason = beast_http::obsolete_reason(beast_http::int_to_status(what.status));
+    head.append(std::to_string(what.status)).append(" ").append(reason.data(), reason.size()).append("\r\n");
+    put_header(head, "Date", http_date());
+    if (!what.type.empty() && what.status != 204) put_header(head, "Content-Type", what.type);
+    put_header(head, "X-Request-Id", in.id);
+    put_header(head, "X-Content-Type-Options", "nosniff");
+    for (const auto& each : what.headers) put_header(head, each.name, each.value);
+    if (!keep_alive_) put_header(head, "Connection", "close");
+    if (keep_alive_ && version_ == 10) put_header(head, "Connection", "keep-alive");
+    return head;
+  }
+
+  void log(const request& in, std::string_view caller, unsigned status, std::size_t bytes) const {
+    if (!server_->how.access) return;
+    const auto took = std::chrono::duration_cast<std::chrono::microseconds>(clock_type::now() - began_);
+    server_->how.access({&in, std::string{caller}, status, bytes, took});
+  }
+
+  void answered() {
+    busy_ = false;
+    --server_->requests;
+    ++server_->answered;
+  }
+
+  void sent(const error_code& bad) {
+    disarm();
+    if (closed_) return;
+    answered();
+    drain_calls_.clear();
+    head_.clear();
+    if (body_.capacity() > first_read_bytes) body_ = {};
+    if (bad) return close();
+    keep_alive_ ? wait_for_request() : linger();
+  }
+
+  void flush() {
+    writing_ = true;
+    flying_ = std::exchange(queued_, {});
+    arm(limits().write_time, &session::close);
+    asio::async_write(socket_, asio::buffer(flying_), [self = shared_from_this()](const error_code& bad, std::size_t) {
+      self->writing_ = false;
+      self->disarm();
+      self->flying_ = {};
+      if (self->closed_) return;
+      bad ? self->close() : self->flushed();
+    });
+  }
+  void flushed() {
+    if (!queued_.empty()) return flush();
+    if (ended_) {
+      answered();
+      drain_calls_.clear();
+      end_of_stream();
+      return keep_alive_ ? wait_for_request() : linger();
+    }
+    arm(limits().ping_time, &session::send_ping);
+    if (const auto call = on_room_) call();
+  }
+  void send_ping() { stream_write(ping_); }
+
+  void end_of_stream() {
+    if (!std::exchange(streaming_, false)) return;
+    --server_->streams;
+    on_room_ = nullptr;
+    queued_ = {};
+    if (const auto call = std::exchange(on_gone_, nullptr)) call();
+  }
+
+  /// The client still sends what nobody will read: closed at once, that would take the answer away from it.
+  void linger() {
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    arm(limits().linger_time, &session::close);
+    scrap();
+  }
+  void scrap() {
+    socket_.async_read_some(asio::buffer(server_->unread), [self = shared_from_this()](const error_code& bad, std::size_t) {
+      if (self->closed_) return;
+      bad ? self->close() : self->scrap();
+    });
+  }
+
+  std::shared_ptr<shared_state> server_;
+  socket_type socket_;
+  timer_type deadline_;
+  beast::flat_buffer buffer_;
+  std::optional<parser_type> parser_;
+  std::string peer_, head_, body_;
+  clock_type::time_point began_{};
+  std::uint64_t turn_ = 0;    // of the deadline
+  std::uint64_t number_ = 0;  // of the request
+  unsigned version_ = 11;
+  bool closed_ = false, busy_ = false, timed_out_ = false, keep_alive_ = false;
+  // A stream's:
+  bool streaming_ = false, chunked_ = false, ended_ = false, writing_ = false;
+  std::string queued_, flying_, ping_;
+  std::function<void()> on_room_, on_gone_;
+  std::vector<std::function<void()>> drain_calls_;
+};
+
+/// Ends with the last owner.
+class stream_of_session : public stream {
+ public:
+  stream_of_session(std::shared_ptr<shared_state> server, std::shared_ptr<session> of)
+      : server_(std::move(server)), session_(std::move(of)) {}
+  ~stream_of_session() override {
+    server_->post([of = std::move(session_)] { of->stream_end(); });
+  }
+  void write(std::string_view bytes) override { session_->stream_write(bytes); }
+  void end() override { session_->stream_end(); }
+  [[nodiscard]] std::size_t pending() const override { return session_->stream_pending(); }
+  void on_room(std::function<void()> call) override { session_->stream_calls(std::move(call), nullptr); }
+  void on_gone(std::function<void()> call) override { session_->stream_calls(nullptr, std::move(call)); }
+
+ private:
+  std::shared_ptr<shared_state> server_;
+  std::shared_ptr<session> session_;
+};
+
+class exchange_of_session : public exchange, public std::enable_shared_from_this<exchange_of_session> {
+ public:
+  exchange_of_session(request in, std::shared_ptr<shared_state> server, std::shared_ptr<session> of, std::uint64_t number)
+      : exchange(std::move(in)), server_(std::move(server)), session_(std::move(of)), number_(number) {}
+  ~exchange_of_session() override {
+    if (answered_) return;
+    server_->post([of = session_, number = number_, in = in, what = server_->how.refuse(500, "nobody answered", in)] {
+      if (of->expects(number)) of->send(in, {}, what);
+    });
+  }
+
+  void answer(response what) override {
+    if (answered_.exchange(true)) return;
+    server_->post([self = shared_from_this(), what = std::move(what)] {
+      if (self->session_->expects(self->number_)) self->session_->send(self->in, self->caller, what);
+    });
+  }
+  void answer_with_stream(response head, std::string ping, std::function<void(std::shared_ptr<stream>)> ready) override {
+    if (answered_.exchange(true)) return;
+    server_->post([self = shared_from_this(), head = std::move(head), ping = std::move(ping), ready = std::move(ready)] {
+      auto& of = *self->session_;
+      if (!of.expects(self->number_)) return;
+      if (self->server_->streams >= self->server_->how.limits.streams)
+        return of.send(self->in, self->caller,
+                       self->server_->how.refuse(503, "too many event streams; try again later", self->in));
+      of.begin_stream(self->in, self->caller, head, ping);
+      ready(std::make_shared<stream_of_session>(self->server_, self->session_));
+    });
+  }
+  void post(std::function<void()> call) override { server_->post(std::move(call)); }
+  void work(std::function<void()> call) override { asio::post(server_->pool, std::move(call)); }
+  void on_drain(std::function<void()> call) override {
+    server_->post([self = shared_from_this(), call = std::move(call)] {
+      if (self->session_->expects(self->number_)) self->session_->on_drain(call);
+    });
+  }
+
+ private:
+  std::shared_ptr<shared_state> server_;
+  std::shared_ptr<session> session_;
+  const std::uint64_t number_;
+  std::atomic<bool> answered_{false};
+};
+
+void session::body_read(const error_code& bad) {
+  if (closed_) return;
+  if (bad) return reading_failed(bad);
+  auto in = take_request();
+  if (!read_target(in.target, in)) return refuse(400, "the target of the request is malformed");
+  auto made = std::make_shared<exchange_of_session>(std::move(in), server_, shared_from_this(), number_);
+  asio::post(server_->pool, [server = server_, made = std::move(made)]() mutable { server->how.handle(std::move(made)); });
+}
+
+}  // namespace
+
+class http_server::impl {
+ public:
+  explicit impl(server_options how)
+      : shared_(std::make_shared<shared_state>(std::move(how))), acceptor_(shared_->io), pause_(shared_->io) {}
+
+  result<void> listen() {
+    error_code bad;
+    const auto& how = shared_->how;
+    const auto address = asio::ip::make_address(how.address, bad);
+    if (bad) return error{errc::invalid_argument, "\"" + how.address + "\" is no IP address"};
+    const tcp::endpoint where{address, how.port};
+    const auto failed = [&] {
+      return error{errc::io_error, "cannot listen at " + how.address + ":" + std::to_string(how.port) + ": " + bad.message()};
+    };
+    if (acceptor_.open(where.protocol(), bad)) return failed();
+    if (acceptor_.set_option(tcp::acceptor::reuse_address{true}, bad)) return failed();
+    if (acceptor_.bind(where, bad)) return failed();
+    if (acceptor_.listen(backlog, bad)) return failed();
+    port_ = acceptor_.local_endpoint(bad).port();
+    accept_next();
+    thread_ = std::thread{[shared = shared_] { shared->io.run(); }};
+    return {};
+  }
+
+  void drain() {
+    if (shared_->draining.exchange(true)) return;
+    shared_->post([this] {
+      for (const auto& each : all()) each->drain();
+    });
+  }
+
+  void stop() {
+    if (!thread_.joinable()) return;
+    shared_->draining = true;
+    shared_->pool.join();
+    shared_->post([this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+      for (const auto& each : all()) each->close();
+    });
+    shared_->stopped = true;
+    thread_.join();
+  }
+
+  std::shared_ptr<shared_state> shared_;
+  std::uint16_t port_ = 0;
+
+ private:
+  static constexpr int backlog = 4096;
+
+  /// A session may end while another is looked at.
+  std::vector<std::shared_ptr<session>> all() {
+    std::vector<std::shared_ptr<session>> out;
+    for (auto* each : shared_->sessions) {
+      if (auto held = each->weak_from_this().lock()) out.push_back(std::move(held));
+    }
+    return out;
+  }
+
+  void accept_next() {
+    acceptor_.async_accept([this](const error_code& bad, socket_type socket) {
+      if (bad == asio::error::operation_aborted || !acceptor_.is_open()) return;
+      if (bad) {  // no file descriptors left, most likely
+        pause_.expires_after(std::chrono::milliseconds{100});
+        return pause_.async_wait([this](const error_code& cancelled) {
+          if (!cancelled) accept_next();
+        });
+      }
+      ++shared_->accepted;
+      if (shared_->connections >= shared_->how.limits.connections) {
+        turn_away(socket);
+      } else {
+        std::make_shared<session>(shared_, std::move(socket))->wait_for_request();
+      }
+      accept_next();
+    });
+  }
+
+  static void turn_away(socket_type& socket) {
+    static constexpr std::string_view full =
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.write_some(asio::buffer(full), ignored);
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  acceptor_type acceptor_;
+  timer_type pause_;
+  std::thread thread_;
+};
+
+result<std::unique_ptr<http_server>> http_server::start(server_options how) {
+  auto made = std::make_unique<impl>(std::move(how));
+  if (auto listens = made->listen(); !listens) return listens.error();
+  return std::unique_ptr<http_server>(new http_server(std::move(made)));
+}
+
+http_server::http_server(std::unique_ptr<impl> held) : impl_(std::move(held)) {}
+http_server::~http_server() { stop(); }
+
+std::uint16_t http_server::port() const { return impl_->port_; }
+
+server_figures http_server::figures() const {
+  const auto& now = *impl_->shared_;
+  return {now.connections, now.requests, now.streams, now.accepted, now.answered};
+}
+
+void http_server::drain() { impl_->drain(); }
+bool http_server::draining() const { return impl_->shared_->draining; }
+
+bool http_server::wait_idle(std::chrono::milliseconds limit) {
+  const auto end = clock_type::now() + limit;
+  while (impl_->shared_->requests > 0) {
+    if (clock_type::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds{2});
+  }
+  return true;
+}
+
+void http_server::stop() { impl_->stop(); }
+
+}  // namespace perdure::tools::gateway

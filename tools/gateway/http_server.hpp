@@ -1,0 +1,70 @@
+// http_server: HTTP/1.1 over TCP. Reads requests, hands them to threads that may block, writes the answers back in order.
+//
+// Operation: one thread does all reading and writing; `handle` is called on one of `threads` others. A connection has one
+// request in hand at a time, so pipelined ones are answered in their order. What is malformed, too slow or over a limit is
+// answered here, in the form that `refuse` gives it.
+// Concurrency: any thread.
+// Limitations: plain HTTP, no TLS; one thread for all sockets, which is enough until about 100,000 requests a second.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "perdure/error.hpp"
+#include "tools/gateway/http.hpp"
+#include "tools/gateway/http_limits.hpp"
+
+namespace perdure::tools::gateway {
+
+/// One answered request, for the access log.
+struct access_record {
+  const request* in = nullptr;
+  std::string caller;
+  unsigned status = 0;
+  std::uint64_t bytes = 0;
+  std::chrono::microseconds took{0};
+};
+
+struct server_options {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;  ///< 0 = a free one
+  unsigned threads = 64;
+  http_limits limits;
+  std::function<void(std::shared_ptr<exchange>)> handle;
+  /// The body of an answer that the server itself gives. `target` may be empty: it was not read.
+  std::function<response(unsigned status, std::string_view message, const request& in)> refuse;
+  std::function<void(const access_record&)> access;  ///< may be empty; the server's thread
+};
+
+struct server_figures {
+  std::uint64_t connections = 0, requests = 0, streams = 0;  ///< now
+  std::uint64_t accepted = 0, answered = 0;                  ///< ever
+};
+
+class http_server {
+ public:
+  /// io_error, invalid_argument: cannot listen there.
+  [[nodiscard]] static result<std::unique_ptr<http_server>> start(server_options how);
+  ~http_server();
+
+  [[nodiscard]] std::uint16_t port() const;
+  [[nodiscard]] server_figures figures() const;
+  /// Tells everything that waits or streams that no more work is taken; from now on answers close their connections.
+  void drain();
+  [[nodiscard]] bool draining() const;
+  /// Until all requests are answered and all streams have ended; false when that takes longer.
+  bool wait_idle(std::chrono::milliseconds limit);
+  /// Closes all connections and ends the threads; what `handle` still does is waited for.
+  void stop();
+
+  class impl;
+
+ private:
+  explicit http_server(std::unique_ptr<impl> held);
+  std::unique_ptr<impl> impl_;
+};
+
+}  // namespace perdure::tools::gateway

@@ -1,0 +1,20 @@
+// Small texts of HTTP: dates, ids, header lines.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace perdure::tools::gateway {
+
+[[nodiscard]] std::string lower(std::string_view text);
+[[nodiscard]] std::string hex(std::uint64_t number);
+[[nodiscard]] std::uint64_t random_number();
+/// A client may name its request; only what is harmless in logs and headers.
+[[nodiscard]] bool fit_for_id(std::string_view text);
+/// "Sun, 06 Nov 1994 08:49:37 GMT" of now.
+[[nodiscard]] std::string http_date();
+/// Appends a header line. No line end gets into it, whatever a caller put there.
+void put_header(std::string& head, std::string_view name, std::string_view value);
+
+}  // namespace perdure::tools::gateway

@@ -1,0 +1,25 @@
+// The native API, /api/v1: what the command line can do, shaped as resources. Same JSON as the command line's --json.
+#pragma once
+
+#include "perdure/node.hpp"
+#include "tools/gateway/router.hpp"
+#include "tools/gateway/workflow_shelf.hpp"
+
+namespace perdure::tools::gateway {
+
+/// What the APIs work on; all outlive the router.
+struct api_parts {
+  node& engine;
+  workflow_shelf& shelf;
+  http_limits limits;
+};
+
+void add_workflow_routes(router& to, const api_parts& parts);
+void add_run_routes(router& to, const api_parts& parts);
+void add_run_event_routes(router& to, const api_parts& parts);
+void add_journal_routes(router& to, const api_parts& parts);
+
+/// The run that a route names by its id, when the caller may know of it; not_found otherwise.
+[[nodiscard]] result<run_summary> run_of(const api_parts& parts, const call& of);
+
+}  // namespace perdure::tools::gateway

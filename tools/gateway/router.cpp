@@ -1,0 +1,117 @@
+#include "tools/gateway/router.hpp"
+
+#include <algorithm>
+#include <exception>
+
+namespace perdure::tools::gateway {
+
+namespace {
+
+timestamp now() { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
+
+std::vector<std::string> segments(std::string_view pattern) {
+  request parsed;
+  static_cast<void>(read_target(pattern, parsed));
+  return parsed.path;
+}
+
+}  // namespace
+
+bool call::sees(std::string_view workflow) const {
+  if (!who.workflow.empty() && who.workflow != workflow) return false;
+  const auto slash = workflow.find('/');
+  return slash == std::string_view::npos || workflow.substr(0, slash) == who.tenant;
+}
+
+void router::add(std::string method, std::string_view pattern, right needs, handler does) {
+  routes_.push_back({std::move(method), segments(pattern), needs, std::move(does)});
+}
+
+void router::add_simple(std::string method, std::string_view pattern, right needs, simple_handler does) {
+  add(std::move(method), pattern, needs, [does = std::move(does)](const std::shared_ptr<call>& of) {
+    auto done = does(*of);
+    done ? of->answer(std::move(*done)) : of->fail(done.error());
+  });
+}
+
+void router::add_open(std::string_view path, std::function<response()> does) {
+  open_.emplace_back(segments(path), std::move(does));
+}
+
+bool router::fits(const route& which, const std::vector<std::string>& path) {
+  const auto same = [](const std::string& wanted, const std::string& given) {
+    return wanted.front() == '{' ? !given.empty() : wanted == given;
+  };
+  return std::equal(which.pattern.begin(), which.pattern.end(), path.begin(), path.end(), same);
+}
+
+std::optional<api_key> router::caller_of(const request& in) {
+  constexpr std::string_view scheme = "bearer ";
+  const auto* given = in.header("authorization");
+  if (given == nullptr || given->size() <= scheme.size()) return std::nullopt;
+  const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
+  if (!std::equal(scheme.begin(), scheme.end(), given->begin(), [&](char b, char a) { return same(a, b); })) return std::nullopt;
+  return keys_.check(std::string_view{*given}.substr(scheme.size()), now());
+}
+
+bool router::within_rate(const std::string& key) {
+  if (rate_ == 0) return true;
+  const auto at = std::chrono::steady_clock::now();
+  const auto most = static_cast<double>(rate_);
+  const std::lock_guard lock{mutex_};
+  auto& of = buckets_.try_emplace(key, bucket{most, at}).first->second;
+  of.tokens = std::min(most, of.tokens + std::chrono::duration<double>(at - of.at).count() * most);
+  of.at = at;
+  if (of.tokens < 1) return false;
+  of.tokens -= 1;
+  return true;
+}
+
+void router::take(const std::shared_ptr<exchange>& at) {
+  try {
+    dispatch(at);
+  } catch (const std::exception& wrong) {
+    at->answer(error_answer(at->in, {errc::internal, wrong.what()}));
+  }
+}
+
+void router::dispatch(const std::shared_ptr<exchange>& at) {
+  const auto& in = at->in;
+  const auto method = in.method == "HEAD" ? std::string_view{"GET"} : std::string_view{in.method};
+  const auto refuse = [&](unsigned status, std::string_view message) { at->answer(refusal(status, message, in)); };
+  for (const auto& [path, does] : open_) {
+    if (path != in.path) continue;
+    if (method == "GET") return at->answer(does());
+    auto out = refusal(405, in.method + " is not for this resource", in);
+    out.headers.push_back({"Allow", "GET, HEAD"});
+    return at->answer(std::move(out));
+  }
+  if (state_ == state::starting) return refuse(503, "the node is starting; try again soon");
+  if (state_ == state::closed) return at->answer(error_answer(in, 503, "shutting_down", "the node is stopping; try again later"));
+  auto who = caller_of(in);
+  if (!who) return refuse(401, "a valid key is needed: Authorization: Bearer pdr_…");
+  at->caller = who->id;
+  if (!within_rate(who->id)) return at->answer(error_answer(in, 429, "rate_limit_error", "too many requests with this key"));
+  std::string allowed;
+  for (const auto& each : routes_) {
+    if (!fits(each, in.path)) continue;
+    if (each.method != method) {
+      allowed += (allowed.empty() ? "" : ", ") + each.method;
+      continue;
+    }
+    if (!who->may.has(each.needs)) return refuse(403, "the key lacks the right to do this");
+    auto made = std::make_shared<call>();
+    for (std::size_t i = 0; i < each.pattern.size(); ++i) {
+      if (each.pattern[i].front() == '{') made->captured.push_back(in.path[i]);
+    }
+    made->at = at;
+    made->who = std::move(*who);
+    return each.does(made);
+  }
+  if (allowed.empty()) return refuse(404, "there is no such resource");
+  auto out = refusal(405, in.method + " is not for this resource", in);
+  out.headers.push_back({"Allow", allowed});
+  at->answer(std::move(out));
+}
+
+}  // namespace perdure::tools::gateway

@@ -1,0 +1,84 @@
+// router: which handler a request is for, who asks, and whether he may.
+//
+// Operation: routes are added, then `take` is called for every request on threads that may block. Health first; then
+// the key, the rate, the route, the right. Everything that fails is answered here.
+// Concurrency: any thread once all routes are there.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tools/gateway/answers.hpp"
+#include "tools/gateway/http_limits.hpp"
+#include "tools/gateway/keys.hpp"
+
+namespace perdure::tools::gateway {
+
+/// A request whose caller may make it.
+struct call {
+  std::shared_ptr<exchange> at;
+  api_key who;
+  std::vector<std::string> captured;  ///< what stood for the {…} of the route
+
+  [[nodiscard]] const request& in() const { return at->in; }
+  /// The tenant as the node knows it: empty for the default one.
+  [[nodiscard]] std::string tenant() const { return who.tenant == default_tenant ? std::string{} : who.tenant; }
+  /// Whether the caller may know of the workflow: it is the key's, and of a namespace that is shared or its tenant's own.
+  [[nodiscard]] bool sees(std::string_view workflow) const;
+  void answer(response what) const { at->answer(std::move(what)); }
+  void fail(const error& why) const { at->answer(error_answer(in(), why)); }
+};
+
+using handler = std::function<void(const std::shared_ptr<call>&)>;
+/// For handlers that have their answer when they return.
+using simple_handler = std::function<result<response>(const call&)>;
+
+class router {
+ public:
+  router(key_store& keys, const http_limits& limits) : keys_(keys), rate_(limits.rate_per_key) {}
+
+  /// `pattern` as "/api/v1/runs/{id}".
+  void add(std::string method, std::string_view pattern, right needs, handler does);
+  void add_simple(std::string method, std::string_view pattern, right needs, simple_handler does);
+  /// Answered without a key.
+  void add_open(std::string_view path, std::function<response()> does);
+
+  /// Until then, and again once `close` was called, requests other than those for health are answered 503.
+  void open() { state_ = state::open; }
+  void close() { state_ = state::closed; }
+  [[nodiscard]] bool is_open() const { return state_ == state::open; }
+
+  void take(const std::shared_ptr<exchange>& at);
+
+ private:
+  enum class state : std::uint8_t { starting, open, closed };
+  struct route {
+    std::string method;
+    std::vector<std::string> pattern;  ///< "{…}" takes any segment that is not empty
+    right needs = right::admin;
+    handler does;
+  };
+  struct bucket {
+    double tokens = 0;
+    std::chrono::steady_clock::time_point at{};
+  };
+  [[nodiscard]] static bool fits(const route& which, const std::vector<std::string>& path);
+  [[nodiscard]] std::optional<api_key> caller_of(const request& in);
+  [[nodiscard]] bool within_rate(const std::string& key);
+  void dispatch(const std::shared_ptr<exchange>& at);
+
+  key_store& keys_;
+  const std::uint64_t rate_;
+  std::vector<route> routes_;
+  std::vector<std::pair<std::vector<std::string>, std::function<response()>>> open_;
+  std::atomic<state> state_{state::starting};
+  std::mutex mutex_;
+  std::unordered_map<std::string, bucket> buckets_;  ///< by key, one for each valid key that ever came
+};
+
+}  // namespace perdure::tools::gateway

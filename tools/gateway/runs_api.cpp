@@ -1,0 +1,171 @@
+// /api/v1/runs: start, list, get, and the commands of one run.
+#include <charconv>
+
+#include "cluster/tenants.hpp"
+#include "tools/gateway/native_api.hpp"
+#include "tools/view/json_access.hpp"
+#include "tools/view/run_view.hpp"
+
+namespace perdure::tools::gateway {
+
+namespace {
+
+/// The header, checked; empty when there is none.
+result<std::string> idempotency_key(const request& in) {
+  const auto* key = in.header("idempotency-key");
+  if (key == nullptr) return std::string{};
+  if (key->empty() || key->size() > native_key_bytes) {
+    return error{errc::invalid_argument, "Idempotency-Key has 1 to " + std::to_string(native_key_bytes) + " bytes"};
+  }
+  return *key;
+}
+
+/// Seconds as a number, or a text as the command line takes it: 90s, 250ms, 15m, 2h, 1d.
+result<duration> read_timeout(const json::value& given) {
+  if (given.is_null()) return duration{0};
+  double amount = -1, seconds = 1;
+  if (given.is_number()) {
+    amount = given.to_number<double>();
+  } else if (given.is_string()) {
+    const std::string_view text = given.get_string();
+    const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), amount);
+    const auto unit = text.substr(static_cast<std::size_t>(rest - text.data()));
+    seconds = unit.empty() || unit == "s" ? 1
+              : unit == "ms"              ? 0.001
+              : unit == "m"               ? 60
+              : unit == "h"               ? 3600
+              : unit == "d"               ? 86400
+                                          : 0;
+    if (bad != std::errc{}) amount = -1;
+  }
+  if (!(amount > 0) || seconds == 0 || amount * seconds > 1e11)
+    return error{errc::invalid_argument, "\"timeout\" is a number of seconds, or a text like 90s, 250ms, 15m, 2h or 1d"};
+  return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
+}
+
+result<response> start_run(const api_parts& parts, const call& of) {
+  const auto body = json_body(of.in());
+  if (!body) return body.error();
+  if (auto known = only_members(*body, {"workflow", "version", "input", "timeout"}); !known) return known.error();
+  const auto key = idempotency_key(of.in());
+  if (!key) return key.error();
+  const auto timeout = read_timeout(value_of(*body, "timeout"));
+  if (!timeout) return timeout.error();
+  cluster::tenant_start what;
+  what.tenant = of.tenant();
+  what.workflow = text_of(*body, "workflow");
+  what.version = text_of(*body, "version");
+  if (what.workflow.empty()) return error{errc::invalid_argument, "\"workflow\" names the workflow to run"};
+  if (!of.sees(what.workflow)) return error{errc::workflow_unknown, "no workflow \"" + what.workflow + "\""};
+  what.input = payload{value_of(*body, "input")};
+  what.options.key = *key;
+  what.options.timeout = *timeout;
+  what.open_runs = parts.limits.open_runs_per_tenant;
+  auto started = cluster::start_for(parts.engine, what);
+  if (!started && started.error().code == errc::workflow_unknown)
+    return error{errc::workflow_unknown,
+                 "no workflow \"" + what.workflow + "\"" + (what.version.empty() ? "" : " " + what.version)};
+  if (!started) return started.error();
+  const auto run = cluster::summary_for(parts.engine, what.tenant, started->run.id());
+  if (!run) return run.error();
+  auto out = json_answer(cluster::to_wire(*run), started->fresh ? 201 : 200);
+  out.headers.push_back({"Location", "/api/v1/runs/" + run->id.str()});
+  return out;
+}
+
+result<response> list_runs(const api_parts& parts, const call& of) {
+  const auto& in = of.in();
+  cluster::tenant_query query;
+  const auto limit = number_parameter(in, "limit", 50, 1, page_runs);
+  if (!limit) return limit.error();
+  query.options.limit = *limit;
+  if (const auto* status = in.parameter("status")) {
+    query.options.status = cluster::status_from_name(*status);
+    if (!query.options.status) return error{errc::invalid_argument, "\"" + *status + "\" is no status of a run"};
+  }
+  if (const auto* workflow = in.parameter("workflow")) query.options.workflow = *workflow;
+  if (const auto* cursor = in.parameter("cursor")) query.options.cursor = *cursor;
+  if (const auto* order = in.parameter("order")) {
+    if (*order != "newest" && *order != "oldest") return error{errc::invalid_argument, "\"order\" is newest or oldest"};
+    query.options.newest_first = *order == "newest";
+  }
+  const auto after = time_parameter(in, "created_after");
+  if (!after) return after.error();
+  const auto before = time_parameter(in, "created_before");
+  if (!before) return before.error();
+  query.created_after = *after;
+  query.created_before = *before;
+  query.sees = [&](const std::string& workflow) { return of.sees(workflow); };
+  query.scan = page_scan;
+  const auto page = cluster::runs_for(parts.engine, of.tenant(), query);
+  if (!page) return page.error();
+  return json_answer(cluster::to_wire(*page));
+}
+
+result<response> show_run(const api_parts& parts, const call& of) {
+  const auto run = run_of(parts, of);
+  if (!run) return run.error();
+  run_view view;
+  const auto read = cluster::events_of(parts.engine, run->id, 0, [&](const run_event& event) {
+    view.add(event);
+    return true;
+  });
+  if (!read) return read.error();
+  return json_answer(view.show());
+}
+
+result<response> command_run(const api_parts& parts, const call& of, const std::string& verb,
+                             const std::vector<std::string_view>& members) {
+  const auto run = run_of(parts, of);
+  if (!run) return run.error();
+  auto body = json_body(of.in());
+  if (!body) return body.error();
+  if (auto known = only_members(*body, members); !known) return known.error();
+  const auto key = idempotency_key(of.in());
+  if (!key) return key.error();
+  (*body)["do"] = verb;
+  (*body)["run_id"] = run->id.str();
+  if (!key->empty()) (*body)["command_id"] = *key;
+  const auto command = cluster::command_from_wire(*body);
+  if (!command) return command.error();
+  if (verb == "fork" && command->from == 0)
+    return error{errc::invalid_argument, "\"from\" is the seq of the last event that both share"};
+  const auto done = cluster::carry_out(parts.engine, *command);
+  if (!done) return done.error();
+  json::object out{{"run_id", done->at("run_id")}, {"command", verb}, {"pending", false}};
+  if (verb == "retry") out.emplace("retry_of", run->id.str());
+  if (verb == "fork") out.emplace("fork_of", run->id.str());
+  auto answer = json_answer(out, verb == "retry" || verb == "fork" ? 201 : 200);
+  if (answer.status == 201) answer.headers.push_back({"Location", "/api/v1/runs/" + text_of(out, "run_id")});
+  return answer;
+}
+
+}  // namespace
+
+result<run_summary> run_of(const api_parts& parts, const call& of) {
+  const auto& text = of.captured[0];
+  const auto id = run_id::parse(text);
+  if (!id) return error{errc::not_found, "no run \"" + text + "\""};
+  auto found = cluster::summary_for(parts.engine, of.tenant(), *id);
+  if (found && !of.sees(found->workflow)) return error{errc::not_found, "no run " + text};
+  return found;
+}
+
+void add_run_routes(router& to, const api_parts& parts) {
+  to.add_simple("POST", "/api/v1/runs", right::run, [parts](const call& of) { return start_run(parts, of); });
+  to.add_simple("GET", "/api/v1/runs", right::read, [parts](const call& of) { return list_runs(parts, of); });
+  to.add_simple("GET", "/api/v1/runs/{id}", right::read, [parts](const call& of) { return show_run(parts, of); });
+  const auto add = [&](const std::string& verb, const std::vector<std::string_view>& members) {
+    to.add_simple("POST", "/api/v1/runs/{id}/" + verb, right::run,
+                  [parts, verb, members](const call& of) { return command_run(parts, of, verb, members); });
+  };
+  add("cancel", {"reason"});
+  add("pause", {});
+  add("resume", {});
+  add("retry", {"command_id"});
+  add("fork", {"from", "command_id"});
+  add("signal", {"name", "value", "command_id"});
+  add("respond", {"request_id", "value", "command_id"});
+}
+
+}  // namespace perdure::tools::gateway

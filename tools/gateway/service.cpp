@@ -1,0 +1,184 @@
+#include "tools/gateway/service.hpp"
+
+#include <arpa/inet.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/json_text.hpp"
+#include "tools/gateway/http_server.hpp"
+#include "tools/gateway/native_api.hpp"
+
+namespace perdure::tools::gateway {
+
+namespace {
+
+timestamp wall_clock() { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
+
+/// File descriptors that are not connections: the journal, documents, processes.
+constexpr std::size_t other_files = 512;
+
+/// Asks for all the files it may have; gives the connections that leaves room for.
+std::size_t raise_file_limit(std::size_t wanted) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return wanted;
+  if (files.rlim_cur < files.rlim_max) {
+    auto more = files;
+    more.rlim_cur = files.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &more) == 0) files = more;
+  }
+  if (files.rlim_cur == RLIM_INFINITY) return wanted;
+  const auto granted = static_cast<std::size_t>(files.rlim_cur);
+  return std::min(wanted, granted > 2 * other_files ? granted - other_files : granted / 2);
+}
+
+/// The path alone: queries hold signatures, and what follows a form's path is its token.
+std::string shown_path(const request& in) {
+  const auto path = in.target.substr(0, in.target.find('?'));
+  constexpr std::string_view form = "/v1/form/human_input/";
+  return path.starts_with(form) ? std::string{form} + "***" : core::valid_utf8(path);
+}
+
+std::string access_line(const access_record& what) {
+  return json_text(json::object{{"time", to_string(wall_clock())},
+                                {"request_id", what.in->id},
+                                {"peer", what.in->peer},
+                                {"key", what.caller.empty() ? json::value(nullptr) : json::value(what.caller)},
+                                {"method", core::valid_utf8(what.in->method)},
+                                {"path", shown_path(*what.in)},
+                                {"status", what.status},
+                                {"bytes", what.bytes},
+                                {"took_us", what.took.count()}});
+}
+
+}  // namespace
+
+class service::impl {
+ public:
+  explicit impl(service_options how)
+      : how_(std::move(how)), keys_(how_.data), router_(keys_, how_.limits),
+        shelf_({.data = how_.data,
+                .folder = how_.workflows,
+                .put_may_run_processes = how_.put_may_run_processes,
+                .put_may_call = how_.put_may_call,
+                .log = [this](std::string_view level, const std::string& text) { log(level, text); }}) {}
+  ~impl() { stop(); }
+
+  result<void> start() {
+    how_.limits.connections = raise_file_limit(how_.limits.connections);
+    router_.add_open("/healthz", [] { return json_answer(json::object{{"status", "ok"}}); });
+    router_.add_open("/readyz", [this] {
+      return router_.is_open() ? json_answer(json::object{{"status", "ready"}})
+                               : json_answer(json::object{{"status", "not ready"}}, 503);
+    });
+    server_options listener{.address = how_.address,
+                            .port = how_.port,
+                            .limits = how_.limits,
+                            .handle = [this](std::shared_ptr<exchange> at) { router_.take(at); },
+                            .refuse = refusal};
+    if (how_.access) listener.access = [write = how_.access](const access_record& what) { write(access_line(what)); };
+    auto listening = http_server::start(std::move(listener));
+    if (!listening) return listening.error();
+    server_ = std::move(*listening);
+
+    if (auto read = shelf_.prepare(); !read) return read;
+    node_options open;
+    open.data_dir = how_.data;
+    open.control_socket = true;
+    open.retention = how_.retention;
+    open.helper_program = how_.helper_program;
+    open.shutdown_timeout = how_.shutdown_time;
+    open.log = how_.log;
+    auto opened = node::open(std::move(open));
+    if (!opened) return opened.error();
+    engine_.emplace(std::move(*opened));
+    if (auto added = shelf_.attach(*engine_); !added) return added;
+    // Only whoever holds the directory makes its first key.
+    auto first = keys_.ensure_admin(how_.data, wall_clock());
+    if (!first) return first.error();
+    new_admin_key_ = std::move(*first);
+    const api_parts parts{*engine_, shelf_, how_.limits};
+    add_workflow_routes(router_, parts);
+    add_run_routes(router_, parts);
+    add_run_event_routes(router_, parts);
+    add_journal_routes(router_, parts);
+    router_.open();
+    return {};
+  }
+
+  void stop() {
+    if (!server_) return;
+    router_.close();
+    server_->drain();
+    if (!server_->wait_idle(idle_time)) log("warning", "some clients did not take their answers in time");
+    if (engine_) engine_->close();
+    server_->stop();
+    server_.reset();
+    engine_.reset();
+  }
+
+  [[nodiscard]] std::uint16_t port() const { return server_->port(); }
+  [[nodiscard]] const std::optional<std::filesystem::path>& new_admin_key() const { return new_admin_key_; }
+  void look_again() { shelf_.look_again(); }
+
+ private:
+  static constexpr std::chrono::milliseconds idle_time{2'000};
+
+  void log(std::string_view level, const std::string& text) const {
+    if (how_.log) how_.log({wall_clock(), level, text, {}, {}});
+  }
+
+  service_options how_;
+  key_store keys_;
+  router router_;
+  workflow_shelf shelf_;
+  std::optional<node> engine_;
+  std::unique_ptr<http_server> server_;
+  std::optional<std::filesystem::path> new_admin_key_;
+};
+
+result<std::unique_ptr<service>> service::start(service_options how) {
+  auto made = std::make_unique<impl>(std::move(how));
+  if (auto started = made->start(); !started) return started.error();
+  return std::unique_ptr<service>(new service(std::move(made)));
+}
+
+service::service(std::unique_ptr<impl> held) : impl_(std::move(held)) {}
+service::~service() = default;
+std::uint16_t service::port() const { return impl_->port(); }
+const std::optional<std::filesystem::path>& service::new_admin_key() const { return impl_->new_admin_key(); }
+void service::look_again() { impl_->look_again(); }
+void service::stop() { impl_->stop(); }
+
+std::string listen_address::url(std::uint16_t real_port) const {
+  const auto shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return "http://" + shown + ":" + std::to_string(real_port);
+}
+
+result<listen_address> read_listen_address(const std::string& text) {
+  const auto wrong = [&] {
+    return error{errc::invalid_argument, "\"" + text + "\" is no address to listen at; write 127.0.0.1:7400 or [::1]:7400"};
+  };
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) return wrong();
+  listen_address out;
+  const auto* end = text.data() + text.size();
+  const auto [rest, bad] = std::from_chars(text.data() + colon + 1, end, out.port);
+  if (bad != std::errc{} || rest != end) return wrong();
+  out.host = text.substr(0, colon);
+  if (out.host == "localhost") out.host = "127.0.0.1";
+  in_addr four{};
+  in6_addr six{};
+  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']') {
+    out.host = out.host.substr(1, out.host.size() - 2);
+    if (::inet_pton(AF_INET6, out.host.c_str(), &six) != 1) return wrong();
+    out.loopback = IN6_IS_ADDR_LOOPBACK(&six);
+    return out;
+  }
+  if (::inet_pton(AF_INET, out.host.c_str(), &four) != 1) return wrong();
+  out.loopback = (ntohl(four.s_addr) >> 24U) == 127;
+  return out;
+}
+
+}  // namespace perdure::tools::gateway

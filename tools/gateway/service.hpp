@@ -1,0 +1,65 @@
+// service: everything that `perdure serve` puts together: listener, keys, node, documents, APIs.
+//
+// Operation: the listener comes first, so that whoever looks sees a node that starts; then the node recovers, the documents
+// are registered, and the APIs open. Stopping goes the other way: new work is refused, streams are told, the node commits
+// and closes, and only then the listener.
+// Concurrency: one thread.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "perdure/node.hpp"
+#include "tools/gateway/http_limits.hpp"
+
+namespace perdure::tools::gateway {
+
+struct service_options {
+  std::filesystem::path data;
+  std::filesystem::path workflows;  ///< folder of documents; empty = none
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 7400;
+  http_limits limits;
+  bool put_may_run_processes = false, put_may_call = false;
+  std::chrono::milliseconds shutdown_time{10'000};
+  retention_options retention;
+  std::string helper_program;
+  std::function<void(const log_record&)> log;           ///< any thread
+  std::function<void(const std::string& line)> access;  ///< one JSON object a line; empty = no access log
+};
+
+class service {
+ public:
+  /// Serves when it returns. Errors as those of node::open; io_error: it cannot listen there, or there is no such folder.
+  [[nodiscard]] static result<std::unique_ptr<service>> start(service_options how);
+  ~service();
+
+  [[nodiscard]] std::uint16_t port() const;
+  /// Where the first key was written, when this start made it.
+  [[nodiscard]] const std::optional<std::filesystem::path>& new_admin_key() const;
+  /// Reads what changed in the folder of documents.
+  void look_again();
+  /// Within `shutdown_time` and two seconds, unless the disk hangs.
+  void stop();
+
+  class impl;
+
+ private:
+  explicit service(std::unique_ptr<impl> held);
+  std::unique_ptr<impl> impl_;
+};
+
+struct listen_address {
+  std::string host;  ///< an IP address
+  std::uint16_t port = 0;
+  bool loopback = false;
+  [[nodiscard]] std::string url(std::uint16_t real_port) const;
+};
+/// "127.0.0.1:7400", "[::1]:0", "localhost:7400". invalid_argument.
+[[nodiscard]] result<listen_address> read_listen_address(const std::string& text);
+
+}  // namespace perdure::tools::gateway

@@ -1,0 +1,177 @@
+#include "tools/gateway/workflow_shelf.hpp"
+
+#include <algorithm>
+
+namespace perdure::tools::gateway {
+
+namespace {
+
+bool is_document(const std::filesystem::path& file) {
+  const auto ending = file.extension();
+  return file.filename().string().front() != '.' && (ending == ".yaml" || ending == ".yml" || ending == ".json");
+}
+
+/// A workflow's namespace; that of names without one is "default".
+std::string space_of(const std::string& workflow) {
+  const auto slash = workflow.find('/');
+  return slash == std::string::npos ? "default" : workflow.substr(0, slash);
+}
+
+}  // namespace
+
+std::map<std::filesystem::path, workflow_shelf::file_state> workflow_shelf::look() const {
+  std::map<std::filesystem::path, file_state> out;
+  if (how_.folder.empty()) return out;
+  std::error_code bad;
+  for (const auto& each : std::filesystem::directory_iterator(how_.folder, bad)) {
+    if (!is_document(each.path()) || !each.is_regular_file(bad)) continue;
+    const auto size = each.file_size(bad);
+    const auto changed = each.last_write_time(bad);
+    if (!bad) out.emplace(each.path(), file_state{size, changed});
+  }
+  return out;
+}
+
+std::optional<cluster::document> workflow_shelf::read(const std::filesystem::path& file) {
+  const auto text = cluster::read_document_file(file);
+  auto read = text ? reader_.read(*text, file.string()) : result<cluster::document>{text.error()};
+  if (read) return std::move(*read);
+  how_.log("warning", "refused: " + read.error().message);
+  return std::nullopt;
+}
+
+result<void> workflow_shelf::prepare() {
+  const std::lock_guard lock{mutex_};
+  std::error_code bad;
+  if (!how_.folder.empty() && !std::filesystem::is_directory(how_.folder, bad))
+    return error{errc::io_error, how_.folder.string() + ": no such folder of workflows"};
+  seen_ = look();
+  std::map<std::pair<std::string, std::string>, std::string> files;
+  for (const auto& [file, state] : seen_) {
+    auto one = read(file);
+    if (!one) continue;
+    const auto [first, fresh] = files.emplace(std::pair{one->name, one->version}, file.string());
+    if (!fresh) {
+      how_.log("warning", "refused: " + file.string() + ": " + first->second + " is " + one->name + " " + one->version + " too");
+      continue;
+    }
+    of_folder_.push_back(std::move(*one));
+  }
+  auto all = cluster::documents_to_register(how_.data, reader_, of_folder_);
+  if (!all) {
+    // One of them differs from what unfinished runs were started with: each is tried by itself.
+    std::vector<cluster::document> good;
+    for (auto& each : of_folder_) {
+      const auto alone = cluster::documents_to_register(how_.data, reader_, {each});
+      if (alone) {
+        good.push_back(std::move(each));
+      } else {
+        how_.log("warning", "refused: " + alone.error().message);
+      }
+    }
+    of_folder_ = std::move(good);
+    all = cluster::documents_to_register(how_.data, reader_, of_folder_);
+  }
+  if (!all) return all.error();
+  to_register_ = std::move(*all);
+  return {};
+}
+
+result<void> workflow_shelf::attach(node& engine) {
+  const std::lock_guard lock{mutex_};
+  engine_ = &engine;
+  for (const auto& each : of_folder_) {
+    if (auto kept = cluster::keep_document(how_.data, each); !kept) return kept;
+  }
+  for (const auto& each : to_register_) {
+    if (auto added = engine.add(each.definition); !added) return added;
+    shelved_[{each.name, each.version}] = {each.text, each.content};
+  }
+  to_register_.clear();
+  of_folder_.clear();
+  return {};
+}
+
+result<void> workflow_shelf::take(const cluster::document& what) {
+  for (const auto& each : cluster::workflows_of(*engine_)) {
+    if (each.name != what.name || each.version != what.version || each.hash == what.definition.hash()) continue;
+    return error{errc::already_exists, what.file + ": differs from " + what.name + " " + what.version +
+                                           " as it is registered; give it another version"};
+  }
+  if (auto kept = cluster::keep_document(how_.data, what); !kept) return kept;
+  if (auto added = engine_->add(what.definition); !added) return added;
+  shelved_[{what.name, what.version}] = {what.text, what.content};
+  return {};
+}
+
+void workflow_shelf::look_again() {
+  const std::lock_guard lock{mutex_};
+  auto now = look();
+  for (const auto& [file, state] : now) {
+    const auto before = seen_.find(file);
+    if (before != seen_.end() && before->second == state) continue;
+    const auto one = read(file);
+    if (!one) continue;
+    const auto taken = take(*one);
+    how_.log(taken ? "info" : "warning", taken ? file.string() + ": " + one->name + " " + one->version + " is registered"
+                                               : "refused: " + taken.error().message);
+  }
+  seen_ = std::move(now);
+}
+
+result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text, const std::string& space,
+                                                        const std::string& name) {
+  const std::lock_guard lock{mutex_};
+  const std::string file = "document";
+  auto reach = reader_.reach(text, file);
+  if (!reach) return reach.error();
+  if (reach->processes && !how_.put_may_run_processes) {
+    return error{errc::invalid_argument,
+                 "a document put over HTTP may not run shells, scripts or containers here; the node's operator can allow it"};
+  }
+  if (reach->calls && !how_.put_may_call) {
+    return error{errc::invalid_argument,
+                 "a document put over HTTP may call functions of its own only here; the node's operator can allow more"};
+  }
+  if (reach->resources)
+    return error{errc::invalid_argument, "a document put over HTTP may not name files or addresses of schemas and scripts"};
+  if (reach->events) {
+    return error{errc::invalid_argument,
+                 "a document put over HTTP may not emit or listen to events, nor have a schedule: those are the whole node's, "
+                 "not kept apart by tenant"};
+  }
+  if (reach->secrets) return error{errc::invalid_argument, "a document put over HTTP may not use secrets of the machine"};
+  for (const auto& each : reach->namespaces) {
+    if (each == space || each == "default") continue;
+    return error{errc::invalid_argument, "it runs a workflow of the namespace \"" + each + "\", which is not its own"};
+  }
+  auto read = reader_.read(text, file, how_.data);
+  if (!read) return read.error();
+  if (space_of(read->name) != space) {
+    return error{errc::invalid_argument, "this key puts documents of the namespace \"" + space + "\" only; the document has \"" +
+                                             space_of(read->name) + "\""};
+  }
+  if (!name.empty() && read->name != name)
+    return error{errc::conflict, "the document is called " + read->name + ", the resource " + name};
+  const auto is_same = [&](const cluster::workflow_facts& each) {
+    return each.name == read->name && each.version == read->version;
+  };
+  const auto before = cluster::workflows_of(*engine_);
+  const bool fresh = std::none_of(before.begin(), before.end(), is_same);
+  if (auto taken = take(*read); !taken) return taken.error();
+  return put_outcome{{read->name, read->version, read->definition.hash(), true}, fresh};
+}
+
+std::optional<std::string> workflow_shelf::text_of(const std::string& name, const std::string& version) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = shelved_.find({name, version});
+  return found == shelved_.end() ? std::nullopt : std::optional{found->second.text};
+}
+
+std::shared_ptr<const json::value> workflow_shelf::content_of(const std::string& name, const std::string& version) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = shelved_.find({name, version});
+  return found == shelved_.end() ? nullptr : found->second.content;
+}
+
+}  // namespace perdure::tools::gateway
