@@ -95,12 +95,18 @@ void timeline::keep(std::size_t most) {
 
 void timeline_reader::note(row& of, const std::string& status, std::uint32_t attempts, bool failed, timestamp at) {
   const auto now = doing_of(status);
+  const bool first = of.spans.empty();
   const bool ends = of.open && !now;
   const bool again = now && attempts > of.attempts && of.attempts > 0;
   // What retries has failed already; between the end of its pause and its next try it may look ended for a moment.
   if (failed && of.open && of.status != "retrying" && (again || ends || status == "retrying")) of.failures.push_back(at);
-  if (of.spans.empty()) of.from = at;
-  if (now && (!of.open || of.spans.back().what != *now || again)) {
+  if (first) of.from = at;
+  if (first && !now) {
+    // It began and ended in one event: a span without length, so that it has its place and its end.
+    of.spans.push_back({doing::running, at, at, std::max(attempts, 1U)});
+    close_at(of, at);
+    if (failed && status != "cancelled") of.failures.push_back(at);
+  } else if (now && (!of.open || of.spans.back().what != *now || again)) {
     close_at(of, at);
     of.spans.push_back({*now, at, at, std::max(attempts, 1U)});
   } else if (ends) {

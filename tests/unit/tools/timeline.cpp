@@ -182,6 +182,39 @@ TEST_CASE("tasks of a document stand under the tasks they are part of, and a try
   CHECK(read.rows[1].failures.size() <= 1);
 }
 
+TEST_CASE("a task that begins and ends in one event stands where it was, with no length") {
+  // It had neither span nor end: "-20785d 23h", no bar, the end of 1970, and a beginning that moved with each later event.
+  story of;
+  of.start();
+  turn first{.activation = 1, .attempt = 1};
+  first.outputs = {scope(output_kind::scope_start, 1, "/do/0/before"), scope(output_kind::scope_end, 1, "/do/0/before"),
+                   scope(output_kind::scope_start, 2, "/do/1/wrong"), scope(output_kind::scope_end, 2, "/do/1/wrong"),
+                   scope(output_kind::scope_start, 3, "/do/2/after")};
+  first.outputs[3].error = failure{.code = "runtime", .message = "no"};
+  of.at(2s, first);
+  turn last{.activation = 1, .attempt = 1, .finished = true};
+  last.outputs = {scope(output_kind::scope_end, 3, "/do/2/after")};
+  of.at(8s, last);
+  of.at(8s, run_ended{.status = run_status::succeeded});
+  const auto read = of.read(8s);
+  REQUIRE(read.rows.size() == 3);
+  CHECK(read.rows[0].name == "before");
+  CHECK(read.rows[0].status == "succeeded");
+  CHECK(read.rows[0].from == of.begin + 2s);
+  CHECK(read.rows[0].to == of.begin + 2s);
+  CHECK(lengths(read.rows[0]) == spans{{doing::running, 0s}});
+  CHECK_FALSE(read.rows[0].open);
+  CHECK(read.rows[0].failures.empty());
+  CHECK(read.rows[1].name == "wrong");
+  CHECK(read.rows[1].failures == std::vector<timestamp>{of.begin + 2s});
+  CHECK(read.rows[2].name == "after");
+  CHECK(lengths(read.rows[2]) == spans{{doing::running, 6s}});
+  const auto text = cli::render_timeline(read, 100);
+  CHECK(text.find('-') == std::string::npos);
+  const auto line = text.substr(text.find("before"));
+  CHECK(line.substr(0, line.find('\n')).find("▏") != std::string::npos);
+}
+
 TEST_CASE("when there are more rows than wanted, failed and open ones stay, then the longest, and the rest is counted") {
   timeline what;
   what.whole = {.name = "run", .status = "running", .to = timestamp{100s}, .open = true};
