@@ -2,6 +2,7 @@
 #include "cluster/documents.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,11 +55,19 @@ result<void> sync_directory(const std::filesystem::path& path) {
   return {};
 }
 
+/// For this user alone, as the journal is: documents may hold what is nobody else's business.
+result<void> private_directory(const std::filesystem::path& path) {
+  if (::mkdir(path.c_str(), 0700) == 0) return {};
+  if (errno != EEXIST) return system_error(path);
+  ::chmod(path.c_str(), 0700);  // one of an older version; where that is refused it is as it was
+  return {};
+}
+
 /// The file appears under its name whole, or not at all.
 result<void> write_durably(const std::filesystem::path& path, const std::string& text) {
   auto fresh = path;
   fresh += ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return system_error(fresh);
   bool good = true;
   for (std::size_t at = 0; good && at < text.size();) {
@@ -140,15 +149,23 @@ result<document> find_document(const std::filesystem::path& data, document_reade
   auto text = read_document_file(file_or_name);
   if (text) return reader.read(*text, file_or_name);
   if (text.error().code != errc::not_found) return text.error();
-  for (auto& each : kept_documents(data, reader)) {
+  std::vector<error> unread;
+  for (auto& each : kept_documents(data, reader, &unread)) {
     if (each.name == file_or_name) return std::move(each);
   }
-  return error{errc::not_found, file_or_name + ": no such file, and no document of that name ran in " + data.string()};
+  auto why = file_or_name + ": no such file, and no document of that name ran in " + data.string();
+  for (const auto& each : unread) why += "; " + unread_document(each);
+  return error{errc::not_found, why};
 }
 
 result<void> keep_document(const std::filesystem::path& data, const document& what) {
   const auto path = path_of(data, what);
   std::error_code bad;
+  std::filesystem::create_directories(data, bad);
+  if (bad) return error{errc::io_error, data.string() + ": " + bad.message()};
+  for (const auto& folder : {data / "documents", path.parent_path()}) {
+    if (auto made = private_directory(folder); !made) return made;
+  }
   if (std::filesystem::exists(path, bad)) {
     if (kept_folder(path) != what.folder) {
       if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
@@ -157,26 +174,32 @@ result<void> keep_document(const std::filesystem::path& data, const document& wh
     std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), bad);
     return {};
   }
-  std::filesystem::create_directories(path.parent_path(), bad);
-  if (bad) return error{errc::io_error, path.parent_path().string() + ": " + bad.message()};
   if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
   if (auto written = write_durably(path, what.text); !written) return written;
   if (auto synced = sync_directory(path.parent_path().parent_path()); !synced) return synced;
   return sync_directory(data);
 }
 
-std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader) {
+std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader, std::vector<error>* unread) {
   std::vector<document> out;
   for (const auto& file : kept_files(data)) {
     const auto text = read_document_file(file.path);
-    if (!text) continue;
-    if (auto read = reader.read(*text, file.path.string(), kept_folder(file.path))) out.push_back(std::move(*read));
+    auto read = text ? reader.read(*text, file.path.string(), kept_folder(file.path)) : result<document>{text.error()};
+    if (read) {
+      out.push_back(std::move(*read));
+    } else if (unread != nullptr) {
+      unread->push_back(read.error());
+    }
   }
   return out;
 }
 
+std::string unread_document(const error& why) {
+  return "a kept document cannot be read: " + why.message.substr(0, why.message.find('\n'));
+}
+
 result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
-                                                    const std::vector<document>& also) {
+                                                    const std::vector<document>& also, std::vector<error>* unread) {
   using name_and_version = std::pair<std::string, std::string>;
   // By name and version, the newest first; those of `also` are the newest of all.
   std::map<name_and_version, std::vector<document>> versions;
@@ -186,7 +209,7 @@ result<std::vector<document>> documents_to_register(const std::filesystem::path&
       return error{errc::already_exists, each.file + ": " + each.name + " " + each.version + " is given twice"};
     versions[{each.name, each.version}].push_back(each);
   }
-  for (auto& each : kept_documents(data, reader)) {
+  for (auto& each : kept_documents(data, reader, unread)) {
     auto& known = versions[{each.name, each.version}];
     const auto same = [&](const document& other) { return other.definition.hash() == each.definition.hash(); };
     if (std::none_of(known.begin(), known.end(), same)) known.push_back(std::move(each));

@@ -81,13 +81,18 @@ class document_reader {
 /// Durable when it returns. Nothing is done when it is there already.
 [[nodiscard]] result<void> keep_document(const std::filesystem::path& data, const document& what);
 
-/// All documents that are kept and can be read; the newest first.
-[[nodiscard]] std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader);
+/// All documents that are kept and can be read; the newest first. `unread`: why the others cannot.
+[[nodiscard]] std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader,
+                                                   std::vector<error>* unread = nullptr);
+/// The first line of why a kept document cannot be read, as a sentence.
+[[nodiscard]] std::string unread_document(const error& why);
 
 /// What a node that opens the directory registers: the kept documents, and `also`. Of several with the same name and
 /// version, the one that unfinished runs use, else that of `also`, else the newest. conflict: unfinished runs use another
 /// text under the name and version of one of `also`. already_exists: two of `also` have the same name and version.
+/// `unread`: why kept documents cannot be read; runs of them wait.
 [[nodiscard]] result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
-                                                                  const std::vector<document>& also);
+                                                                  const std::vector<document>& also,
+                                                                  std::vector<error>* unread = nullptr);
 
 }  // namespace perdure::cluster

@@ -48,6 +48,42 @@ TEST_CASE("a schema with references and patterns is checked by a worker, before 
   CHECK(invalid.err.find("not a JSON Schema of draft 7") != std::string::npos);
 }
 
+TEST_CASE("documents are kept for their owner alone, also where an older version kept them for everybody") {
+  const workplace here;
+  const auto mode_of = [](const std::filesystem::path& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? info.st_mode & 0777U : 0U;
+  };
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  REQUIRE(here.call({"run", file}).code == 0);
+  const auto kept = here.path("data") / "documents";
+  CHECK(mode_of(kept) == 0700);
+  for (const auto& each : std::filesystem::recursive_directory_iterator(kept))
+    CHECK(mode_of(each.path()) == (each.is_directory() ? 0700U : 0600U));
+  std::filesystem::permissions(kept, std::filesystem::perms{0755});
+  REQUIRE(here.call({"run", file}).code == 0);
+  CHECK(mode_of(kept) == 0700);
+}
+
+TEST_CASE("a kept document that cannot be read is told, not passed over") {
+  const workplace here;
+  const auto file = here.document("d", "  - a:\n      set: {x: 1}\n");
+  const auto first = here.call({"run", file, "--json"});
+  REQUIRE(first.code == 0);
+  CHECK(first.err.empty());
+  for (const auto& each : std::filesystem::recursive_directory_iterator(here.path("data") / "documents"))
+    if (each.path().extension() == ".yaml") std::ofstream{each.path()} << "document: [\n";
+  const auto told = [](const test::program_result& done) {
+    return done.err.find("a kept document cannot be read") != std::string::npos && done.err.find("1.0.0-") != std::string::npos;
+  };
+  const auto named = here.call({"run", "d"});
+  CHECK(named.code == 1);
+  CHECK(told(named));
+  const auto other = here.call({"run", here.document("e", "  - a:\n      set: {x: 1}\n")});
+  CHECK(other.code == 0);
+  CHECK(told(other));
+}
+
 TEST_CASE("a schema that would keep a process busy for ever, or take it down, ends in an error") {
   const workplace here;
   const std::vector<std::pair<std::string, std::string>> hostile{

@@ -6,6 +6,7 @@
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/times.hpp"
 
 namespace perdure::tools::cli {
 
@@ -60,7 +61,8 @@ std::function<void(const log_record&)> log_writer(const std::string& level, bool
 
 result<std::unique_ptr<node_client>> node_client::open(node_client_options options) {
   cluster::document_reader reader{options.data};
-  auto documents = cluster::documents_to_register(options.data, reader, options.also);
+  std::vector<error> unread;
+  auto documents = cluster::documents_to_register(options.data, reader, options.also, &unread);
   if (!documents) return documents.error();
   node_options how;
   how.data_dir = options.data;
@@ -69,6 +71,10 @@ result<std::unique_ptr<node_client>> node_client::open(node_client_options optio
   std::error_code ignored;
   how.helper_program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
   how.log = log_writer(options.log_level, options.log_json);
+  for (const auto& each : unread) {
+    const auto what = cluster::unread_document(each) + "; its runs wait";
+    how.log({wall_clock(), "warning", what, {}, {}});
+  }
   auto opened = node::open(std::move(how));
   if (!opened) return opened.error();
   // Before a run of it can start, a document is kept: else a run that outlives this process would not find it.
