@@ -79,6 +79,7 @@ TEST_CASE("a kept document that cannot be read is told, not passed over") {
   const auto named = here.call({"run", "d"});
   CHECK(named.code == 1);
   CHECK(told(named));
+  CHECK(told(here.call({"journal", "replay", test::text_of(first.json().at("run_id"))})));
   const auto other = here.call({"run", here.document("e", "  - a:\n      set: {x: 1}\n")});
   CHECK(other.code == 0);
   CHECK(told(other));

@@ -36,6 +36,20 @@ TEST_CASE("help and version are fine, wrong usage is 2") {
                                                                  {"runs", "list", "--data", ""},
                                                                  {"runs", "list", "--status", "happy"},
                                                                  {"runs", "wait"},
+                                                                 {"runs", "dance"},
+                                                                 {"journal"},
+                                                                 {"journal", "verify", "--anchor", ""},
+                                                                 {"run", "d.yaml", "--key", ""},
+                                                                 {"run", "d.yaml", "--input", ""},
+                                                                 {"run", "d.yaml", "--timeout", "0"},
+                                                                 {"run", "d.yaml", "--keep-runs", ""},
+                                                                 {"run", "d.yaml", "--keep-runs", "-1"},
+                                                                 {"run", "d.yaml", "--keep-runs", "0xff"},
+                                                                 {"run", "d.yaml", "--keep-runs", "99999999999999999999999"},
+                                                                 {"runs", "show", "0", "--timeline", "--rows", "-1"},
+                                                                 {"runs", "wait", "--all", "--timeout", "0"},
+                                                                 {"journal", "replay", "--all", "--until", "3"},
+                                                                 {"journal", "replay", "0", "--ended"},
                                                                  {"journal", "replay"}}) {
     const auto done = here.run(wrong);
     CHECK(done.code == 2);
@@ -43,6 +57,39 @@ TEST_CASE("help and version are fine, wrong usage is 2") {
     CHECK_FALSE(done.err.empty());
   }
   CHECK(has(here.run({"dance"}).err, "dance"));
+  CHECK(has(here.run({"runs", "dance"}).err, "\"runs dance\""));
+}
+
+TEST_CASE("with --json wrong usage is an object too, whatever of the line is wrong") {
+  const workplace here;
+  for (const auto& wrong : std::vector<std::vector<std::string>>{{"runs", "list", "--limit", "0", "--json"},
+                                                                 {"runs", "show", "--json"},
+                                                                 {"runs", "list", "--json", "--nonsense"},
+                                                                 {"runs", "dance", "--json"},
+                                                                 {"--json"}}) {
+    const auto done = here.run(wrong);
+    CHECK(done.code == 2);
+    CHECK(payload::parse_text(done.err).value().value().at("error").at("code") == "invalid_argument");
+  }
+}
+
+TEST_CASE("a document that cannot be read does not keep the others from being checked") {
+  const workplace here;
+  const auto good = here.document("good", "  - a:\n      set: {x: 1}\n");
+  const auto bad = here.document("bad", "  - a:\n      dance: {x: 1}\n");
+  const auto plain = here.run({"validate", good, "gone.yaml", bad});
+  CHECK(plain.code == 1);
+  CHECK(has(plain.out, "good.yaml: valid"));
+  CHECK(has(plain.err, "gone.yaml: no such file"));
+  CHECK(has(plain.err, "bad.yaml:4:7:"));
+  const auto machine = here.run({"validate", good, "gone.yaml", bad, "--json"});
+  CHECK(machine.code == 1);
+  CHECK(machine.json().at("ok") == false);
+  const auto files = machine.json().at("files");
+  REQUIRE(files.as_array().size() == 3);
+  CHECK(files.at(0).at("valid") == true);
+  CHECK(files.at(1).at("problems").at(0).at("kind") == "unreadable");
+  CHECK(files.at(2).at("problems").at(0).at("line") == 4);
 }
 
 TEST_CASE("text that is not UTF-8 is refused where it comes in") {
@@ -168,6 +215,7 @@ TEST_CASE("a directory that another process holds can be looked at, and refuses 
   const auto refused = here.call({"run", file});
   CHECK(refused.code == 1);
   CHECK(has(refused.err, here.data()));
+  CHECK(has(refused.err, "perdure runs wait"));
   CHECK(here.call({"runs", "list"}).code == 0);
   CHECK(here.call({"journal", "verify"}).code == 0);
   const auto id = text_of(here.call({"runs", "list", "--json"}).json().at("runs").at(0).at("run_id"));
@@ -188,6 +236,11 @@ TEST_CASE("output that cannot be written is a failure, a reader that went away i
   CHECK(has(test::slurp(here.path("err")), "standard output"));
   CHECK(shell("| true 2> " + here.path("err").string()) == 0);
   CHECK(test::slurp(here.path("err")).empty());
+  CHECK(std::system(("\"$PERDURE_BINARY\" --help > /dev/full 2> " + here.path("err").string()).c_str()) != 0);
+  CHECK(has(test::slurp(here.path("err")), "standard output"));
+  for (const auto& command : std::vector<std::vector<std::string>>{{"runs", "show", "0", "--svg", here.path("no/x").string()},
+                                                                   {"journal", "export", "--output", here.path("no/x").string()}})
+    CHECK(has(here.call(command).err, "No such file or directory"));
 }
 
 TEST_CASE("files without end are refused by their limit, not read until memory is used up") {

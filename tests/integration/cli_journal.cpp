@@ -141,6 +141,32 @@ TEST_CASE("replay with a changed document says where code and journal part, with
   CHECK(has(plain.out, "parts at seq"));
 }
 
+TEST_CASE("replay says what of it was not looked at, instead of agreeing") {
+  const workplace here;
+  const auto run = run_once(here, two_tasks(here));
+  const auto tasks = "  - first:\n      run: {shell: {command: echo 1}}\n";
+  for (const auto& file : {here.document("pair", tasks, "2.0.0"), here.document("other", tasks)}) {
+    const auto one = here.call({"journal", "replay", run, "--document", file});
+    CHECK(one.code == 1);
+    CHECK_FALSE(has(one.out, "agree"));
+    CHECK(has(one.err, "pair 1.0.0"));
+    CHECK(has(one.err, file.find("other") == std::string::npos ? "pair 2.0.0" : "other 1.0.0"));
+    CHECK(here.call({"journal", "replay", "--all", "--ended", "--document", file}).code == 1);
+  }
+  CHECK(here.call({"journal", "replay", "--all", "--ended", "--document", two_tasks(here)}).code == 0);
+  const auto beyond = here.call({"journal", "replay", run, "--until", "99"});
+  CHECK(beyond.code == 1);
+  CHECK(has(beyond.err, "no event 99; its events are 1 to "));
+}
+
+TEST_CASE("records asked for beyond the journal's end are not an empty journal") {
+  const workplace here;
+  run_once(here, two_tasks(here));
+  const auto beyond = here.call({"journal", "show", "--from", "99999"});
+  CHECK(has(beyond.out, "99999"));
+  CHECK_FALSE(has(beyond.out, "empty"));
+}
+
 TEST_CASE("a run whose code is not here is rebuilt, and said to be unchecked") {
   const workplace here;
   const auto run = run_once(here, two_tasks(here));

@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <bit>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <thread>
 #include <vector>
@@ -45,9 +47,12 @@ double latencies::quantile(double which) const {
 result<scratch_directory> scratch_directory::make(const std::filesystem::path& parent) {
   std::error_code bad;
   const auto below = parent.empty() ? std::filesystem::temp_directory_path(bad) : parent;
-  std::filesystem::create_directories(below, bad);
+  // It is not made: what a bench does not leave behind it must not begin with.
+  if (bad || !std::filesystem::is_directory(below, bad))
+    return error{errc::not_found, (below.empty() ? "the temporary directory" : below.string()) + ": no such directory"};
   auto path = (below / ("perdure-bench-" + std::string(6, 'X'))).string();
-  if (::mkdtemp(path.data()) == nullptr) return error{errc::io_error, "cannot make a directory in " + below.string()};
+  if (::mkdtemp(path.data()) == nullptr)
+    return error{errc::io_error, "cannot make a directory in " + below.string() + ": " + std::strerror(errno)};
   return scratch_directory{path};
 }
 

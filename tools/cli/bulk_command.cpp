@@ -95,7 +95,10 @@ int act_on_many(const common_options& common, const bulk_command& how, const clu
     if (common.json) {
       put_json(to_wire(*plan, {}, what.what, how.dry_run));
     } else {
-      put_line((how.dry_run ? "would " : "nothing to ") + what.what + (plan->eligible == 0 ? "" : " " + runs(plan->eligible)) +
+      put_line((how.dry_run ? "would " : "nothing to ") + what.what +
+               (plan->eligible > 0 ? " " + runs(plan->eligible)
+                : how.dry_run      ? " nothing"
+                                   : "") +
                "; " + runs(plan->matched) + (plan->matched == 1 ? " fits" : " fit") + " the selection");
       if (plan->eligible > 0) show_plan(*plan);
     }

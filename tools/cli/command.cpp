@@ -5,8 +5,11 @@
 #include <CLI/Formatter.hpp>
 
 #include <array>
+#include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 
@@ -97,7 +100,7 @@ int fail(const common_options& options, const error& why, int exit_code) {
   if (options.json) {
     note(json_text(json::object{{"error", cluster::to_wire(why)}}));
   } else {
-    note("perdure: " + why.message);
+    note("perdure: " + printable_lines(why.message));
   }
   return exit_code;
 }
@@ -131,6 +134,14 @@ result<json::value> read_json_argument(const std::string& argument, std::string_
   return value;
 }
 
+result<duration> read_time_limit(const std::string& text, std::string_view option) {
+  auto limit = read_duration(text, option);
+  if (limit && *limit == duration{0})
+    return error{errc::invalid_argument,
+                 std::string{option} + ": \"" + text + "\" is no time limit; without the option there is none"};
+  return limit;
+}
+
 result<duration> read_duration(const std::string& text, std::string_view option) {
   double amount = 0;
   const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), amount);
@@ -148,14 +159,21 @@ result<duration> read_duration(const std::string& text, std::string_view option)
   return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
 }
 
-std::function<std::string(const std::string&)> whole_number(std::uint64_t least, std::uint64_t most) {
-  return [least, most](const std::string& text) -> std::string {
+std::function<std::string(std::string)> whole_number(std::uint64_t least, std::uint64_t most) {
+  return [least, most](const std::string& text) {
     std::uint64_t value = 0;
     const auto* end = text.data() + text.size();
     const auto [rest, bad] = std::from_chars(text.data(), end, value);
-    if (bad == std::errc{} && rest == end && value >= least && value <= most) return {};
-    return "\"" + text + "\" is no whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    if (bad == std::errc{} && rest == end && value >= least && value <= most) return std::to_string(value);
+    throw CLI::ValidationError("\"" + text + "\" is no whole number from " + std::to_string(least) + " to " +
+                               std::to_string(most));
   };
+}
+
+error with_way_out(error why) {
+  if (why.code == errc::locked)
+    why.message += ": wait for its runs (perdure runs wait), take another --data, or stop that process";
+  return why;
 }
 
 result<std::string> read_file(const std::filesystem::path& path) {
@@ -166,6 +184,16 @@ result<std::string> read_file(const std::filesystem::path& path) {
   auto text = in ? read_all(in, path.string()) : error{errc::io_error, path.string() + ": cannot be read"};
   if (in.bad()) return error{errc::io_error, path.string() + ": cannot be read"};
   return text;
+}
+
+result<void> write_file(const std::filesystem::path& path, std::string_view text) {
+  const auto failed = [&] { return error{errc::io_error, path.string() + ": cannot be written: " + std::strerror(errno)}; };
+  std::FILE* out = std::fopen(path.c_str(), "wbe");
+  if (out == nullptr) return failed();
+  const bool whole = std::fwrite(text.data(), 1, text.size(), out) == text.size() && std::fflush(out) == 0;
+  const auto why = failed();
+  if (std::fclose(out) != 0 || !whole) return whole ? failed() : why;
+  return {};
 }
 
 }  // namespace perdure::tools::cli

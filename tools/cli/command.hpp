@@ -48,11 +48,17 @@ int fail_usage(const common_options& options, const std::string& message);
 [[nodiscard]] result<json::value> read_json_argument(const std::string& argument, std::string_view option);
 /// "90", "90s", "15m", "2h", "1d", "250ms"; a bare number is seconds.
 [[nodiscard]] result<duration> read_duration(const std::string& text, std::string_view option);
-/// For options that take a whole number: what is wrong with the text, or empty. The parser itself takes -1 for a huge one.
-[[nodiscard]] std::function<std::string(const std::string&)> whole_number(std::uint64_t least = 0,
-                                                                          std::uint64_t most = 1'000'000'000'000'000);
+/// The same, and not 0.
+[[nodiscard]] result<duration> read_time_limit(const std::string& text, std::string_view option);
+/// Option::transform for whole numbers: the parser itself takes -1 for a huge one, 010 for 8 and nothing for 0.
+[[nodiscard]] std::function<std::string(std::string)> whole_number(std::uint64_t least = 0,
+                                                                   std::uint64_t most = 1'000'000'000'000'000);
+/// Adds what to do when another process holds the directory.
+[[nodiscard]] error with_way_out(error why);
 /// The whole file; io_error says why not, not_found that there is none.
 [[nodiscard]] result<std::string> read_file(const std::filesystem::path& path);
+/// io_error says why it cannot be written.
+[[nodiscard]] result<void> write_file(const std::filesystem::path& path, std::string_view text);
 
 void add_run_command(CLI::App& app, chosen_command& chosen);
 void add_emit_command(CLI::App& app, chosen_command& chosen);

@@ -1,6 +1,7 @@
 #include "tools/cli/interrupt.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -48,5 +49,16 @@ void watch_interrupts() {
 }
 
 std::stop_token interrupted() { return source().get_token(); }
+
+output_watch::output_watch() : on_interrupt_(interrupted(), [this] { source_.request_stop(); }) {
+  looking_ = std::jthread([this](const std::stop_token& end) {
+    while (!end.stop_requested()) {
+      pollfd output{STDOUT_FILENO, 0, 0};
+      if (::poll(&output, 1, 100) <= 0) continue;  // POLLERR, POLLHUP: they need not be asked for
+      source_.request_stop();
+      return;
+    }
+  });
+}
 
 }  // namespace perdure::tools::cli

@@ -5,9 +5,11 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 
 #include "cluster/replay.hpp"
 #include "core/event_json.hpp"
@@ -100,7 +102,12 @@ int show_journal(const show_command& how) {
     });
   }
   if (!read) return fail(how.common, read.error());
-  if (!how.common.json) put(records.empty() ? "the journal is empty\n" : records.text(terminal_width()));
+  if (how.common.json) return exit_fine;
+  const auto last = journal.last_lsn();
+  const auto none = last == 0
+                        ? "the journal is empty"
+                        : "no records from LSN " + std::to_string(how.from) + " on; the last one has LSN " + std::to_string(last);
+  put(records.empty() ? none + "\n" : records.text(terminal_width()));
   return exit_fine;
 }
 
@@ -120,7 +127,7 @@ int export_journal(const export_command& how) {
     only = *id;
   }
   std::FILE* out = how.output.empty() ? stdout : std::fopen(how.output.c_str(), "wbe");
-  if (out == nullptr) return fail(how.common, {errc::io_error, how.output + ": cannot be written"});
+  if (out == nullptr) return fail(how.common, {errc::io_error, how.output + ": cannot be written: " + std::strerror(errno)});
   bool written = true;
   const auto read = each_record(journal, 1, [&](const core::record& record) {
     if (only && record.run != *only) return true;
@@ -128,10 +135,14 @@ int export_journal(const export_command& how) {
     written = std::fwrite(line.data(), 1, line.size(), out) == line.size();
     return written;
   });
+  const int failed = written ? 0 : errno;
   written = (how.output.empty() ? std::fflush(out) : std::fclose(out)) == 0 && written;
+  const int why = failed != 0 ? failed : errno;
   if (!read) return fail(how.common, read.error());
-  if (!written)
-    return fail(how.common, {errc::io_error, (how.output.empty() ? "standard output" : how.output) + ": cannot be written"});
+  if (!written) {
+    const auto where = how.output.empty() ? "standard output" : how.output;
+    return fail(how.common, {errc::io_error, where + ": cannot be written: " + std::strerror(why)});
+  }
   return exit_fine;
 }
 
@@ -276,7 +287,7 @@ int note_checkpoint(const common_options& how) {
   persistence::upkeep_options upkeep;
   upkeep.checkpoint_interval = duration{0};
   auto journal = persistence::open_lmdb_journal(how.data, persistence::open_mode::read_write, defaults.max_map_bytes, 0, upkeep);
-  if (!journal) return fail(how, journal.error());
+  if (!journal) return fail(how, with_way_out(journal.error()));
   const bool was_closed = (*journal)->was_closed();
   const auto now = std::max((*journal)->last_time(), std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()));
   for (bool more = true; more;) {
@@ -308,8 +319,8 @@ void add_journal_commands(CLI::App& app, chosen_command& chosen) {
   auto* command = journal->add_subcommand("show", "The last records, or those of one run");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Only this run (id, or a unique beginning of it)");
-  command->add_option("--from", show->from, "First LSN")->check(whole_number());
-  command->add_option("--limit", show->limit, "At most so many records")->capture_default_str()->check(whole_number(1));
+  command->add_option("--from", show->from, "First LSN")->transform(whole_number());
+  command->add_option("--limit", show->limit, "At most so many records")->capture_default_str()->transform(whole_number(1));
   choose(*command, chosen, show, show_journal);
 
   auto exported = std::make_shared<export_command>();

@@ -87,9 +87,32 @@ void print(const cluster::replay_report& report) {
   }
 }
 
-int replay_all(const replay_command& how, persistence::journal& journal, const cluster::find_definition& find) {
-  const auto summary = cluster::replay_all(journal, how.ended, find);
+/// What a run is replayed with: the kept documents, and before them the one that is given by hand.
+struct code {
+  std::vector<cluster::document> documents;
+  const cluster::document* given = nullptr;
+  bool given_used = false;
+
+  const detail::definition* find(const core::run_state& state) {
+    for (const auto& each : documents) {
+      if (each.name != state.workflow || each.version != state.version) continue;
+      // A document given by hand is tried whatever its hash: that is what it is given for.
+      if (given == nullptr && each.definition.hash() != state.definition_hash) continue;
+      given_used = given_used || &each == given;
+      return &each.definition.definition();
+    }
+    return nullptr;
+  }
+};
+
+int replay_all(const replay_command& how, persistence::journal& journal, code& with) {
+  const auto summary = cluster::replay_all(journal, how.ended, [&](const core::run_state& state) { return with.find(state); });
   if (!summary) return fail(how.common, summary.error());
+  if (with.given != nullptr && !with.given_used) {
+    return fail(how.common,
+                {errc::invalid_argument, how.file + " was not used: none of the " + std::to_string(summary->runs) +
+                                             " runs looked at is of " + with.given->name + " " + with.given->version});
+  }
   if (how.common.json) {
     json::array broken;
     for (const auto& each : summary->broken) {
@@ -114,32 +137,41 @@ int replay_all(const replay_command& how, persistence::journal& journal, const c
   return summary->broken.empty() ? exit_fine : exit_failed;
 }
 
-int replay(const replay_command& how) {
-  if (how.all != how.run.empty()) {
-    return fail(how.common, {errc::invalid_argument, "either a run's ID, or --all"}, exit_usage);
+/// What was asked for must have been looked at: an answer about something else would be taken for one about this.
+result<void> fits_the_run(const replay_command& how, const cluster::document* given, const core::run_state& run) {
+  if (how.until > run.seq) {
+    return error{errc::not_found, "run " + run.id.str() + " has no event " + std::to_string(how.until) +
+                                      "; its events are 1 to " + std::to_string(run.seq)};
   }
+  if (given == nullptr || (given->name == run.workflow && given->version == run.version)) return {};
+  return error{errc::invalid_argument, how.file + " was not used: it has " + given->name + " " + given->version + ", run " +
+                                           run.id.str() + " is of " + run.workflow + " " + run.version};
+}
+
+int replay(const replay_command& how) {
+  if (how.all != how.run.empty()) return fail_usage(how.common, "either a run's ID, or --all");
+  if (how.all && how.until != 0) return fail_usage(how.common, "--until is for one run: it and --all exclude each other");
+  if (how.ended && !how.all) return fail_usage(how.common, "--ended goes with --all");
   auto opened = offline_client::open(how.common.data);
   if (!opened) return fail(how.common, opened.error());
   cluster::document_reader reader;
-  auto documents = cluster::kept_documents(how.common.data, reader);
+  std::vector<error> unread;
+  code with;
+  with.documents = cluster::kept_documents(how.common.data, reader, &unread);
+  for (const auto& each : unread) note("perdure: " + printable_lines(cluster::unread_document(each)));
   if (!how.file.empty()) {
     auto found = cluster::find_document(how.common.data, reader, how.file);
     if (!found) return fail(how.common, found.error());
-    documents.insert(documents.begin(), std::move(*found));
+    with.documents.insert(with.documents.begin(), std::move(*found));
+    with.given = &with.documents.front();
   }
-  const auto find = [&](const core::run_state& state) -> const detail::definition* {
-    for (const auto& each : documents) {
-      const bool named = each.name == state.workflow && each.version == state.version;
-      // A document given by hand is tried whatever its hash: that is what it is given for.
-      if (named && (!how.file.empty() || each.definition.hash() == state.definition_hash)) return &each.definition.definition();
-    }
-    return nullptr;
-  };
-  if (how.all) return replay_all(how, (*opened)->journal(), find);
+  if (how.all) return replay_all(how, (*opened)->journal(), with);
   const auto run = resolve(**opened, how.run);
   if (!run) return fail(how.common, run.error());
-  const auto report = cluster::replay_run((*opened)->journal(), *run, how.until, find);
+  const auto report =
+      cluster::replay_run((*opened)->journal(), *run, how.until, [&](const core::run_state& state) { return with.find(state); });
   if (!report) return fail(how.common, report.error());
+  if (auto fits = fits_the_run(how, with.given, report->state); !fits) return fail(how.common, fits.error());
   if (how.common.json) {
     put_json(report_json(*report, how.until));
   } else {
@@ -157,7 +189,7 @@ void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
   command->add_option("ID", how->run, "Run id, or a unique beginning of it");
   command->add_flag("--all", how->all, "Every run that is still going on: which of them would this build break?");
   command->add_flag("--ended", how->ended, "With --all: those that have ended too");
-  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->check(whole_number(1));
+  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->transform(whole_number(1));
   command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
       ->type_name("FILE");
   command->callback([&chosen, how] { chosen = [how] { return replay(*how); }; });

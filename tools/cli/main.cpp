@@ -13,6 +13,7 @@
 #include "tools/cli/command.hpp"
 #include "tools/cli/jq_worker.hpp"
 #include "tools/cli/terminal.hpp"
+#include "tools/cli/usage.hpp"
 
 namespace perdure::tools::cli {
 
@@ -36,18 +37,12 @@ void add_version_command(CLI::App& app, chosen_command& chosen) {
   });
 }
 
-/// Help and version are no errors; everything else that cannot be parsed is wrong usage.
-int not_to_run(const CLI::App& app, const CLI::ParseError& why) {
-  if (why.get_exit_code() != static_cast<int>(CLI::ExitCodes::Success)) {
-    note(std::string{"perdure: "} + why.what() + "\nRun with --help for more.");
-    return exit_usage;
-  }
-  if (dynamic_cast<const CLI::CallForVersion*>(&why) != nullptr) {
-    put_line(why.what());
-  } else {
-    put(app.help());
-  }
-  return exit_fine;
+/// The exit code after all was put. A reader that went away did not want it; others did not get what they asked for.
+int finished(int code) {
+  const auto why = output_problem();
+  if (why.empty()) return code;
+  note("perdure: cannot write to standard output: " + why);
+  return code == exit_fine ? exit_failed : code;
 }
 
 /// The journal is mapped into memory: a file that is shorter than it says, or a disk that fails, shows as this signal.
@@ -86,23 +81,15 @@ int run(int argc, char** argv) {
   add_graph_command(app, chosen);
   add_bench_commands(app, chosen);
   add_version_command(app, chosen);
-  const auto is_named = [&](const CLI::App* each) { return argc >= 2 && each->get_name() == argv[1]; };
-  if (argc >= 2 && argv[1][0] != '-' && app.get_subcommands(is_named).empty()) {
-    note("perdure: there is no command \"" + printable(argv[1]) + "\"\nRun with --help for more.");
-    return exit_usage;
-  }
+  refuse_empty_values(app);
+  const bool json = wants_json(argc, argv);
+  if (const auto wrong = wrong_command(app, argc, argv)) return wrong_usage(*wrong, json);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
-    return not_to_run(app, wrong);
+    return finished(not_to_run(app, wrong, json));
   }
-  const auto code = chosen();
-  // What asked for the output did not get it. A reader that went away did not want it.
-  if (const auto why = output_problem(); !why.empty()) {
-    note("perdure: cannot write to standard output: " + why);
-    return code == exit_fine ? exit_failed : code;
-  }
-  return code;
+  return finished(chosen());
 }
 
 }  // namespace
@@ -118,7 +105,7 @@ int main(int argc, char** argv) {
   try {
     return cli::run(argc, argv);
   } catch (const std::exception& wrong) {
-    cli::note(std::string{"perdure: "} + wrong.what());
+    cli::note("perdure: " + cli::printable_lines(wrong.what()));
     return cli::exit_failed;
   }
 }

@@ -1,5 +1,7 @@
 #include "tools/cli/narrate.hpp"
 
+#include <algorithm>
+
 #include "tools/cli/command.hpp"
 #include "tools/cli/times.hpp"
 #include "tools/view/json_access.hpp"
@@ -187,7 +189,7 @@ std::vector<std::string> narrator::lines(const run_event& event, std::size_t wid
   std::vector<std::string> out;
   for (const auto& each : tell(event)) {
     const auto who = each.who.empty() ? std::string{"run"} : printable(each.who);
-    constexpr std::size_t who_columns = 20;
+    const std::size_t who_columns = width < 60 ? (std::max<std::size_t>(width, 20) - 16) / 3 : 20;
     const auto shown = cut(who, who_columns);
     auto text =
         paint(colour::dim, clock_of(event.time)) + "  " + shown + std::string(who_columns - display_width(shown), ' ') + "  ";

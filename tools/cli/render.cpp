@@ -16,6 +16,17 @@ std::string field(std::string_view name, const std::string& value, std::size_t w
   return paint(colour::dim, line) + paint(how, cut(value, width > name_columns ? width - name_columns : 20)) + "\n";
 }
 
+/// The same with all of the value, over several lines when it is longer than one.
+std::string long_field(std::string_view name, const std::string& value, std::size_t width, colour how) {
+  constexpr std::size_t name_columns = 10;
+  std::string out;
+  for (const auto& line : wrap(value, width - name_columns))
+    out += paint(colour::dim, out.empty() ? std::string{name} + std::string(name_columns - name.size(), ' ')
+                                          : std::string(name_columns, ' ')) +
+           paint(how, line) + "\n";
+  return out;
+}
+
 std::string error_line(const json::value& error) {
   if (!error.is_object()) return json_text(error);
   const auto& why = error.get_object();
@@ -89,7 +100,7 @@ std::string render_run(const run_view& run, timestamp now, bool a_node_runs) {
   out += field("workflow", printable(run.workflow() + " " + run.version()), width);
   out += field("status", run.status(), width, colour_of(run.status()));
   if (!run.ended() && !a_node_runs)
-    out += field("node", "none holds this directory; perdure runs wait opens it", width, colour::yellow);
+    out += long_field("node", "none holds this directory; perdure runs wait opens it", width, colour::yellow);
   if (!run.key().empty()) out += field("key", printable(run.key()), width);
   out += field("created", absolute_and_relative(run.created_at(), now), width);
   if (!run.started_at().empty()) out += field("started", absolute_and_relative(run.started_at(), now), width);
@@ -98,7 +109,7 @@ std::string render_run(const run_view& run, timestamp now, bool a_node_runs) {
         field("ended", absolute_and_relative(run.ended_at(), now) + " after " + between(run.created_at(), run.ended_at()), width);
   }
   out += field("input", printable(json_text(run.input())), width);
-  if (!run.error().is_null()) out += field("error", printable(error_line(run.error())), width, colour::red);
+  if (!run.error().is_null()) out += long_field("error", printable(error_line(run.error())), width, colour::red);
   out += executors_table(run, width);
   out += timers_table(run, now, width);
   out += requests_table(run, now, width);

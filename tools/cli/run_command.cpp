@@ -27,8 +27,9 @@ struct run_command {
 
 /// How to go on with a run that this process leaves.
 std::string how_to_go_on(const run_command& how, const run_id& run) {
-  if (how.key.empty()) return "perdure runs wait " + run.str() + " --data " + how.common.data.string();
-  std::string again = "perdure run " + how.file + " --key " + how.key + " --data " + how.common.data.string();
+  const auto data = " --data " + shell_quoted(how.common.data.string());
+  if (how.key.empty()) return "perdure runs wait " + run.str() + data;
+  std::string again = "perdure run " + shell_quoted(how.file) + " --key " + shell_quoted(how.key) + data;
   if (!how.input.empty()) again += " --input …";
   return again;
 }
@@ -68,7 +69,7 @@ int execute(const run_command& how) {
   if (!input) return fail(how.common, input.error(), input.error().code == errc::invalid_argument ? exit_usage : exit_failed);
   start_options start{.key = how.key};
   if (!how.timeout.empty()) {
-    const auto limit = read_duration(how.timeout, "--timeout");
+    const auto limit = read_time_limit(how.timeout, "--timeout");
     if (!limit) return fail(how.common, limit.error(), exit_usage);
     start.timeout = *limit;
   }
@@ -94,7 +95,7 @@ int execute(const run_command& how) {
                                    .log_level = how.log_level,
                                    .log_json = how.log_json,
                                    .retention = retention});
-  if (!opened) return fail(how.common, opened.error());
+  if (!opened) return fail(how.common, with_way_out(opened.error()));
   auto& runs = **opened;
   const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();
   const auto run = runs.engine().start(found->name, *input, start);
@@ -155,11 +156,18 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--with", how->with, "Another document that this one runs (run: workflow); may be given several times")
       ->type_name("FILE");
   command->add_option("--key", how->key, "Idempotency key: the same key attaches to the run that it began");
-  command->add_option("--timeout", how->timeout, "Time limit of the whole run (30s, 15m, 2h)")->type_name("DURATION");
-  command->add_option("--keep-for", how->keep_for, "While it runs, removes runs that ended so long ago (30d, 12h)")
+  command
+      ->add_option("--timeout", how->timeout,
+                   "The run ends as timed_out when it has not ended so long after its start (30s, 15m, 2h), whether or not this "
+                   "program runs; a run that the key began earlier keeps its limit")
       ->type_name("DURATION");
-  command->add_option("--keep-runs", how->keep_runs, "While it runs, removes ended runs beyond so many, the oldest first")
-      ->type_name("N");
+  command->add_option("--keep-for", how->keep_for, "While it runs, removes runs that ended so long ago (30d, 12h); 0 = none")
+      ->type_name("DURATION");
+  command
+      ->add_option("--keep-runs", how->keep_runs,
+                   "While it runs, removes ended runs beyond so many, the oldest first; 0 = none is removed")
+      ->type_name("N")
+      ->transform(whole_number());
   command->add_flag("--follow", how->follow, "Print what happens as it happens");
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

@@ -59,7 +59,7 @@ int act(act_command& how) {
     if (how.what.what == "fork") out.emplace("fork_of", id->str());
     put_json(out);
   } else {
-    put_line(said(how, *done) + (done->pending ? ": no node runs; taken in at the next open" : ": done"));
+    put_line(printable(said(how, *done)) + (done->pending ? ": no node runs; taken in at the next open" : ": done"));
   }
   return exit_fine;
 }
@@ -93,7 +93,7 @@ void add_runs_act(CLI::App& runs, chosen_command& chosen) {
   how = add(runs, chosen, "fork", "Starts a run that shares the events of another up to one, and goes on from there");
   runs.get_subcommand("fork")
       ->add_option("--from", how->what.from, "Last event (seq) that both share, as `runs events` lists them")
-      ->check(whole_number(1))
+      ->transform(whole_number(1))
       ->required();
 
   how = add(runs, chosen, "signal", "Gives a run a signal");

@@ -7,7 +7,8 @@ namespace perdure::tools::cli {
 
 namespace {
 constexpr std::size_t gap = 2;
-}
+constexpr std::size_t short_text = 4;
+}  // namespace
 
 void table::add(std::vector<cell> row) {
   row.resize(columns_.size());
@@ -34,7 +35,25 @@ std::vector<std::size_t> table::widths(std::size_t width) const {
     --out[widest];
     --total;
   }
+  cut_more(out, total, width);
   return out;
+}
+
+/// There is less room than the columns ought to keep: first the later texts, numbers last.
+void table::cut_more(std::vector<std::size_t>& wide, std::size_t total, std::size_t width) const {
+  for (auto i = columns_.size(); i > 0 && total > width; --i) {
+    auto& each = wide[i - 1];
+    if (columns_[i - 1].right || each <= short_text) continue;
+    const auto less = std::min(each - short_text, total - width);
+    each -= less;
+    total -= less;
+  }
+  while (total > width) {
+    const auto widest = std::max_element(wide.begin(), wide.end());
+    if (*widest <= 1) return;
+    --*widest;
+    --total;
+  }
 }
 
 std::string table::text(std::size_t width) const {

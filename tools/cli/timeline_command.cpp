@@ -1,7 +1,5 @@
 #include "tools/cli/timeline_command.hpp"
 
-#include <fstream>
-
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/timeline_text.hpp"
 #include "tools/cli/times.hpp"
@@ -49,14 +47,11 @@ int write_picture(const timeline_command& how, const timeline& what) {
     put(picture);
     return exit_fine;
   }
-  std::ofstream out{how.svg, std::ios::binary | std::ios::trunc};
-  out << picture;
-  out.close();
-  if (!out) return fail(how.common, {errc::io_error, how.svg + ": cannot be written"});
+  if (auto written = write_file(how.svg, picture); !written) return fail(how.common, written.error());
   if (how.common.json) {
     put_json(json::object{{"run_id", what.run}, {"file", how.svg}, {"rows", what.rows.size()}, {"left_out", what.left_out}});
   } else {
-    put_line("written to " + how.svg);
+    put_line("written to " + printable(how.svg));
   }
   return exit_fine;
 }

@@ -147,7 +147,7 @@ int stopped(const wait_command& how, const run_id& run) {
   const auto before = interrupted().stop_requested() ? "stopped waiting for run " : "not ended in time: run ";
   return fail(how.common,
               {errc::timeout, before + run.str() + "; it goes on where a node holds the directory: perdure runs wait " +
-                                  run.str() + " --data " + how.common.data.string()});
+                                  run.str() + " --data " + shell_quoted(how.common.data.string())});
 }
 
 /// A run that continued as new ends where the last of those that went on from it does.
@@ -212,7 +212,8 @@ int tell_outcome(const common_options& options, const run_view& run) {
   } else if (fine) {
     put_line(pretty_json(run.output()));
   } else {
-    note("perdure: " + render_failure(run) + "\n  more: perdure runs show " + run.id() + " --data " + options.data.string());
+    note("perdure: " + render_failure(run) + "\n  more: perdure runs show " + run.id() + " --data " +
+         shell_quoted(options.data.string()));
   }
   return fine ? exit_fine : exit_failed;
 }
@@ -221,7 +222,7 @@ int wait_for_runs(const wait_command& how) {
   if (how.run.empty() && !how.all) return fail_usage(how.common, "name a run, or say --all");
   duration limit{0};
   if (!how.timeout.empty()) {
-    const auto read = read_duration(how.timeout, "--timeout");
+    const auto read = read_time_limit(how.timeout, "--timeout");
     if (!read) return fail(how.common, read.error(), exit_usage);
     limit = *read;
   }

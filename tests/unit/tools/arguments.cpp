@@ -23,6 +23,13 @@ TEST_CASE("durations are read with their unit, and what is none is refused") {
   }
 }
 
+TEST_CASE("a time limit of nothing is none, and is refused") {
+  CHECK(read_time_limit("1ms", "--timeout").value() == 1ms);
+  CHECK_FALSE(read_time_limit("0", "--timeout"));
+  CHECK_FALSE(read_time_limit("0.0000001", "--timeout"));
+  CHECK_FALSE(read_time_limit("soon", "--timeout"));
+}
+
 TEST_CASE("malformed input says where it is malformed") {
   CHECK(read_json_argument("", "--input").value().is_null());
   CHECK(read_json_argument(" {\"a\": 1}\n", "--input").value().at("a") == 1);

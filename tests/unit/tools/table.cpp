@@ -37,6 +37,34 @@ TEST_CASE("a table that is too wide cuts the widest columns and stays within the
   CHECK(t.text(400).find("…") == std::string::npos);
 }
 
+TEST_CASE("a terminal that is narrower than the columns ought to be gets short ones, the texts before the numbers") {
+  table t{{{"RUN", 13}, {"WORKFLOW", 10}, {"STATUS"}, {"CREATED", 0, true}, {"NOTE", 6}}};
+  t.add({{"01a224aa-0834-7225-9954-057837be0eb6"}, {"import 1.0.0"}, {"succeeded"}, {"12m ago"}, {"key something"}});
+  for (const std::size_t width : {13U, 20U, 30U, 40U, 53U}) {
+    INFO(width << "\n" << t.text(width));
+    for (const auto& line : lines_of(t.text(width))) CHECK(display_width(line) <= width);
+  }
+  CHECK(t.text(40).find("12m ago") != std::string::npos);
+  CHECK(t.text(40).find("01a224aa-083") != std::string::npos);
+}
+
+TEST_CASE("long text is broken between words, and words that are too long inside") {
+  CHECK(wrap("one two three", 20) == std::vector<std::string>{"one two three"});
+  CHECK(wrap("one two three", 7) == std::vector<std::string>{"one two", "three"});
+  CHECK(wrap("abcdefgh ij", 3) == std::vector<std::string>{"abc", "def", "gh", "ij"});
+  CHECK(wrap("日本語", 4) == std::vector<std::string>{"日本", "語"});
+  CHECK(wrap("", 4) == std::vector<std::string>{""});
+}
+
+TEST_CASE("a word of a command to copy is quoted when a shell would read it otherwise") {
+  CHECK(shell_quoted("perdure-data/x.yaml") == "perdure-data/x.yaml");
+  CHECK(shell_quoted("sp ace") == "'sp ace'");
+  CHECK(shell_quoted("it's $HOME") == "'it'\\''s $HOME'");
+  CHECK(shell_quoted("") == "''");
+  CHECK(shell_quoted("ä") == "'ä'");
+  CHECK(shell_quoted("a\x1b[2J'\n") == "$'a\\x1b[2J\\x27\\x0a'");
+}
+
 TEST_CASE("columns count characters, wide ones twice and combining ones not at all") {
   CHECK(display_width("äöü") == 3);
   CHECK(display_width("日本") == 4);
@@ -50,6 +78,8 @@ TEST_CASE("columns count characters, wide ones twice and combining ones not at a
 TEST_CASE("text from outside cannot control the terminal") {
   CHECK(printable("a\x1b[2Jb\nc\td\x7f") == "a\\x1b[2Jb\\nc\\td\\x7f");
   CHECK(printable("\xc2\x9b") == "\\x9b");
+  CHECK(printable("a\u202etxt.exe\u2066b\u2029") == "a\\u202etxt.exe\\u2066b\\u2029");
+  CHECK(printable_lines("a\x1b[2J\nb\n") == "a\\x1b[2J\nb\n");
   CHECK(printable("bad \xff byte") == "bad \xEF\xBF\xBD byte");
   table t{{{"A"}}};
   t.add({{"x\ny"}});
