@@ -22,7 +22,8 @@ TEST_CASE("an activation has a limit of steps, and the error says what to do") {
   again.start();
   CHECK(again.last ==
         "failed limit: step 10001 of the activation is over activation_steps = 10000: split the work over several activations "
-        "(send a message along an edge, to the same executor if need be)\n");
+        "(send a message along an edge, to the same executor if need be), that of a document over several runs (run: "
+        "workflow)\n");
 }
 
 TEST_CASE("as many steps as the limit says may be made, and wait at once") {
