@@ -55,10 +55,10 @@ std::shared_ptr<bench_command> add(CLI::App& bench, chosen_command& chosen, cons
   add_json_option(*command, what->common);
   command->add_option("--runs,--inflight", what->how.runs, "Runs in flight at once")
       ->capture_default_str()
-      ->transform(whole_number(1, 10'000'000));
+      ->transform(to_whole_number(1, 10'000'000));
   command->add_option("--threads", what->how.threads, "Threads that start runs")
       ->capture_default_str()
-      ->transform(whole_number(1, 1024));
+      ->transform(to_whole_number(1, 1024));
   command
       ->add_option("--data", what->how.data,
                    "A directory in which the bench makes one of its own, and removes it (default: the temporary directory)")
@@ -72,7 +72,7 @@ void add_steps(CLI::App& bench, const std::string& name, bench_command& to, std:
   bench.get_subcommand(name)
       ->add_option("--steps", to.how.steps, "Durable steps of a run")
       ->capture_default_str()
-      ->transform(whole_number(1, 10'000'000));
+      ->transform(to_whole_number(1, 10'000'000));
 }
 void add_seconds(CLI::App& bench, const std::string& name, bench_command& to) {
   bench.get_subcommand(name)
@@ -89,10 +89,10 @@ void add_archive(CLI::App& bench, const std::string& name, bench_command& to) {
   auto* command = bench.get_subcommand(name);
   command->add_option("--retention", to.how.retention, "Ended runs that are kept; 0 = all")
       ->capture_default_str()
-      ->transform(whole_number());
+      ->transform(to_whole_number());
   command->add_option("--log-records", to.how.log_records, "Records of the log before it is archived")
       ->capture_default_str()
-      ->transform(whole_number());
+      ->transform(to_whole_number());
 }
 
 }  // namespace
@@ -124,7 +124,7 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   bench->get_subcommand("recovery")
       ->add_option("--parked", what->how.parked, "So many more runs that sleep on, in no memory")
       ->capture_default_str()
-      ->transform(whole_number());
+      ->transform(to_whole_number());
   what = add(*bench, chosen, "growth", "Speed, memory and disk while finished runs pile up", bench::bench_growth, 256);
   add_steps(*bench, "growth", *what, 10);
   add_seconds(*bench, "growth", *what);
@@ -140,11 +140,11 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   bench->get_subcommand("history")
       ->add_option("--events", what->how.events, "Events of the run")
       ->capture_default_str()
-      ->transform(whole_number(1'000, 100'000'000));
+      ->transform(to_whole_number(1'000, 100'000'000));
   bench->get_subcommand("history")
       ->add_option("--activations", what->how.activations, "Activations that have them")
       ->capture_default_str()
-      ->transform(whole_number(1, 99'000));
+      ->transform(to_whole_number(1, 99'000));
   add_seconds(*bench, "history", *what);
 
   auto fill = std::make_shared<bench::bench_options>();

@@ -159,7 +159,7 @@ result<duration> read_duration(const std::string& text, std::string_view option)
   return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
 }
 
-std::function<std::string(std::string)> whole_number(std::uint64_t least, std::uint64_t most) {
+std::function<std::string(std::string)> to_whole_number(std::uint64_t least, std::uint64_t most) {
   return [least, most](const std::string& text) {
     std::uint64_t value = 0;
     const auto* end = text.data() + text.size();

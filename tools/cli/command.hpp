@@ -51,8 +51,8 @@ int fail_usage(const common_options& options, const std::string& message);
 /// The same, and not 0.
 [[nodiscard]] result<duration> read_time_limit(const std::string& text, std::string_view option);
 /// Option::transform for whole numbers: the parser itself takes -1 for a huge one, 010 for 8 and nothing for 0.
-[[nodiscard]] std::function<std::string(std::string)> whole_number(std::uint64_t least = 0,
-                                                                   std::uint64_t most = 1'000'000'000'000'000);
+[[nodiscard]] std::function<std::string(std::string)> to_whole_number(std::uint64_t least = 0,
+                                                                      std::uint64_t most = 1'000'000'000'000'000);
 /// Adds what to do when another process holds the directory.
 [[nodiscard]] error with_way_out(error why);
 /// The whole file; io_error says why not, not_found that there is none.

@@ -319,8 +319,8 @@ void add_journal_commands(CLI::App& app, chosen_command& chosen) {
   auto* command = journal->add_subcommand("show", "The last records, or those of one run");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Only this run (id, or a unique beginning of it)");
-  command->add_option("--from", show->from, "First LSN")->transform(whole_number());
-  command->add_option("--limit", show->limit, "At most so many records")->capture_default_str()->transform(whole_number(1));
+  command->add_option("--from", show->from, "First LSN")->transform(to_whole_number());
+  command->add_option("--limit", show->limit, "At most so many records")->capture_default_str()->transform(to_whole_number(1));
   choose(*command, chosen, show, show_journal);
 
   auto exported = std::make_shared<export_command>();

@@ -189,7 +189,7 @@ void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
   command->add_option("ID", how->run, "Run id, or a unique beginning of it");
   command->add_flag("--all", how->all, "Every run that is still going on: which of them would this build break?");
   command->add_flag("--ended", how->ended, "With --all: those that have ended too");
-  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->transform(whole_number(1));
+  command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->transform(to_whole_number(1));
   command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
       ->type_name("FILE");
   command->callback([&chosen, how] { chosen = [how] { return replay(*how); }; });

@@ -167,7 +167,7 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
       ->add_option("--keep-runs", how->keep_runs,
                    "While it runs, removes ended runs beyond so many, the oldest first; 0 = none is removed")
       ->type_name("N")
-      ->transform(whole_number());
+      ->transform(to_whole_number());
   command->add_flag("--follow", how->follow, "Print what happens as it happens");
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

@@ -93,7 +93,7 @@ void add_runs_act(CLI::App& runs, chosen_command& chosen) {
   how = add(runs, chosen, "fork", "Starts a run that shares the events of another up to one, and goes on from there");
   runs.get_subcommand("fork")
       ->add_option("--from", how->what.from, "Last event (seq) that both share, as `runs events` lists them")
-      ->transform(whole_number(1))
+      ->transform(to_whole_number(1))
       ->required();
 
   how = add(runs, chosen, "signal", "Gives a run a signal");

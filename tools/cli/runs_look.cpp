@@ -116,7 +116,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   auto* command = runs.add_subcommand("list", "Runs of the data directory, newest first");
   add_common_options(*command, list->common);
   add_filter_options(*command, list->filter);
-  command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->transform(whole_number(1, 10'000));
+  command->add_option("--limit", list->limit, "At most so many")->capture_default_str()->transform(to_whole_number(1, 10'000));
   command->add_option("--cursor", list->cursor, "Go on where the page before ended");
   command->add_flag("--oldest-first", list->oldest_first, "Oldest first");
   command->callback([&chosen, list] { chosen = [list] { return list_runs(*list); }; });
@@ -128,14 +128,14 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   command->add_flag("--timeline", show->timeline, "What its executors did over time, as bars");
   command->add_option("--svg", show->svg, "The timeline as a picture, into FILE or - for standard output")->type_name("FILE");
   command->add_option("--rows", show->rows, "At most so many bars; 0 = all (default: what fits the terminal)")
-      ->transform(whole_number());
+      ->transform(to_whole_number());
   command->callback([&chosen, show] { chosen = [show] { return show_run(*show); }; });
 
   auto events = std::make_shared<events_command>();
   command = runs.add_subcommand("events", "The journaled events of a run; with --json one object a line");
   add_common_options(*command, events->common);
   command->add_option("ID", events->run, "Run id, or a unique beginning of it")->required();
-  command->add_option("--after", events->after, "Only events with a greater seq")->transform(whole_number());
+  command->add_option("--after", events->after, "Only events with a greater seq")->transform(to_whole_number());
   command->add_flag("--follow", events->follow, "Go on with what comes, until the run ends");
   command->callback([&chosen, events] { chosen = [events] { return show_events(*events); }; });
 

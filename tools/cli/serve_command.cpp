@@ -95,7 +95,7 @@ int serve(const serve_command& how) {
   watch_interrupts();
   watch_hangups();
   auto started = gateway::service::start(std::move(options));
-  if (!started) return fail(how.common, started.error());
+  if (!started) return fail(how.common, with_way_out(started.error()));
   auto& service = **started;
   const auto url = where->url(service.port());
   const auto& admin = service.new_admin_key();
@@ -140,13 +140,13 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command
       ->add_option("--tenant-runs", how->limits.open_runs_per_tenant,
                    "Runs of a tenant that have not ended, at most; 0 = any number")
-      ->check(whole_number())
+      ->transform(to_whole_number())
       ->capture_default_str();
   command->add_option("--key-rate", how->limits.rate_per_key, "Requests a second with one key, at most; 0 = any number")
-      ->check(whole_number())
+      ->transform(to_whole_number())
       ->capture_default_str();
   command->add_option("--max-connections", how->limits.connections, "Connections at once")
-      ->check(whole_number(1))
+      ->transform(to_whole_number(1))
       ->capture_default_str();
   command->add_option("--header-time", how->header_time, "Time for the headers of a request (10s)")->type_name("DURATION");
   command->add_option("--body-time", how->body_time, "Time for its body (60s)")->type_name("DURATION");
@@ -154,7 +154,9 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
       ->type_name("DURATION")
       ->capture_default_str();
   command->add_option("--keep-for", how->keep_for, "Removes runs that ended so long ago (30d, 12h)")->type_name("DURATION");
-  command->add_option("--keep-runs", how->keep_runs, "Removes ended runs beyond so many, the oldest first")->type_name("N");
+  command->add_option("--keep-runs", how->keep_runs, "Removes ended runs beyond so many, the oldest first; 0 = none is removed")
+      ->type_name("N")
+      ->transform(to_whole_number());
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

@@ -22,7 +22,7 @@ struct program {
     auto* runs = app.add_subcommand("runs", "Runs");
     runs->require_subcommand(1);
     auto* list = runs->add_subcommand("list", "Lists");
-    list->add_option("--limit", number, "How many")->transform(whole_number(1, 10'000));
+    list->add_option("--limit", number, "How many")->transform(to_whole_number(1, 10'000));
     list->add_option("--name", name, "Whose");
     list->add_flag("--json", json, "For machines");
     runs->add_subcommand("inner", "Not for people")->group("");
