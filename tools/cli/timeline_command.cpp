@@ -83,11 +83,15 @@ int show_timeline(const timeline_command& how, client& from, const run_id& run) 
     put_json(to_wire(what));
     return exit_fine;
   }
-  put_line(paint(colour::bold, printable(what.workflow + " " + what.version)) + "  run " + what.run);
+  const auto width = terminal_width();
+  const auto title = printable(what.workflow + " " + what.version);
+  const bool fits = display_width(title) + 6 + what.run.size() <= width;
+  put_line(paint(colour::bold, cut(title, width)) + (fits ? "  " : "\n") + "run " + what.run);
   put_line(paint(colour::dim, "from " + absolute_and_relative(what.whole.from, now)));
   if (what.whole.open && from.kind() == "offline")
-    put_line(paint(colour::yellow, "no node holds this directory; perdure runs wait opens it"));
-  put("\n" + render_timeline(what, terminal_width()));
+    for (const auto& line : wrap("no node holds this directory; perdure runs wait opens it", width))
+      put_line(paint(colour::yellow, line));
+  put("\n" + render_timeline(what, width));
   return exit_fine;
 }
 

@@ -15,7 +15,9 @@ namespace {
 
 using doing = timeline::doing;
 
-constexpr std::size_t least_width = 60;
+constexpr std::size_t least_width = 40;
+/// Below it names and statuses are short, so that bars have room.
+constexpr std::size_t roomy = 60;
 constexpr std::size_t gap = 2;
 constexpr std::string_view failure_mark = "✗";
 constexpr std::string_view open_mark = "▶";
@@ -141,10 +143,16 @@ std::string name_of(const timeline::row& row) {
   return out;
 }
 
-std::string legend(const std::set<doing>& used, bool failures, bool open) {
+std::string legend(const std::set<doing>& used, bool failures, bool open, std::size_t width) {
   std::string out;
+  std::size_t in_line = 0;
   const auto add = [&](std::string_view mark, std::string_view meaning) {
-    out += (out.empty() ? "" : "   ") + std::string{mark} + " " + std::string{meaning};
+    const auto next = std::string{mark} + " " + std::string{meaning};
+    const auto columns = display_width(next);
+    const bool fits = in_line + 3 + columns <= width;
+    if (!out.empty()) out += fits ? "   " : "\n";
+    in_line = fits && !out.empty() ? in_line + 3 + columns : columns;
+    out += next;
   };
   for (const auto each : used) add(block_of(each), meaning_of(each));
   if (failures) add(failure_mark, "an attempt failed");
@@ -165,9 +173,12 @@ std::string render_timeline(const timeline& what, std::size_t width) {
     statuses = std::max(statuses, display_width(rows[i].status));
     lengths = std::max(lengths, display_width(to_human(rounded(rows[i].took()))));
   }
-  names = std::min(names, std::max<std::size_t>(width / 4, 16));
+  const bool narrow = width < roomy;
+  const std::size_t least_columns = narrow ? 8 : 20;
+  names = std::min(names, std::max<std::size_t>(width / 4, narrow ? 8 : 16));
+  if (narrow) statuses = std::min<std::size_t>(statuses, 4);
   const auto left = names + gap + statuses + gap + lengths + gap;
-  const auto columns = width > left + 20 ? width - left : 20;
+  const auto columns = width > left + least_columns ? width - left : least_columns;
   const scale over{what.whole.from, what.whole.to, columns};
 
   std::string out;
@@ -182,9 +193,10 @@ std::string render_timeline(const timeline& what, std::size_t width) {
            painted(over.bar(row, used)) + "\n";
   }
   if (what.left_out > 0) {
-    out += paint(colour::dim, "… and " + std::to_string(what.left_out) + " shorter ones, left out (--rows 0 shows all)") + "\n";
+    const auto more = "… and " + std::to_string(what.left_out) + " shorter ones, left out (--rows 0 shows all)";
+    out += paint(colour::dim, cut(more, width)) + "\n";
   }
-  out += "\n" + paint(colour::dim, legend(used, failures, open)) + "\n";
+  out += "\n" + paint(colour::dim, legend(used, failures, open, width)) + "\n";
   return out;
 }
 

@@ -251,7 +251,16 @@ TEST_CASE("text timelines fit the width, whatever the names and lengths are") {
       row.failures.push_back(row.to);
       what.rows.push_back(row);
     }
-    for (const std::size_t width : {60U, 80U, 133U, 300U}) {
+    // All that a legend can have, and rows that were left out.
+    timeline::row all{.name = "all", .status = "cancelled", .to = timestamp{length}, .open = true};
+    int quarter = 0;
+    for (const auto each : {doing::pending, doing::waiting, doing::retrying, doing::paused}) {
+      all.spans.push_back({each, timestamp{length * quarter / 4}, timestamp{length * (quarter + 1) / 4}, 1});
+      ++quarter;
+    }
+    what.rows.push_back(all);
+    what.left_out = 12'345;
+    for (const std::size_t width : {40U, 59U, 60U, 80U, 133U, 300U}) {
       const auto text = cli::render_timeline(what, width);
       INFO(length.count() << "us at " << width << "\n" << text);
       CHECK(width_of(text) <= width);
