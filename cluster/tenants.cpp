@@ -66,7 +66,8 @@ result<run_page> runs_for(node& at, std::string_view tenant, const tenant_query&
                         (!what.created_before || row.created_at < *what.created_before);
       if (fits) out.runs.push_back(inner.summary_of(row));
       if (out.runs.size() < what.options.limit && seen < what.scan) continue;
-      out.next_cursor = row.id.str();
+      const bool more = &row != &rows.back() || rows.size() == query.limit;
+      if (more) out.next_cursor = row.id.str();
       return out;
     }
     if (rows.size() < query.limit) return out;

@@ -164,6 +164,23 @@ TEST_CASE("hundreds of connections that say nothing keep nobody out, and half-cl
   CHECK(at.call("GET", "/readyz").status == 200);
 }
 
+TEST_CASE("figures are given to the node's operator, and to no tenant") {
+  const workplace here;
+  const served at{here};
+  CHECK(at.call("GET", "/api/v1/nothing").status == 404);
+  const auto figures = at.call("GET", "/metrics");
+  CHECK(figures.status == 200);
+  CHECK(has(figures.header("content-type"), "text/plain"));
+  CHECK(has(figures.body, "perdure_open_runs 0"));
+  CHECK(has(figures.body, "perdure_http_requests_total{method=\"GET\",status=\"404\"} 1"));
+  const auto tenant = at.key({"--tenant", "other", "--rights", "admin"}), reader = at.key({"--rights", "read"});
+  for (const auto* path : {"/metrics", "/api/v1/stats"}) {
+    CHECK(at.call_as(tenant, "GET", path).status == 404);
+    CHECK(at.call_as(reader, "GET", path).status == 403);
+    CHECK(at.call_as("", "GET", path).status == 401);
+  }
+}
+
 TEST_CASE("over its number of connections a server turns new ones away and stays up") {
   const workplace here;
   const served at{here, {"--max-connections", "3"}};

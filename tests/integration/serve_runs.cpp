@@ -300,6 +300,23 @@ TEST_CASE("a stream follows a run that goes on, and a client that leaves changes
   CHECK(s.reaches(id, "succeeded"));
 }
 
+TEST_CASE("streams are no requests in hand: they keep no others out, and those that leave are no longer counted") {
+  const shop s;
+  const auto id = s.started("slow");
+  const auto figures = [&] { return s.at->call("GET", "/metrics").body; };
+  {
+    std::vector<std::unique_ptr<streamed>> open;
+    for (int i = 0; i < 50; ++i) open.push_back(std::make_unique<streamed>(*s.at, id));
+    CHECK(open.back()->head.status == 200);
+    CHECK(has(figures(), "perdure_http_streams 50"));
+    CHECK(has(figures(), "perdure_http_requests_in_flight 1"));
+    CHECK(s.at->call("POST", "/api/v1/runs/" + id + "/cancel").status == 200);
+    for (auto& each : open) CHECK(each->all().back().event == "run_ended");
+  }
+  CHECK(workplace::eventually(
+      [&] { return has(figures(), "perdure_http_streams 0") && has(figures(), "perdure_http_connections 1"); }));
+}
+
 TEST_CASE("a journal is exported whole and verified, and a damaged one would show") {
   const shop s;
   const auto id = s.started("quick");

@@ -91,6 +91,7 @@ class session : public std::enable_shared_from_this<session> {
     error_code ignored;
     socket_.close(ignored);
     if (busy_) answered();
+    busy_ = false;
     drain_calls_.clear();
     end_of_stream();
     server_->sessions.erase(this);
@@ -134,6 +135,7 @@ class session : public std::enable_shared_from_this<session> {
     ping_ = std::move(ping);
     streaming_ = true;
     ended_ = false;
+    answered();
     ++server_->streams;
     parser_.reset();
     if (buffer_.size() == 0) buffer_.shrink_to_fit();
@@ -202,7 +204,7 @@ class session : public std::enable_shared_from_this<session> {
 
   void header_read(const error_code& bad) {
     if (closed_) return;
-    busy_ = true;
+    busy_ = counted_ = true;
     ++server_->requests;
     if (bad) return reading_failed(bad);
     const auto& message = parser_->get();
@@ -292,8 +294,9 @@ class session : public std::enable_shared_from_this<session> {
     server_->how.access({&in, std::string{caller}, status, bytes, took});
   }
 
+  /// A stream's request is answered when the stream begins; the exchange goes on until its end.
   void answered() {
-    busy_ = false;
+    if (!std::exchange(counted_, false)) return;
     --server_->requests;
     ++server_->answered;
   }
@@ -302,6 +305,7 @@ class session : public std::enable_shared_from_this<session> {
     disarm();
     if (closed_) return;
     answered();
+    busy_ = false;
     drain_calls_.clear();
     head_.clear();
     if (body_.capacity() > first_read_bytes) body_ = {};
@@ -324,7 +328,7 @@ class session : public std::enable_shared_from_this<session> {
   void flushed() {
     if (!queued_.empty()) return flush();
     if (ended_) {
-      answered();
+      busy_ = false;
       drain_calls_.clear();
       end_of_stream();
       return keep_alive_ ? wait_for_request() : linger();
@@ -366,7 +370,7 @@ class session : public std::enable_shared_from_this<session> {
   std::uint64_t turn_ = 0;    // of the deadline
   std::uint64_t number_ = 0;  // of the request
   unsigned version_ = 11;
-  bool closed_ = false, busy_ = false, timed_out_ = false, keep_alive_ = false;
+  bool closed_ = false, busy_ = false, counted_ = false, timed_out_ = false, keep_alive_ = false;
   // A stream's:
   bool streaming_ = false, chunked_ = false, ended_ = false, writing_ = false;
   std::string queued_, flying_, ping_;
@@ -562,7 +566,7 @@ bool http_server::draining() const { return impl_->shared_->draining; }
 
 bool http_server::wait_idle(std::chrono::milliseconds limit) {
   const auto end = clock_type::now() + limit;
-  while (impl_->shared_->requests > 0) {
+  while (impl_->shared_->requests > 0 || impl_->shared_->streams > 0) {
     if (clock_type::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds{2});
   }

@@ -34,6 +34,8 @@ class journal_export : public std::enable_shared_from_this<journal_export> {
         self->after_ = record.seq;
         return ++count < limits::reader_records && piece->size() < self->parts_.limits.stream_piece_bytes;
       });
+      // A line of its own, so that what is cut short does not look whole.
+      if (!read) *piece += json_text(json::object{{"error", cluster::to_wire(read.error())}}) + "\n";
       self->at_->post([self, piece, over = !read || count == 0] { self->write(*piece, over); });
     });
   }

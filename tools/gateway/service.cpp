@@ -8,7 +8,9 @@
 
 #include "core/json_text.hpp"
 #include "tools/gateway/http_server.hpp"
+#include "tools/gateway/metrics.hpp"
 #include "tools/gateway/native_api.hpp"
+#include "tools/gateway/service_api.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -77,7 +79,10 @@ class service::impl {
                             .limits = how_.limits,
                             .handle = [this](std::shared_ptr<exchange> at) { router_.take(at); },
                             .refuse = refusal};
-    if (how_.access) listener.access = [write = how_.access](const access_record& what) { write(access_line(what)); };
+    listener.access = [this](const access_record& what) {
+      metrics_.count(what);
+      if (how_.access) how_.access(access_line(what));
+    };
     auto listening = http_server::start(std::move(listener));
     if (!listening) return listening.error();
     server_ = std::move(*listening);
@@ -103,6 +108,10 @@ class service::impl {
     add_run_routes(router_, parts);
     add_run_event_routes(router_, parts);
     add_journal_routes(router_, parts);
+    add_service_start_routes(router_, parts);
+    add_service_run_routes(router_, parts);
+    add_service_form_routes(router_, parts);
+    router_.add_simple("GET", "/metrics", right::admin, [this](const call& of) { return give_metrics(of); });
     router_.open();
     return {};
   }
@@ -125,11 +134,19 @@ class service::impl {
  private:
   static constexpr std::chrono::milliseconds idle_time{2'000};
 
+  /// Figures of the whole node: for those who run it, not for its tenants.
+  result<response> give_metrics(const call& of) {
+    if (of.who.tenant != default_tenant || !of.who.workflow.empty()) return refusal(404, "there is no such resource", of.in());
+    return response{.body = metrics_.text(engine_->stats(), server_->figures()),
+                    .type = "text/plain; version=0.0.4; charset=utf-8"};
+  }
+
   void log(std::string_view level, const std::string& text) const {
     if (how_.log) how_.log({wall_clock(), level, text, {}, {}});
   }
 
   service_options how_;
+  metrics metrics_;
   key_store keys_;
   router router_;
   workflow_shelf shelf_;

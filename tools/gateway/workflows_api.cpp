@@ -47,7 +47,11 @@ result<response> put_workflow(const api_parts& parts, const call& of) {
   return json_answer(out, put->fresh ? 201 : 200);
 }
 
-result<response> stats(const api_parts& parts, const call&) { return json_answer(cluster::to_wire(parts.engine.stats())); }
+/// Figures of the whole node: for those who run it, not for its tenants.
+result<response> stats(const api_parts& parts, const call& of) {
+  if (of.who.tenant != default_tenant || !of.who.workflow.empty()) return refusal(404, "there is no such resource", of.in());
+  return json_answer(cluster::to_wire(parts.engine.stats()));
+}
 
 }  // namespace
 
