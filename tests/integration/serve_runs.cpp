@@ -197,6 +197,9 @@ TEST_CASE("tenants see nothing of each other, whatever they ask") {
   CHECK(s.at->call_as(theirs, "GET", "/api/v1/runs").json().at("runs").as_array().size() == 1);
   CHECK(s.at->call("GET", "/api/v1/runs").json().at("runs").as_array().empty());
   CHECK(text_of(s.at->call_as(mine, "GET", "/api/v1/runs/" + id).json().at("status")) == "waiting");
+  // The node's own workflows are nobody's.
+  CHECK(s.start("perdure.events").status == 404);
+  CHECK(!has(s.at->call("GET", "/api/v1/workflows").body, "perdure."));
   // A key for one workflow knows of no other.
   const auto narrow = s.at->key({"--tenant", "mine", "--workflow", "quick"});
   CHECK(s.at->call_as(narrow, "GET", "/api/v1/runs/" + id).status == 404);
@@ -373,6 +376,7 @@ TEST_CASE("documents are put over HTTP into the tenant's own namespace, and do n
   CHECK(put(mine, "mine%2Fx",
             document("x", "  - a:\n      run: {workflow: {namespace: theirs, name: x, version: 1.0.0}}\n", "mine"))
             .status == 400);
+  CHECK(put(mine, "mine%2Fl", document("l", "  - a:\n      listen: {to: {one: {with: {type: x}}}}\n", "mine")).status == 400);
   CHECK(put(mine, "mine%2Fh",
             document("h", "  - a:\n      call: http\n      with: {method: get, endpoint: 'http://127.0.0.1/'}\n", "mine"))
             .status == 400);

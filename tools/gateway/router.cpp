@@ -9,6 +9,9 @@ namespace {
 
 timestamp now() { return std::chrono::time_point_cast<duration>(std::chrono::system_clock::now()); }
 
+/// The node's own workflows, which exchange events between documents: nobody starts, signals or stops those over HTTP.
+constexpr std::string_view own_workflows = "perdure.";
+
 std::vector<std::string> segments(std::string_view pattern) {
   request parsed;
   static_cast<void>(read_target(pattern, parsed));
@@ -18,6 +21,7 @@ std::vector<std::string> segments(std::string_view pattern) {
 }  // namespace
 
 bool call::sees(std::string_view workflow) const {
+  if (workflow.starts_with(own_workflows)) return false;
   if (!who.workflow.empty() && who.workflow != workflow) return false;
   const auto slash = workflow.find('/');
   return slash == std::string_view::npos || workflow.substr(0, slash) == who.tenant;

@@ -119,6 +119,7 @@ TEST_CASE("a caller sees shared workflows and those of its tenant's namespace, o
   CHECK_FALSE(of.sees("theirs/flow"));
   CHECK_FALSE(of.sees("min/flow"));
   CHECK_FALSE(of.sees("mine2/flow"));
+  CHECK_FALSE(of.sees("perdure.events"));
   of.who.workflow = "mine/flow";
   CHECK_FALSE(of.sees("flow"));
   CHECK(of.sees("mine/flow"));
