@@ -57,7 +57,9 @@ result<void> workflow_shelf::prepare() {
     }
     of_folder_.push_back(std::move(*one));
   }
-  auto all = cluster::documents_to_register(how_.data, reader_, of_folder_);
+  std::vector<error> unread;
+  auto all = cluster::documents_to_register(how_.data, reader_, of_folder_, &unread);
+  for (const auto& each : unread) how_.log("warning", cluster::unread_document(each) + "; its runs wait");
   if (!all) {
     // One of them differs from what unfinished runs were started with: each is tried by itself.
     std::vector<cluster::document> good;
