@@ -1,9 +1,12 @@
 // Documents through the DSL's reader, with its port to jq.
 #include "cluster/documents.hpp"
 #include "cluster/expression_workers.hpp"
+#include "cluster/node_impl.hpp"
 #include "cluster/secrets.hpp"
+#include "cluster/zones.hpp"
 #include "dsl/document.hpp"
 #include "dsl/document_graph.hpp"
+#include "dsl/schedule_order.hpp"
 #include "dsl/schema.hpp"
 
 namespace perdure::cluster {
@@ -15,6 +18,7 @@ std::string_view name_of(dsl::problem_kind kind) {
     case dsl::problem_kind::syntax: return "syntax";
     case dsl::problem_kind::invalid: return "invalid";
     case dsl::problem_kind::unsupported: return "unsupported";
+    case dsl::problem_kind::forbidden: return "forbidden";
   }
   return "invalid";
 }
@@ -88,21 +92,42 @@ json::object check_by_schema(const json::value& schema, const json::value* value
 }
 
 document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program)
-    : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_secrets>(open_secrets(data))) {}
+    : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_secrets>(open_secrets(data))),
+      clock_(make_zones()) {}
+
+document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program,
+                                 const document_limits& allowed)
+    : document_reader(data, helper_program) {
+  allowed_ = allowed;
+}
+
+namespace {
+
+dsl::document_policy policy_of(const document_limits& allowed) {
+  return {.may_run = allowed.may_run,
+          .may_read_files = allowed.may_read_files,
+          .may_use_secrets = allowed.may_use_secrets,
+          .may_reach_private = allowed.may_reach_private};
+}
+
+}  // namespace
 
 result<document> document_reader::read(const std::string& text, const std::string& file, const std::filesystem::path& folder) {
-  auto read = dsl::read_document(text, file, {.host = host_.get()});
+  auto read = dsl::read_document(text, file, {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
-  auto files = std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder);
-  auto made = dsl::make_workflow(model, {.workers = host_, .files = std::move(files), .secrets = secrets_});
+  auto files = allowed_.may_read_files ? std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder) : nullptr;
+  auto made = dsl::make_workflow(
+      model,
+      {.workers = host_, .files = std::move(files), .secrets = allowed_.may_use_secrets ? secrets_ : nullptr, .clock = clock_});
   if (!made) return error{made.error().code, file + ": " + made.error().message};
-  return document{made->name(),     made->version(), text, file, folder.empty() ? folder_of(file) : folder,
-                  std::move(*made), model.definition};
+  return document{
+      made->name(),     made->version(),           text, file, folder.empty() ? folder_of(file) : folder, std::move(*made),
+      model.definition, model.schedule.has_value()};
 }
 
 result<document_reach> document_reader::reach(const std::string& text, const std::string& file) {
-  const auto read = dsl::read_document(text, file, {.host = host_.get()});
+  const auto read = dsl::read_document(text, file, {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   document_reach out;
   const auto& whole = std::get<dsl::document>(read).definition;
@@ -113,6 +138,31 @@ result<document_reach> document_reader::reach(const std::string& text, const std
   return out;
 }
 
+result<run_ref> begin_schedule(const node& of, const document& what, const std::string& missed) {
+  if (!what.has_schedule) return error{errc::conflict, what.file + ": " + what.name + " " + what.version + " has no schedule"};
+  list_options options;
+  options.workflow = what.name;
+  options.limit = 1'000;
+  do {
+    const auto page = of.list(options);
+    if (!page) return page.error();
+    for (const auto& each : page->runs) {
+      if (is_schedule(each) && each.version == what.version && !is_terminal(each.status)) return of.get(each.id);
+    }
+    options.cursor = page->next_cursor;
+  } while (!options.cursor.empty());
+  const dsl::schedule_order order{.missed = missed};
+  const auto begun = of.internals().start({.workflow = what.name,
+                                           .version = what.version,
+                                           .message = message_name<dsl::schedule_order>,
+                                           .input = payload{to_json(order)},
+                                           .options = {.key = std::string{dsl::schedule_key} + run_id::make().str()}});
+  if (!begun) return begun.error();
+  return begun->run;
+}
+
+bool is_schedule(const run_summary& run) { return run.key.starts_with(dsl::schedule_key); }
+
 result<std::string> document_reader::draw(const std::string& text, const std::string& file, graph_format how) {
   const auto read = dsl::read_document(text, file);
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
@@ -122,7 +172,7 @@ result<std::string> document_reader::draw(const std::string& text, const std::st
 
 std::vector<document_problem> document_reader::problems(const std::string& text, const std::string& file) {
   std::vector<document_problem> out;
-  auto read = dsl::read_document(text, file, {.host = host_.get()});
+  auto read = dsl::read_document(text, file, {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) {
     for (const auto& each : *problems) {
       out.push_back({each.at.line, each.at.column, each.pointer, std::string{name_of(each.kind)}, each.message, each.str()});

@@ -11,6 +11,7 @@
 #include "perdure/node.hpp"
 
 namespace perdure::dsl {
+class clock_host;
 class expression_host;
 class secret_host;
 }  // namespace perdure::dsl
@@ -24,13 +25,14 @@ struct document {
   std::filesystem::path folder;  ///< where files begin that it names
   workflow definition;
   std::shared_ptr<const json::value> content;  ///< all of it as JSON
+  bool has_schedule = false;
 };
 
 /// What is wrong with a document, and where.
 struct document_problem {
   std::uint32_t line = 0, column = 0;
   std::string pointer;  ///< JSON pointer of the place in the document
-  std::string kind;     ///< syntax, invalid, unsupported
+  std::string kind;     ///< syntax, invalid, unsupported, forbidden
   std::string message;
   std::string text;  ///< all of it on one line, for people
 };
@@ -47,6 +49,20 @@ struct document_reach {
 
 enum class graph_format : std::uint8_t { mermaid, dot };
 
+/// What documents may do to the machine and reach: those that strangers send, nothing by default.
+struct document_limits {
+  bool may_run = false;         ///< shells, scripts, containers and MCP servers of the machine
+  bool may_read_files = false;  ///< resources at addresses of the kind "file"
+  bool may_use_secrets = false;
+  bool may_reach_private = false;  ///< loopback, link-local, private and other special addresses, looked at after DNS
+};
+
+/// A task of a document as a list shows it.
+struct outline_line {
+  std::size_t depth = 0;
+  std::string name, reference, kind, conditions;
+};
+
 /// Reads documents and makes workflows of them. Expressions that need jq go to worker processes, which the workflows
 /// share and which end with the last of them. One thread.
 class document_reader {
@@ -54,8 +70,12 @@ class document_reader {
   /// `data`: the directory that the documents will run in; empty = none, or a node in memory of this process.
   /// `helper_program`: path of the perdure binary; empty = this program when it is perdure, or one beside it.
   explicit document_reader(const std::filesystem::path& data = {}, const std::string& helper_program = {});
+  /// For documents of strangers: what the limits do not allow is a problem of the kind "forbidden".
+  document_reader(const std::filesystem::path& data, const std::string& helper_program, const document_limits& allowed);
   /// All problems of the text, one a line, in the error. `folder`: where files begin that it names; empty = where the file is.
   [[nodiscard]] result<document> read(const std::string& text, const std::string& file, const std::filesystem::path& folder = {});
+  /// The tasks in their order, those inside others after them; all problems of the text in the error.
+  [[nodiscard]] result<std::vector<outline_line>> outline_of(const std::string& text, const std::string& file);
   [[nodiscard]] std::vector<document_problem> problems(const std::string& text, const std::string& file);
   /// All problems of the text, one a line, in the error.
   [[nodiscard]] result<document_reach> reach(const std::string& text, const std::string& file);
@@ -65,6 +85,8 @@ class document_reader {
  private:
   std::shared_ptr<dsl::expression_host> host_;
   std::shared_ptr<dsl::secret_host> secrets_;
+  std::shared_ptr<dsl::clock_host> clock_;
+  document_limits allowed_{.may_run = true, .may_read_files = true, .may_use_secrets = true, .may_reach_private = true};
 };
 
 /// What of the value does not fit the JSON Schema: {"problems": [text…]}. Without a value: {} when it is a schema. Else
@@ -80,6 +102,13 @@ class document_reader {
 
 /// Durable when it returns. Nothing is done when it is there already.
 [[nodiscard]] result<void> keep_document(const std::filesystem::path& data, const document& what);
+
+/// Begins the schedule of a registered document, or attaches to it when it goes on already. `missed`: what is done about times
+/// at which no node ran: "skip", "once" or "all". conflict: the document has none.
+[[nodiscard]] result<run_ref> begin_schedule(const node& of, const document& what, const std::string& missed);
+
+/// Whether a run with this key carries out a schedule.
+[[nodiscard]] bool is_schedule(const run_summary& run);
 
 /// All documents that are kept and can be read; the newest first. `unread`: why the others cannot.
 [[nodiscard]] std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader,

@@ -12,6 +12,7 @@
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
 #include "cluster/event_broker.hpp"
+#include "cluster/run_capability.hpp"
 #include "cluster/secrets.hpp"
 
 namespace perdure {
@@ -107,6 +108,7 @@ result<void> node::impl::bring_up() {
   offer("process", processes);
   offer("container", std::make_shared<actors::container_capability>(processes));
   shared_->capabilities.add("events", cluster::make_event_capability(weak_from_this()));
+  shared_->capabilities.add("runs", cluster::make_run_capability(weak_from_this()));
   if (auto added = shared_->workflows.add(cluster::make_event_workflow().shared()); !added) return added.error();
   offer("http", std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>()));
 

@@ -16,6 +16,7 @@ set(perdure_dependencies
     "OpenSSL::Crypto  | OpenSSL 3                           | -lcrypto      | private"
     "LMDB::lmdb       | LMDB                                | -llmdb        | private"
     "ZSTD::zstd       | ZSTD                                | -lzstd        | private"
+    "date::date-tz    | date 3 CONFIG                       | -ldate-tz     | private"
     "CURL::libcurl    | CURL 7.85                           | -lcurl        | private"
     "yaml-cpp::yaml-cpp | yaml-cpp                          | -lyaml-cpp    | private")
 

@@ -57,6 +57,7 @@ std::optional<endpoint> reader::read_resource(const std::optional<cursor>& at, s
   const auto* fixed = out ? out->uri.constant() : nullptr;
   if (fixed == nullptr || !fixed->is_string()) return out;
   const auto scheme = scheme_of({fixed->get_string().data(), fixed->get_string().size()});
+  if (scheme == "file" && !options_.policy.may_read_files) to_.forbidden(where, std::string{what} + " of a file");
   if (!scheme.empty() && scheme != "file" && scheme != "http" && scheme != "https")
     to_.unsupported(where, std::string{what} + " at an address of the kind \"" + std::string{scheme} + "\"");
   return out;

@@ -46,6 +46,9 @@ class checker {
     add(problem_kind::invalid, where.at(), where.pointer(), std::move(message));
   }
   void unsupported(const cursor& where, const std::string& what);
+  void forbidden(const cursor& where, const std::string& what) {
+    add(problem_kind::forbidden, where.named_at(), where.pointer(), what + " is not allowed here");
+  }
   /// Off for components that have no effect as long as nothing that runs uses them.
   void tell_unsupported(bool on) { tells_unsupported_ = on; }
   void add(problem_kind kind, mark at, std::string pointer, std::string message);

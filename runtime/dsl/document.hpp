@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "dsl/clock_host.hpp"
 #include "dsl/expression_host.hpp"
 #include "dsl/model.hpp"
 #include "dsl/problem.hpp"
@@ -19,6 +20,9 @@ namespace perdure::dsl {
 struct read_options {
   /// Checks the expressions that are not native; null = they are checked when they run.
   expression_host* host = nullptr;
+  /// Checks time zones; null = they are checked when they are used.
+  clock_host* clock = nullptr;
+  document_policy policy;
 };
 
 /// Reads YAML 1.2 or JSON and checks everything that can be known before a run. All problems at once, in the order
@@ -35,6 +39,7 @@ struct document_ports {
   std::shared_ptr<expression_host> workers;
   std::shared_ptr<resource_host> files;
   std::shared_ptr<secret_host> secrets;
+  std::shared_ptr<clock_host> clock;
 };
 
 /// One executor that interprets the document; takes and gives JSON.

@@ -238,6 +238,9 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const subflow_task& body) const { return self.run_subflow(now, body); }
     async<given> operator()(const function_task& body) const { return self.run_function(now, body); }
     async<given> operator()(const http_task& body) const { return self.run_http(now, body); }
+    async<given> operator()(const openapi_task& body) const { return self.run_openapi(now, body); }
+    async<given> operator()(const mcp_task& body) const { return self.run_mcp(now, body); }
+    async<given> operator()(const a2a_task& body) const { return self.run_a2a(now, body); }
     async<given> operator()(const emit_task& body) const { return self.run_emit(now, body); }
     async<given> operator()(const listen_task& body) const { return self.run_listen(now, body); }
   };

@@ -13,8 +13,10 @@
 #include <string>
 
 #include "dsl/document.hpp"
+#include "dsl/json_rpc.hpp"
 #include "dsl/process_order.hpp"
 #include "dsl/run_data.hpp"
+#include "dsl/schedule_order.hpp"
 #include "perdure/executor.hpp"
 
 namespace perdure::dsl {
@@ -22,13 +24,15 @@ namespace perdure::dsl {
 template <class T = void>
 using async = perdure::task<T>;  // "task" is the document's here
 
-class interpreter : public executor<json::value, process_order> {
+class interpreter : public executor<json::value, process_order, schedule_order> {
  public:
   interpreter(std::shared_ptr<const document> what, document_ports ports)
       : document_(std::move(what)), ports_(std::move(ports)) {}
   async<> handle(const json::value& input, context& ctx) override;
   /// Work beside a run: in a run of its own.
   async<> handle(const process_order& order, context& ctx) override;
+  /// The document's schedule: begins its runs.
+  async<> handle(const schedule_order& order, context& ctx) override;
 
  private:
   struct running;
@@ -136,7 +140,25 @@ class interpreter : public executor<json::value, process_order> {
   async<std::optional<given>> run_before(running& now, const std::vector<const extension*>& by);
   async<given> run_after(running& now, const std::vector<const extension*>& by);
 
+  // run_protocols.cpp
+  /// The text of a resource, from a file or an http address.
+  async<std::string> read_resource(std::string name, const address& from, std::string reference);
+  async<given> run_openapi(running& now, const openapi_task& body);
+  async<given> run_mcp(running& now, const mcp_task& body);
+  async<given> run_a2a(running& now, const a2a_task& body);
+  async<json::value> post_rpc(std::string name, const address& to, json::object headers, json::object message);
+  async<json::value> ask_mcp_http(running& now, const mcp_task& body, mcp_messages say);
+  async<json::value> ask_mcp_stdio(running& now, const mcp_task& body, mcp_messages say);
+
+  // run_schedule.cpp
+  async<std::string> begin_scheduled(json::value input);
+  async<timestamp> tick_after(timestamp last);
+  async<> follow_times(schedule_order& order);
+  async<> follow_ends(const schedule_order& order);
+  async<> follow_events(schedule_order& order);
+
   // run_events.cpp
+  async<> subscribe(const listen_task& body, const std::string& id);
   async<std::string> event_broker();
   async<> tell_broker(json::object message);
   async<given> run_emit(running& now, const emit_task& body);

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "dsl/cron.hpp"
 #include "dsl/expression.hpp"
 #include "dsl/schema.hpp"
 #include "dsl/syntax_tree.hpp"
@@ -131,6 +132,27 @@ struct schema_rule {
   std::optional<endpoint> resource;
 };
 
+struct openapi_task {
+  endpoint document;
+  std::string operation;
+  dynamic_value parameters;  ///< an object
+  std::optional<dynamic_value> authentication;
+  std::string output = "content";
+  bool redirect = false;
+};
+struct mcp_task {
+  std::string version = "2025-06-18", method;
+  dynamic_value parameters, client, headers;
+  std::optional<duration_value> timeout;
+  std::optional<endpoint> http;
+  dynamic_value stdio;  ///< unless it is over http: an object: command, arguments, environment
+};
+struct a2a_task {
+  std::string method;
+  std::optional<endpoint> card, server;
+  dynamic_value parameters;
+};
+
 /// emit: a CloudEvent, to be completed.
 struct emit_task {
   dynamic_value event;
@@ -178,7 +200,7 @@ struct task {
   flow then;
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
-               function_task, http_task, emit_task, listen_task>
+               function_task, http_task, openapi_task, mcp_task, a2a_task, emit_task, listen_task>
       body;
 };
 
@@ -189,6 +211,21 @@ struct extension {
   task_list before, after;
 };
 
+/// What a document may do to the machine and reach. The operator's choice, not the document's.
+struct document_policy {
+  bool may_run = true;         ///< shells, scripts, containers and MCP servers of the machine
+  bool may_read_files = true;  ///< resources at addresses of the kind "file"
+  bool may_use_secrets = true;
+  bool may_reach_private = true;  ///< loopback, link-local, private and other special addresses
+};
+
+struct schedule_rule {
+  enum class kind : std::uint8_t { every, cron, after, on } what = kind::every;
+  std::optional<duration_value> length;  ///< every, after
+  std::optional<cron> when;
+  std::shared_ptr<const task> listener;  ///< on: a listen task
+};
+
 struct document {
   std::string dsl, space, name, version, title, summary;  ///< `space` is the namespace
   std::optional<dynamic_value> input_from, output_as;
@@ -197,6 +234,8 @@ struct document {
   task_list tasks;
   std::map<std::string, std::shared_ptr<const task>, std::less<>> functions;  ///< those that are called
   std::vector<extension> extensions;
+  std::optional<schedule_rule> schedule;
+  document_policy policy;
   std::vector<std::string> secrets;               ///< those that it may use
   std::shared_ptr<const json::value> definition;  ///< the whole document as JSON
   std::string hash;                               ///< SHA-256 of it with sorted keys, in hex

@@ -17,6 +17,7 @@ enum class problem_kind : std::uint8_t {
   syntax,       ///< not YAML, not JSON, or over a limit of documents
   invalid,      ///< against the rules of the DSL
   unsupported,  ///< a valid construct that this version does not run
+  forbidden,    ///< one that the operator's policy does not allow
 };
 
 struct problem {

@@ -97,6 +97,7 @@ json::value sorted(const json::value& value) {
 
 document reader::read(const node_ptr& root) {
   document out;
+  out.policy = options_.policy;
   const cursor at{root};
   properties all{to_, at, "a workflow"};
   if (!all.is_object()) return out;
@@ -115,7 +116,7 @@ document reader::read(const node_ptr& root) {
   out.output_as = std::move(output.value);
   out.output_schema = std::move(output.schema);
   out.timeout = read_timeout(all.optional("timeout"), expression_site::workflow_output);
-  check_schedule(all.optional("schedule"));
+  out.schedule = read_schedule(all.optional("schedule"));
   all.done();
   read_functions(out);
   read_unused();
@@ -182,6 +183,7 @@ void reader::read_use(const cursor& at, document& out) {
     for (const auto& each : secrets->tree().items) out.secrets.emplace_back(each->text());
   }
   secrets_ = out.secrets;
+  if (secrets && !out.secrets.empty() && !options_.policy.may_use_secrets) to_.forbidden(*secrets, "a secret");
   read_components(all, "timeouts", timeouts_);
   read_components(all, "retries", retries_);
   read_components(all, "errors", errors_);
@@ -270,16 +272,42 @@ const cursor* reader::find_component(const cursor& at, components& among, std::s
   return nullptr;
 }
 
-void reader::check_schedule(const std::optional<cursor>& at) {
-  if (!at) return;
+std::optional<schedule_rule> reader::read_schedule(const std::optional<cursor>& at) {
+  if (!at) return std::nullopt;
   properties all{to_, *at, "a schedule"};
   const auto which = all.one_of({"every", "cron", "after", "on"});
-  (void)read_duration(all.optional("every"), expression_site::workflow_input);
-  (void)read_duration(all.optional("after"), expression_site::workflow_input);
-  check_string(to_, all.optional("cron"), false);
-  (void)read_strategy(all.optional("on"));
+  const auto every = all.optional("every"), text = all.optional("cron"), after = all.optional("after"), on = all.optional("on");
   all.done();
-  if (!which.empty()) to_.unsupported(*at, "schedule");
+  schedule_rule out;
+  if (which == "every" || which == "after") {
+    out.what = which == "every" ? schedule_rule::kind::every : schedule_rule::kind::after;
+    out.length = read_duration(which == "every" ? every : after, expression_site::workflow_input);
+    const auto* fixed = out.length ? std::get_if<duration>(&*out.length) : nullptr;
+    if (which == "every" && fixed != nullptr && *fixed <= duration{0})
+      to_.invalid(*every, "expected a duration longer than nothing");
+  } else if (which == "cron") {
+    out.what = schedule_rule::kind::cron;
+    if (!check_string(to_, text, false)) return std::nullopt;
+    auto made = cron::parse(text->tree().text());
+    if (!made) {
+      to_.invalid(*text, made.error().message);
+      return std::nullopt;
+    }
+    out.when = std::move(*made);
+    const auto known = options_.clock != nullptr ? options_.clock->next(*out.when, timestamp{}) : result<timestamp>{timestamp{}};
+    if (!known) to_.invalid(*text, known.error().message);
+  } else if (which == "on") {
+    out.what = schedule_rule::kind::on;
+    auto listener = std::make_shared<task>();
+    listener->name = "schedule";
+    listener->reference = "/schedule";
+    listener->source = at->shared();
+    listener->body = listen_task{.to = read_strategy(on), .envelope = true};
+    out.listener = std::move(listener);
+  } else {
+    return std::nullopt;
+  }
+  return out;
 }
 
 void reader::check_programs() {

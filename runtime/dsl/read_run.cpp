@@ -37,6 +37,7 @@ void reader::read_run(const cursor& at, task& out) {
     out.body = std::move(body);
     return;
   }
+  if (!options_.policy.may_run) to_.forbidden(process, "run: " + std::string{which});
   process_task body;
   body.gives = result;
   body.awaits = waits;

@@ -43,7 +43,7 @@ class reader {
   void read_extension(const cursor& at, document& out);
   /// The component a string names; reports when there is none.
   const cursor* find_component(const cursor& at, components& among, std::string_view kind);
-  void check_schedule(const std::optional<cursor>& at);
+  std::optional<schedule_rule> read_schedule(const std::optional<cursor>& at);
   void check_programs();
 
   // read_task.cpp
@@ -95,12 +95,19 @@ class reader {
   std::vector<std::string> names_at(expression_site site) const;
   std::string read_variable(const std::optional<cursor>& at, std::string_view otherwise);
 
-  // check_call.cpp: functions and HTTP; and what does not run yet
+  // read_call.cpp
   void read_call(properties& task_properties, const cursor& at, task& out);
-  void check_call_with(const cursor& at, std::string_view function);
+  void read_call_of(std::string_view function, const cursor& at, const cursor& with, task& out);
+  void check_grpc(const cursor& with);
   void read_http(const cursor& with, http_task& out);
   void check_asyncapi(const cursor& with);
-  void check_mcp(const cursor& with);
+
+  // read_protocols.cpp
+  void check_object_or_expression(const std::optional<cursor>& at);
+  void read_openapi(const cursor& with, openapi_task& out);
+  void read_mcp(const cursor& with, mcp_task& out);
+  void read_mcp_transport(const cursor& at, mcp_task& out);
+  void read_a2a(const cursor& with, a2a_task& out);
 
   // read_events.cpp
   void read_emit(const cursor& at, emit_task& out);

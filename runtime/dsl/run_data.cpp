@@ -149,6 +149,15 @@ duration to_duration(const json::value& value, const std::string& reference) {
   throw_error("expression", "expected an ISO 8601 duration such as PT30S, found " + jq::excerpt(value), reference);
 }
 
+data_ptr describe_authorization(const json::value& policy) {
+  if (!policy.is_object() || policy.get_object().empty()) return make_data(nullptr);
+  const auto& [key, inside] = *policy.get_object().begin();
+  const std::string_view kind{key.data(), key.size()};
+  const auto* token = kind == "bearer" && inside.is_object() ? inside.get_object().if_contains("token") : nullptr;
+  const auto* scheme = kind == "basic" ? "Basic" : kind == "digest" ? "Digest" : "Bearer";
+  return make_data(json::object{{"scheme", scheme}, {"parameter", token != nullptr ? *token : json::value{}}});
+}
+
 json::value describe_time(timestamp at) {
   const auto micros = at.time_since_epoch().count();
   return json::object{{"iso8601", perdure::to_string(at)},

@@ -61,6 +61,8 @@ using bindings = std::vector<std::pair<std::string, data_ptr>>;
 
 /// A duration from an evaluated expression. Throws step_error of the type "expression".
 [[nodiscard]] duration to_duration(const json::value& value, const std::string& reference);
+/// What $authorization is of an evaluated policy: as much of it as is known before the server is asked.
+[[nodiscard]] data_ptr describe_authorization(const json::value& policy);
 /// {iso8601, epoch: {seconds, milliseconds}}
 [[nodiscard]] json::value describe_time(timestamp at);
 

@@ -159,13 +159,18 @@ async<std::ptrdiff_t> interpreter::first_fit(running& now, const event_strategy&
   co_return -1;
 }
 
-async<interpreter::given> interpreter::run_listen(running& now, const listen_task& body) {
-  const auto id = "listen." + ctx_->uuid();
+async<> interpreter::subscribe(const listen_task& body, const std::string& id) {
   json::array filters;
   if (!takes_everything(body.to)) add_filters(filters, body.to);
-  open_.at(now.number).subscription = id;
   auto subscribed =
       tell_broker({{"subscribe", json::object{{"id", id}, {"run", ctx_->run().str()}, {"filters", std::move(filters)}}}});
+  co_await subscribed;
+}
+
+async<interpreter::given> interpreter::run_listen(running& now, const listen_task& body) {
+  const auto id = "listen." + ctx_->uuid();
+  open_.at(now.number).subscription = id;
+  auto subscribed = subscribe(body, id);
   co_await subscribed;
   given out;
   std::optional<failure> failed;

@@ -5,22 +5,9 @@
 
 namespace perdure::dsl {
 
-namespace {
-
-/// What $authorization is: as much of it as is known before the server is asked.
-data_ptr describe_authorization(const json::value& policy) {
-  if (!policy.is_object() || policy.get_object().empty()) return make_data(nullptr);
-  const auto& [key, inside] = *policy.get_object().begin();
-  const std::string_view kind{key.data(), key.size()};
-  const auto* token = kind == "bearer" && inside.is_object() ? inside.get_object().if_contains("token") : nullptr;
-  const auto* scheme = kind == "basic" ? "Basic" : kind == "digest" ? "Digest" : "Bearer";
-  return make_data(json::object{{"scheme", scheme}, {"parameter", token != nullptr ? *token : json::value{}}});
-}
-
-}  // namespace
-
 async<payload> interpreter::perform(std::string name, std::string capability, json::object spec) {
   idle_tasks_ = 0;
+  if (capability == "http" && !document_->policy.may_reach_private) spec["public"] = true;
   const json::value args(json::object{{"capability", capability}, {"spec", std::move(spec)}});
   step<payload> work{ctx_->frame(), {.kind = detail::step_kind::capability, .name = std::move(name), .args = payload{args}}};
   auto out = co_await work;

@@ -25,6 +25,12 @@ void append_escaped(std::string& out, std::string_view text) {
 
 }  // namespace
 
+std::string url_part(std::string_view text) {
+  std::string out;
+  append_escaped(out, text);
+  return out;
+}
+
 std::string expand_template(std::string_view text, const json::value& input, const std::string& reference) {
   std::string out;
   for (std::size_t at = 0; at < text.size();) {

@@ -1,5 +1,7 @@
 // HTTP calls of documents through the program: a server of the test's own, secrets that no journal holds, kill -9.
+#include "cluster/documents.hpp"
 #include "support/catch.hpp"
+#include "support/engine.hpp"
 #include "support/http_server.hpp"
 #include "support/program.hpp"
 
@@ -126,4 +128,44 @@ TEST_CASE("a task's time limit ends its call, and a server's error is told") {
   CHECK(busy.json().at("error").at("type") == "https://serverlessworkflow.io/spec/1.0.0/errors/communication");
   CHECK(busy.json().at("error").at("status") == 503);
   CHECK(test::text_of(busy.json().at("error").at("detail")).find("busy") != std::string::npos);
+}
+
+TEST_CASE("a document of a stranger reaches no server of this machine, and --dry-run does nothing") {
+  const workplace here;
+  const http_server server{[](const server_request&) { return server_response{.body = "1"}; }};
+  const auto text =
+      "document: {dsl: '1.0.3', namespace: default, name: p, version: 1.0.0}\ndo:\n  - a: {call: http, with: {method: get, "
+      "endpoint: '" +
+      server.url() + "'}}\n";
+  cluster::document_reader strict{here.path("data"), std::getenv("PERDURE_BINARY"), cluster::document_limits{}};
+  const auto read = strict.read(text, "p.yaml");
+  REQUIRE(read.has_value());
+  {
+    auto node = test::open_node(here.path("data"));
+    REQUIRE(node.add(read->definition));
+    const auto end = test::finish(node.start("p", json::value{}).value());
+    REQUIRE(end.error);
+    CHECK(end.error->code == "communication");
+    CHECK(end.error->message.find("not allowed") != std::string::npos);
+  }
+  CHECK(
+      strict
+          .problems(
+              "document: {dsl: '1.0.3', namespace: default, name: p, version: 1.0.0}\ndo:\n  - a: {run: {shell: {command: x}}}\n",
+              "p.yaml")
+          .at(0)
+          .kind == "forbidden");
+  const auto file = here.write("d.yaml",
+                               "document: {dsl: '1.0.3', namespace: default, name: d, version: 1.0.0}\ndo:\n"
+                               "  - one: {if: .x, call: http, with: {method: get, endpoint: '" +
+                                   server.url() +
+                                   "'}}\n"
+                                   "  - two: {try: [{in: {run: {shell: {command: 'touch " +
+                                   here.path("touched").string() + "'}}}}], catch: {do: [{out: {set: {x: 1}}}]}}\n");
+  CHECK(here.call({"run", file, "--dry-run"}).out ==
+        "one  call http  (if .x)\ntwo  try\n  in  run shell\n  catch\n    out  set\n");
+  CHECK(here.call({"run", file, "--dry-run", "--json"}).json().at("tasks").at(2).at("reference") == "/do/1/two/try/0/in");
+  CHECK(server.requests().empty());
+  CHECK_FALSE(std::filesystem::exists(here.path("touched")));
+  CHECK(here.call({"run", here.document("bad", "  - a: {sett: 1}\n"), "--dry-run"}).code == 1);
 }

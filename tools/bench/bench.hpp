@@ -45,6 +45,7 @@ struct bench_result {
 [[nodiscard]] result<bench_result> bench_signals(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_archive(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_history(const bench_options& how);
+[[nodiscard]] result<bench_result> bench_documents(const bench_options& how);
 
 /// The child process of bench_recovery: fills the directory with runs in flight, says "ready", waits to be killed.
 int fill_for_recovery(const bench_options& how);

@@ -1,4 +1,4 @@
-// bench steps | submit | timers | signals | recovery | growth | archive | history
+// bench steps | documents | submit | timers | signals | recovery | growth | archive | history
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -106,6 +106,9 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   auto what = add(*bench, chosen, "steps", "Trivial durable steps, every commit synced", bench::bench_steps, 256);
   add_steps(*bench, "steps", *what, 10);
   add_seconds(*bench, "steps", *what);
+  what = add(*bench, chosen, "documents", "Documents of `set` tasks, reading large ones, and loops", bench::bench_documents, 256);
+  add_steps(*bench, "documents", *what, 10);
+  add_seconds(*bench, "documents", *what);
   what = add(*bench, chosen, "submit", "Starts of one-step runs", bench::bench_submit, 256);
   add_seconds(*bench, "submit", *what);
   what = add(*bench, chosen, "timers", "Runs that sleep; so many a second come due", bench::bench_timers, 10'000);

@@ -61,6 +61,7 @@ int fail_usage(const common_options& options, const std::string& message);
 [[nodiscard]] result<void> write_file(const std::filesystem::path& path, std::string_view text);
 
 void add_run_command(CLI::App& app, chosen_command& chosen);
+void add_schedule_command(CLI::App& app, chosen_command& chosen);
 void add_emit_command(CLI::App& app, chosen_command& chosen);
 void add_runs_commands(CLI::App& app, chosen_command& chosen);
 void add_journal_commands(CLI::App& app, chosen_command& chosen);

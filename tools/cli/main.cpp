@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", std::string{"perdure "} + version);
   chosen_command chosen;
   add_run_command(app, chosen);
+  add_schedule_command(app, chosen);
   add_emit_command(app, chosen);
   add_runs_commands(app, chosen);
   add_serve_command(app, chosen);

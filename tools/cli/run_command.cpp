@@ -22,6 +22,7 @@ struct run_command {
   std::uint64_t keep_runs = 0;
   std::string log_level = "warning";
   bool follow = false;
+  bool dry_run = false;
   bool log_json = false;
 };
 
@@ -64,7 +65,35 @@ void wait_for_left(node_client& runs, const run_id& first) {
   }
 }
 
+/// The tasks in their order, and nothing done.
+int outline(const run_command& how) {
+  cluster::document_reader reader{how.common.data};
+  const auto found = cluster::find_document(how.common.data, reader, how.file);
+  if (!found) return fail(how.common, found.error());
+  const auto lines = reader.outline_of(found->text, found->file);
+  if (!lines) return fail(how.common, lines.error());
+  json::array tasks;
+  for (const auto& each : *lines) {
+    if (how.common.json) {
+      tasks.push_back(json::object{{"name", each.name},
+                                   {"reference", each.reference},
+                                   {"kind", each.kind},
+                                   {"depth", each.depth},
+                                   {"conditions", each.conditions}});
+      continue;
+    }
+    auto line = std::string(2 * each.depth, ' ') + printable(each.name);
+    if (!each.kind.empty()) line += "  " + printable(each.kind);
+    if (!each.conditions.empty()) line += "  (" + printable(each.conditions) + ")";
+    put_line(line);
+  }
+  if (how.common.json)
+    put_json(json::object{{"workflow", found->name}, {"version", found->version}, {"tasks", std::move(tasks)}});
+  return exit_fine;
+}
+
 int execute(const run_command& how) {
+  if (how.dry_run) return outline(how);
   const auto input = read_json_argument(how.input, "--input");
   if (!input) return fail(how.common, input.error(), input.error().code == errc::invalid_argument ? exit_usage : exit_failed);
   start_options start{.key = how.key};
@@ -168,6 +197,7 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
                    "While it runs, removes ended runs beyond so many, the oldest first; 0 = none is removed")
       ->type_name("N")
       ->transform(to_whole_number());
+  command->add_flag("--dry-run", how->dry_run, "Check the document and list its tasks in their order; run nothing");
   command->add_flag("--follow", how->follow, "Print what happens as it happens");
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "cluster/documents.hpp"
 #include "cluster/event_broker.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/node_client.hpp"
@@ -130,7 +131,8 @@ class waiting {
       auto page = (*from)->list(options);
       if (!page) return page.error();
       for (const auto& each : page->runs) {
-        if (!is_terminal(each.status) && !known.contains(each.id) && !cluster::is_own_workflow(each.workflow))
+        if (!is_terminal(each.status) && !known.contains(each.id) && !cluster::is_own_workflow(each.workflow) &&
+            !cluster::is_schedule(each))
           out.push_back(each.id);
       }
       options.cursor = page->next_cursor;

@@ -100,6 +100,8 @@ inline constexpr std::size_t http_header_bytes = 256U << 10;
 inline constexpr std::uint32_t http_redirects = 20;
 /// Runs of one node that listen for events at once.
 inline constexpr std::size_t event_listeners = 100'000;
+/// Ticks of a schedule that are made up for after the node was down, where all of them are to be.
+inline constexpr std::size_t schedule_catch_up = 1'000;
 /// Used pages of the map, in percent: above `new_runs` no run starts, above `steps` running runs wait.
 inline constexpr unsigned new_runs_used_percent = 90;
 inline constexpr unsigned steps_used_percent = 97;

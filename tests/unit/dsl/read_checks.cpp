@@ -160,7 +160,6 @@ TEST_CASE("a construct that does not run yet is refused by name, and its propert
   const auto refused = [](const std::string& what) {
     return std::vector<std::string>{what + " is not supported by this version"};
   };
-  CHECK(kinds("do: []\nschedule: {cron: '* * * * *'}\n") == refused("schedule"));
   CHECK(kinds("do: []\nevaluate: {language: python}\n") == refused("the expression language \"python\" (only \"jq\" is)"));
   CHECK(told_of("do: []\nuse: {functions: {f: {call: http, with: {method: get, endpoint: 'https://x.y'}}}, secrets: [s]}\n")
             .empty());
@@ -213,4 +212,34 @@ TEST_CASE("the hash depends on what the document says, not on how it is written"
   CHECK(one.hash == same.hash);
   CHECK(one.hash != other.hash);
   CHECK(dsl::workflow_name(one) == "test/sample");
+}
+
+TEST_CASE("the operator's policy: what it does not allow is told when the document is read, all of it") {
+  dsl::read_options strict;
+  strict.policy = {.may_run = false, .may_read_files = false, .may_use_secrets = false, .may_reach_private = false};
+  const auto forbidden = [&](std::string_view rest, const dsl::read_options& how) {
+    std::vector<std::string> out;
+    for (const auto& each : problems_of(header + std::string{rest}, how)) {
+      if (each.kind == problem_kind::forbidden) out.push_back(each.pointer + " " + each.message);
+    }
+    return out;
+  };
+  const std::string bad = R"(
+use: {secrets: [s]}
+input: {schema: {resource: {endpoint: 'file://s.json'}}}
+do:
+  - a: {run: {shell: {command: x}}}
+  - b: {run: {script: {language: js, code: x}}}
+  - c: {run: {container: {image: x}}}
+  - d: {call: mcp, with: {method: tools/list, transport: {stdio: {command: x}}}}
+  - e: {call: http, with: {method: get, endpoint: 'http://127.0.0.1'}}
+  - f: {run: {workflow: {namespace: n, name: m, version: latest}}}
+)";
+  CHECK(forbidden(bad, strict) ==
+        std::vector<std::string>{
+            "/use/secrets a secret is not allowed here", "/input/schema/resource/endpoint a schema of a file is not allowed here",
+            "/do/0/a/run/shell run: shell is not allowed here", "/do/1/b/run/script run: script is not allowed here",
+            "/do/2/c/run/container run: container is not allowed here",
+            "/do/3/d/with/transport/stdio an MCP server of this machine is not allowed here"});
+  CHECK(forbidden(bad, {}).empty());
 }

@@ -1,0 +1,163 @@
+// schedule: a run that begins runs of its document, when it is time or when events have come.
+//
+// Operation: it waits for one deadline, or for events, and lets the capability "runs" begin a run; the key of that step makes
+// it one run however often the step is done again. After some runs it continues as new.
+#include "dsl/interpreter.hpp"
+#include "dsl/jq_values.hpp"
+#include "perdure/json.hpp"
+
+namespace perdure::dsl {
+
+namespace {
+
+/// Runs begun before the schedule goes on with a new history.
+constexpr int runs_of_a_history = 200;
+/// A tick that comes so late was missed: nobody was there.
+constexpr std::chrono::minutes on_time{1};
+
+std::size_t runs_for(const std::string& missed, std::size_t due, bool late) {
+  if (due == 0) return 0;
+  if (missed == "all") return due;
+  return missed == "skip" && late ? 0 : 1;
+}
+
+}  // namespace
+
+async<> interpreter::handle(const schedule_order& given, context& ctx) {
+  ctx_ = &ctx;
+  started_ = ctx.now();
+  workflow_input_ = make_data(nullptr);
+  context_ = make_data(nullptr);
+  auto order = given;
+  if (!document_->schedule) throw step_error(make_error("configuration", "the document has no schedule", "/schedule"));
+  switch (document_->schedule->what) {
+    case schedule_rule::kind::every:
+    case schedule_rule::kind::cron: {
+      auto work = follow_times(order);
+      co_await work;
+      break;
+    }
+    case schedule_rule::kind::after: {
+      auto work = follow_ends(order);
+      co_await work;
+      co_return;
+    }
+    case schedule_rule::kind::on: {
+      auto work = follow_events(order);
+      co_await work;
+      break;
+    }
+  }
+  ctx.continue_as_new(order);
+}
+
+async<std::string> interpreter::begin_scheduled(json::value input) {
+  auto asked = perform("begin", "runs",
+                       {{"workflow", workflow_name(*document_)}, {"version", document_->version}, {"input", std::move(input)}});
+  const auto stored = co_await asked;
+  co_return jq::text(stored.value().at("run"));
+}
+
+async<timestamp> interpreter::tick_after(timestamp last) {
+  const auto& rule = *document_->schedule;
+  if (rule.what == schedule_rule::kind::every) {
+    auto measure = length_of(*rule.length, nullptr, nullptr);
+    const auto length = co_await measure;
+    if (length <= duration{0})
+      throw step_error(make_error("configuration", "\"every\" must be longer than nothing", "/schedule/every"));
+    co_return last + length;
+  }
+  auto body = [clock = ports_.clock, when = *rule.when, last]() -> std::int64_t {
+    const auto found =
+        clock ? clock->next(when, last) : result<timestamp>{error{errc::unsupported, "there are no time zones here"}};
+    if (!found) throw step_error(make_error("configuration", found.error().message, "/schedule/cron"));
+    return found->time_since_epoch().count();
+  };
+  auto step = ctx_->call("next", body);
+  const auto at = co_await step;
+  co_return timestamp{duration{at}};
+}
+
+async<> interpreter::follow_times(schedule_order& order) {
+  timestamp next{duration{order.next_us}};
+  if (order.next_us == 0) {
+    auto first = tick_after(ctx_->now());
+    next = co_await first;
+  }
+  for (int begun = 0; begun < runs_of_a_history;) {
+    idle_tasks_ = 0;
+    order.next_us = next.time_since_epoch().count();
+    auto timer = ctx_->sleep_until(next);
+    co_await timer;
+    const auto now = ctx_->now();
+    std::size_t due = 0;
+    auto last = next;
+    while (next <= now) {
+      last = next;
+      const bool enough = ++due >= limits::schedule_catch_up;
+      auto following = tick_after(enough ? now : next);
+      next = co_await following;
+    }
+    for (auto left = runs_for(order.missed, due, now - last > on_time); left > 0; --left, ++begun) {
+      auto run = begin_scheduled(json::object{});
+      co_await run;
+    }
+    if (begun == 0 && due > 0) ++begun;  // ticks that were skipped take steps too
+  }
+  order.next_us = next.time_since_epoch().count();
+}
+
+/// Each run is a child, so that its end is known. Children stay with a run that continues as new, so another run takes over.
+async<> interpreter::follow_ends(const schedule_order& order) {
+  for (int begun = 0; begun < runs_of_a_history; ++begun) {
+    idle_tasks_ = 0;
+    const json::value args(json::object{{"workflow", workflow_name(*document_)},
+                                        {"version", document_->version},
+                                        {"message", message_name<json::value>},
+                                        {"input", json::object{}},
+                                        {"close", static_cast<int>(parent_close::abandon)},
+                                        {"await", true},
+                                        {"timeout_us", 0}});
+    step<payload> run{ctx_->frame(), {.kind = detail::step_kind::child, .name = "run", .args = payload{args}}};
+    try {
+      co_await run;
+    } catch (const cancelled_error&) {
+      throw;
+    } catch (const step_error&) {
+      // However it ended, the next one follows.
+    }
+    auto measure = length_of(*document_->schedule->length, nullptr, nullptr);
+    const auto pause = co_await measure;
+    auto timer = ctx_->sleep_for(pause);
+    co_await timer;
+  }
+  auto next = perform("go on", "runs",
+                      {{"workflow", workflow_name(*document_)},
+                       {"version", document_->version},
+                       {"message", message_name<schedule_order>},
+                       {"input", perdure::to_json(order)},
+                       {"key", schedule_key}});
+  co_await next;
+}
+
+async<> interpreter::follow_events(schedule_order& order) {
+  const auto& task = *document_->schedule->listener;
+  const auto& body = std::get<listen_task>(task.body);
+  running now;
+  now.what = &task;
+  now.started = ctx_->now();
+  now.raw_input = now.input = make_data(nullptr);
+  if (order.subscription.empty()) {
+    order.subscription = "listen." + ctx_->uuid();
+    auto subscribed = subscribe(body, order.subscription);
+    co_await subscribed;
+  }
+  for (int begun = 0; begun < runs_of_a_history; ++begun) {
+    auto listening = consume(now, body, order.subscription);
+    const auto events = co_await listening;
+    auto run = begin_scheduled(events.value->value());
+    co_await run;
+  }
+}
+
+}  // namespace perdure::dsl
