@@ -1,6 +1,7 @@
 #include "actors/run_actor.hpp"
 
 #include <deque>
+#include <set>
 #include <unordered_map>
 
 #include "actors/attempt_host.hpp"
@@ -116,11 +117,12 @@ class run_actor : public caf::event_based_actor {
       return false;
     }
     machine_ = core::machine{std::move(*state), nullptr};
+    ledger_.state_was_read();
     machine_.observe([this](const core::event& what, const core::run_state& now) { record(what, now); });
     find_definition();
     if (definition_ == nullptr || is_terminal(machine_.state().status)) {
       // What it owes to others needs no workflow.
-      ledger_.update_deliveries(machine_.state(), next_.changes);
+      ledger_.update_debts(machine_.state(), next_.changes);
       pump();
       leave_if_over();
     }
@@ -212,7 +214,7 @@ class run_actor : public caf::event_based_actor {
         if (const auto* gone = std::get_if<core::message_delivered>(&each))
           ledger_.delivered(machine_.state(), *gone, next_.changes);
       }
-      return ledger_.update_deliveries(machine_.state(), next_.changes);
+      return ledger_.update_debts(machine_.state(), next_.changes);
     }
     for (const auto& each : events) ledger_.update(machine_.state(), each, next_.changes);
   }
@@ -413,7 +415,24 @@ class run_actor : public caf::event_based_actor {
         return;
       case what::stop: return stop_attempt_of(change.activation);
       case what::deliver: return deliver(change.number);
+      case what::job: return carry_on_job(change);
+      case what::leave_job:
+        if (shared_->jobs != nullptr) shared_->jobs->leave(id_, change.job);
+        return;
     }
+  }
+
+  /// The state may have gone on since the change was made: then a newer change follows, which has to know what this one knew.
+  void carry_on_job(const core::effect_change& change) {
+    if (change.again) unsure_jobs_.insert(change.job.number);
+    if (core::effect_of(machine_.state(), change.job.number) != change.job) return;
+    auto order = core::order_of(machine_.state(), change.job);
+    order.unsure = unsure_jobs_.erase(change.job.number) > 0;
+    order.again = order.again || order.unsure;
+    if (shared_->jobs != nullptr) return shared_->jobs->carry_on(std::move(order));
+    core::job_noticed none{.number = change.job.number, .key = change.job.key, .what = core::job_fact::refused};
+    none.error = failure{.code = "unsupported", .message = "this node has no backends"};
+    tell(caf::actor_cast<caf::actor>(this), command_for_run{std::move(none), nullptr});
   }
 
   /// A message to another run. The answer comes back as a command; one that can be tried again is.
@@ -437,10 +456,7 @@ class run_actor : public caf::event_based_actor {
     const auto* policy = definition_->plan.find(of->executor);
     const bool cooperative = policy != nullptr && policy->cooperative;
     const auto self = caf::actor_cast<caf::actor>(this);
-    if (shared_->sink) {
-      shared_->log("debug", "activation " + std::to_string(id) + ", attempt " + std::to_string(of->attempt) + " begins",
-                   id_.str(), of->executor);
-    }
+    if (shared_->sink) shared_->log("debug", "attempt " + std::to_string(of->attempt) + " begins", id_.str(), of->executor);
     if (of->attempt == 0) {
       const auto began = [self, id] { tell(self, command_for_run{core::attempt_began{id}, nullptr}); };
       if (cooperative || !shared_->pool.post(began)) began();
@@ -524,7 +540,7 @@ class run_actor : public caf::event_based_actor {
 
   /// Ended, all of it durable, and nothing owed to anybody.
   [[nodiscard]] bool over() const {
-    return is_terminal(machine_.state().status) && flying_.empty() && next_.empty() && machine_.state().outbox.empty();
+    return is_terminal(machine_.state().status) && flying_.empty() && next_.empty() && !core::owes(machine_.state());
   }
   bool leave_if_over() {
     if (!over()) return false;
@@ -565,6 +581,7 @@ class run_actor : public caf::event_based_actor {
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;
   std::vector<std::shared_ptr<attempt_host>> stopped_;
+  std::set<core::job_number> unsure_jobs_;                     ///< that may have been submitted before this actor
   std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;  ///< of messages of the outbox
   std::vector<run_command> for_successor_;
 };

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string>
 
+#include "actors/backends/job_port.hpp"
 #include "actors/capabilities/capability.hpp"
 #include "actors/definitions.hpp"
 #include "actors/event_hub.hpp"
@@ -30,6 +31,7 @@ struct services {
   event_hub hub;
   user_pool pool;
   capability_registry capabilities;
+  std::shared_ptr<job_port> jobs;  ///< set before the first actor; null where a node has none
   counters count;
   std::atomic<bool> closing{false};
   std::function<void(const log_record&)> sink;

@@ -3,6 +3,7 @@
 #include "core/event_json.hpp"
 #include "core/record.hpp"
 #include "perdure/json.hpp"
+#include "perdure/limits.hpp"
 
 namespace perdure::cluster {
 
@@ -60,6 +61,25 @@ json::object to_wire(const run_info& run) {
   return out;
 }
 
+json::object to_wire(const job_info& job) {
+  return {{"job", job.number},
+          {"key", job.key},
+          {"executor", job.executor},
+          {"backend", job.backend},
+          {"id", job.id.empty() ? json::value(nullptr) : json::value(job.id)},
+          {"status", boost::describe::enum_to_string(job.status, "?")},
+          {"raw", job.raw.empty() ? json::value(nullptr) : json::value(job.raw)},
+          {"progress", job.progress.value()},
+          {"submission", job.submission},
+          {"cancel_wanted", job.cancel_wanted},
+          {"created_at", to_string(job.created_at)},
+          {"ended_at", time_or_null(job.ended_at)},
+          {"due", time_or_null(job.due)},
+          {"exit_code", job.exit_code ? json::value(*job.exit_code) : json::value(nullptr)},
+          {"result", job.result.value()},
+          {"error", job.error ? json::value(core::failure_to_json(*job.error)) : json::value(nullptr)}};
+}
+
 json::object to_wire(const run_page& page) {
   json::array runs;
   runs.reserve(page.runs.size());
@@ -90,6 +110,7 @@ json::object to_wire(const run_command& command) {
   if (!command.reason.empty()) out.emplace("reason", command.reason);
   if (!command.command_id.empty()) out.emplace("command_id", command.command_id);
   if (command.what == "fork") out.emplace("from", command.from);
+  if (command.what == "cancel_job") out.emplace("job", command.job);
   return out;
 }
 
@@ -197,6 +218,7 @@ result<run_command> command_from_wire(const json::object& in) {
   out.reason = text(in, "reason");
   out.command_id = text(in, "command_id");
   out.from = number(in, "from");
+  out.job = static_cast<std::uint32_t>(std::min<std::uint64_t>(number(in, "job"), limits::run_jobs + 1));
   if (out.what == "signal" && out.name.empty()) return unfit("name", "the signal's name");
   if (out.what == "respond" && out.request_id.empty()) return unfit("request_id", "the request's id");
   return out;
@@ -229,6 +251,7 @@ result<json::object> carry_out(const control_target& node, const run_command& co
   }
   result<void> done = error{errc::invalid_argument, "unknown command \"" + command.what + "\""};
   if (command.what == "cancel") done = run.cancel(command.reason);
+  if (command.what == "cancel_job") done = run.cancel_job(command.job);
   if (command.what == "pause") done = run.pause();
   if (command.what == "resume") done = run.resume();
   if (command.what == "signal") done = run.signal(command.name, command.value, command.command_id);

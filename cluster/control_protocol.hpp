@@ -9,6 +9,10 @@
 //   follow {after?}                                              stored and coming events, until the run ends
 //   wait                                                         as show, once the run has ended
 //   cancel {reason?} pause resume retry fork {from} signal {name, value} respond {request_id, value}; all with command_id?
+//   cancel_job {job}                                             a job of the run, by its number
+//   jobs                                                         the run's jobs
+//   job_logs {backend, id, cursor?, limit?} job_artifacts {backend, id} job_read {backend, id, name, offset}
+//   job_estimate {backend, spec} backends backend_check {backend}   see job_verbs.hpp
 //   stats                                                        figures of the node
 #pragma once
 
@@ -22,7 +26,7 @@ namespace perdure::cluster {
 
 /// What a caller wants done to one run. Also the form of an inbox entry.
 struct run_command {
-  std::string what;  ///< cancel, pause, resume, retry, fork, signal, respond
+  std::string what;  ///< cancel, pause, resume, retry, fork, signal, respond, cancel_job
   run_id run;
   std::string name;        ///< of the signal
   std::string request_id;  ///< respond
@@ -30,6 +34,7 @@ struct run_command {
   std::string reason;      ///< cancel
   std::string command_id;  ///< makes signal, respond, retry and fork idempotent
   run_seq from = 0;        ///< fork
+  std::uint32_t job = 0;   ///< cancel_job
 };
 
 /// The part of a node that the control socket serves. Every function may be called from any thread.
@@ -41,12 +46,16 @@ struct control_target {
   std::function<result<run_ref>(const run_id&, std::string_view command_id)> retry;
   /// The same for run_ref::fork.
   std::function<result<run_ref>(const run_id&, run_seq from, std::string_view command_id)> fork;
+  /// Backends by name, and their names; empty = there are none.
+  std::function<std::shared_ptr<backend>(std::string_view)> find_backend{};
+  std::function<std::vector<std::string>()> backends{};
 };
 
 [[nodiscard]] json::object to_wire(const error& why);
 [[nodiscard]] json::object to_wire(const run_summary& run);
 [[nodiscard]] json::object to_wire(const run_info& run);
 [[nodiscard]] json::object to_wire(const run_page& page);
+[[nodiscard]] json::object to_wire(const job_info& job);
 [[nodiscard]] json::object to_wire(const run_event& event);
 [[nodiscard]] json::object to_wire(const list_options& options);
 [[nodiscard]] json::object to_wire(const run_command& command);

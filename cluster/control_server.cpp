@@ -16,6 +16,7 @@
 #include <mutex>
 #include <thread>
 
+#include "cluster/job_verbs.hpp"
 #include "core/json_text.hpp"
 
 namespace perdure::cluster {
@@ -278,23 +279,25 @@ class control_server::impl {
     if (verb == "stats") return say(who, {{"ok", to_wire(node_.stats())}});
     if (verb == "show") return say_result(who, show(request));
     if (verb == "events") return say_result(who, events(request));
+    if (is_job_verb(verb)) return begin_command(who, [node = node_, request] { return answer_about_jobs(node, request); });
     if (verb == "follow" || verb == "stored" || verb == "wait") return begin_follow(who, request, verb);
     auto command = command_from_wire(request);
     if (!command) return say(who, {{"error", to_wire(command.error())}});
-    begin_command(who, std::move(*command));
+    begin_command(who, [node = node_, what = std::move(*command)] { return carry_out(node, what); });
   }
 
-  void begin_command(client& who, run_command what) {
+  template <class Work>
+  void begin_command(client& who, Work work) {
     if (commands_.size() >= control_commands) {
       return say(who, {{"error", to_wire(error{errc::overloaded, std::to_string(control_commands) +
                                                                      " commands wait for their answers (limit control_commands); "
                                                                      "try again later"})}});
     }
     who.command = std::make_shared<command_job>();
-    commands_.push_back({who.command, std::thread([job = who.command, node = node_, bell = bell_, what = std::move(what)] {
+    commands_.push_back({who.command, std::thread([job = who.command, bell = bell_, work = std::move(work)] {
                            std::string line;
                            try {
-                             const auto done = carry_out(node, what);
+                             const auto done = work();
                              line = line_of(done ? json::object{{"ok", *done}} : json::object{{"error", to_wire(done.error())}});
                            } catch (const std::exception& wrong) {
                              line = line_of({{"error", to_wire(error{errc::corrupt, wrong.what()})}});

@@ -23,6 +23,12 @@ result<node> node::open(node_options options) {
 
 result<void> node::add(const workflow& definition) { return impl_->add(definition); }
 
+result<void> node::add_backend(std::string_view name, std::shared_ptr<backend> what, backend_options options) {
+  return impl_->jobs()->add(std::string{name}, std::move(what), options);
+}
+std::shared_ptr<backend> node::find_backend(std::string_view name) const { return impl_->jobs()->find(name); }
+std::vector<std::string> node::backends() const { return impl_->jobs()->names(); }
+
 result<run_ref> node::start(std::string_view workflow, const json::value& input, start_options options) {
   return start_named(workflow, message_name<json::value>, payload{input}, std::move(options));
 }

@@ -4,6 +4,8 @@
 #include <condition_variable>
 #include <iostream>
 
+#include "actors/backends/job_capability.hpp"
+#include "actors/backends/process_backend.hpp"
 #include "actors/capabilities/container.hpp"
 #include "actors/capabilities/process.hpp"
 #include "actors/http/http_capability.hpp"
@@ -122,6 +124,7 @@ result<void> node::impl::bring_up() {
   keeper_ = actors::spawn_journal_keeper(*system_, shared_, writer_);
   timer_ = actors::spawn_timer(*system_, shared_);
   router_ = actors::spawn_router(*system_, shared_, writer_, timer_);
+  start_jobs();
   actors::tell(router_, actors::reopen_active{unclean});
   actors::tell(timer_, actors::timer_start{router_});
   recovery_time_ = std::chrono::duration_cast<duration>(std::chrono::steady_clock::now() - began);
@@ -153,12 +156,37 @@ result<void> node::impl::bring_up() {
          .fork = [self, closing](const run_id& id, run_seq from, std::string_view command_id) -> result<run_ref> {
            auto held = self.lock();
            return held ? held->fork(id, from, command_id) : closing;
-         }});
+         },
+         .find_backend = [jobs = jobs_](std::string_view name) { return jobs->find(name); },
+         .backends = [jobs = jobs_] { return jobs->names(); }});
     if (!started) return started.error();
     control_ = std::move(*started);
   }
   take_inbox_in();
   return {};
+}
+
+/// Before the first run is in memory; what the process backend finds of an earlier node goes through the router.
+void node::impl::start_jobs() {
+  const auto log = [shared = std::weak_ptr{shared_}](std::string_view level, std::string_view text) {
+    if (const auto held = shared.lock()) held->log(level, text);
+  };
+  jobs_ = std::make_shared<actors::job_service>(
+      actors::job_service::options{.tell =
+                                       [router = router_](const run_id& run, core::job_noticed what) {
+                                         actors::tell(router, actors::run_command{run, std::move(what), nullptr});
+                                       },
+                                   .log = log,
+                                   .patience = limits::registration_grace});
+  shared_->jobs = jobs_;
+  shared_->capabilities.add("job", actors::make_job_capability(jobs_));
+  if (options_.data_dir.empty()) return;
+  const auto processes = std::make_shared<actors::process_backend>(options_.data_dir / "jobs",
+                                                                   [log](std::string_view text) { log("warning", text); });
+  if (auto added = jobs_->add("process", processes, {}); !added) log("error", added.error().message);
+  // The backend is closed before the journal.
+  processes->remove_orphans([journal = shared_->journal.get()](const run_id& run) { return journal->row(run).has_value(); },
+                            limits::blob_grace);
 }
 
 /// Commands that were left while no node ran. Each is carried out before it is dropped, so a crash between the two does it
@@ -219,6 +247,7 @@ void node::impl::close() {
       std::this_thread::sleep_for(std::chrono::milliseconds{2});
     }
     shared_->capabilities.stop_all();
+    if (jobs_) jobs_->stop();
     const auto gone = std::make_shared<latch>();
     actors::tell(router_, actors::close_runs{.leave = true, .done = [gone] { gone->set(); }});
     if (!gone->wait_until(end)) shared_->log("warning", "closed with runs still in memory; they go on at the next open");
@@ -227,6 +256,7 @@ void node::impl::close() {
   if (!shared_->pool.stop(std::max(left, std::chrono::milliseconds{50}))) {
     shared_->log("warning", "closed while user code still runs; its steps are done again at the next open");
   }
+  if (jobs_) jobs_->stop();
   for (auto* each : {&router_, &timer_, &keeper_, &writer_}) {
     if (*each) caf::anon_send_exit(*each, caf::exit_reason::user_shutdown);
     *each = nullptr;

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <shared_mutex>
 
+#include "actors/backends/job_service.hpp"
 #include "actors/caf_support.hpp"
 #include "actors/messages.hpp"
 #include "actors/services.hpp"
@@ -34,6 +35,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
     bool fresh = true;  ///< false: its key had begun it before
   };
   result<begun> start(const start_request& what);
+  [[nodiscard]] const std::shared_ptr<actors::job_service>& jobs() const { return jobs_; }
   result<run_ref> get(const run_id& id);
   result<run_ref> find(std::string_view key);
   result<run_page> list(const list_options& options);
@@ -71,6 +73,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   void take_inbox_in();
   result<void> carry_out_left(std::string_view entry);
   void fail_stop();
+  void start_jobs();
   result<run_ref> begin(actors::start_run what);
   result<begun> attach(const run_id& holder, const start_request& what);
   /// Begins a run that takes over a state made of another's events.
@@ -85,6 +88,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   std::unique_ptr<caf::actor_system_config> config_;
   std::unique_ptr<caf::actor_system> system_;
   caf::actor writer_, keeper_, timer_, router_;
+  std::shared_ptr<actors::job_service> jobs_;
   std::unique_ptr<cluster::control_server> control_;
   duration recovery_time_{0};
   mutable std::shared_mutex gate_;

@@ -44,6 +44,27 @@ run_info info_of(core::run_state state) {
                             .status = each.status,
                             .error = each.error});
   }
+  for (const auto& [number, each] : state.jobs) {
+    const bool ended = !each.live();
+    out.jobs.push_back({.number = number,
+                        .key = each.key(),
+                        .name = each.name,
+                        .executor = each.executor,
+                        .backend = each.backend,
+                        .id = each.now.id,
+                        .status = each.now.status,
+                        .raw = each.now.raw,
+                        .progress = each.now.progress,
+                        .submission = each.now.submission,
+                        .accepted = !each.now.id.empty(),
+                        .cancel_wanted = each.now.cancel_wanted,
+                        .created_at = each.created_at,
+                        .ended_at = each.ended_at,
+                        .due = each.due,
+                        .exit_code = each.end.exit_code,
+                        .result = each.end.result,
+                        .error = ended ? each.end.error : each.now.error});
+  }
   return out;
 }
 

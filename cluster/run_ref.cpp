@@ -31,6 +31,11 @@ result<void> run_ref::cancel(std::string_view reason) const {
   return access_->command(id_, core::cancel_command{std::string{reason}, {}});
 }
 
+result<void> run_ref::cancel_job(std::uint32_t number) const {
+  if (!access_) return no_run;
+  return access_->command(id_, core::cancel_job_command{number});
+}
+
 result<void> run_ref::pause() const {
   if (!access_) return no_run;
   return access_->command(id_, core::pause_command{});

@@ -47,8 +47,7 @@ class durable_runs {
     auto& run = runs[record.run];
     run.state.id = record.run;
     if (record.seq != run.state.seq + 1) throw broken("a gap in a run's seqs");
-    if (is_terminal(run.state.status) && record.kind != core::event_kind::message_delivered)
-      throw broken("a record after the end of its run");
+    if (is_terminal(run.state.status) && !core::may_follow_end(record.kind)) throw broken("a record after the end of its run");
     const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
     if (!event) throw broken("a stored event cannot be read: " + event.error().message);
     if (record.time < run.state.updated_at) throw broken("a run's time goes backwards");

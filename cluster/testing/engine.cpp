@@ -290,6 +290,12 @@ void engine::collect(std::vector<operation>& all) {
   for (const auto& [id, at] : armed) {
     if (const auto when = due(id, at); when <= wall_ && (!first || std::pair{when, id} < *first)) first = {when, id};
   }
+  for (const auto& key : jobs.due(wall_)) {
+    all.push_back({"the backend of job " + key + " is asked", [this, key] {
+                     for (auto& [run, what] : jobs.ask(key, wall_)) route(sim::run_host::from_others, run, std::move(what));
+                   }});
+    if (enough(all)) return;
+  }
   if (first) all.push_back({"the timer wakes " + short_name(first->second), [this, id = first->second] { fire(id); }});
 }
 
@@ -360,6 +366,7 @@ std::optional<timestamp> engine::next_due() const {
     if (at > wall_ && (!out || at < *out)) out = at;
   };
   for (const auto& [id, at] : armed) comes(due(id, at));
+  if (const auto at = jobs.next()) comes(*at);
   const auto look_at = [&](const sim::attempt& of) {
     for (const auto& body : of.running()) {
       if (const auto ends = rules.due(*body)) comes(*ends);
@@ -462,6 +469,7 @@ void engine::crash_now() {
     if (const auto* code = code_of(run.state)) sim::check_that_it_waits(*code, run.state);
   }
   lose_memory();
+  jobs.lose_memory();
   journal_.reset();
   disk_->crash();
   for (const auto& each : requests_) each->under_way = false;
@@ -473,6 +481,7 @@ void engine::restart() {
   guarded([&] {
     trace([] { return std::string{"--- the node stops, and starts again"}; });
     lose_memory();
+    jobs.lose_memory();
     journal_->mark_closed();
     journal_.reset();
     disk_->crash();

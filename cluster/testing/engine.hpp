@@ -8,6 +8,7 @@
 
 #include <deque>
 
+#include "cluster/testing/job_desk.hpp"
 #include "cluster/testing/node_host.hpp"
 #include "cluster/testing/step_rules.hpp"
 #include "persistence/memory_journal.hpp"
@@ -69,7 +70,11 @@ class engine final : public sim::node_host {
     log_lines.push_back({run, executor, std::string{level}, std::string{text}});
   }
 
+  void carry_on(sim::run_host& from, core::job_order what) override { jobs.carry_on(from.id(), std::move(what), wall_); }
+  void leave_job(sim::run_host& from, const core::job_effect& what) override { jobs.leave(from.id(), what); }
+
   step_rules rules;
+  job_desk jobs;
   std::vector<log_line> log_lines;
   std::optional<std::uint64_t> crash_at;  ///< an operation
   std::uint64_t crash_one_in = 0;

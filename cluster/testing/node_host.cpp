@@ -95,6 +95,15 @@ error node_host::why_not(const run_id& id) const {
   return {errc::conflict, "run " + id.str() + " has ended: " + std::string{to_string(row->status)}};
 }
 
+void node_host::carry_on(run_host& from, core::job_order what) {
+  route(run_host::from_others, from.id(),
+        core::job_noticed{
+            .number = what.what.number,
+            .key = what.what.key,
+            .what = what.what.action == core::job_action::submit ? core::job_fact::refused : core::job_fact::cancel_told,
+            .error = {.code = "unsupported", .message = "this node has no backend \"" + what.backend + "\""}});
+}
+
 void node_host::pass_on(const run_id& to, core::command what, reply answer) {
   if (!route(run_host::from_others, to, std::move(what), answer) && answer) answer(why_not(to));
 }
@@ -116,9 +125,6 @@ void node_host::begin_other(core::begin_run what, std::shared_ptr<core::delivery
   named.version = what.version;
   named.definition_hash = what.definition_hash;
   auto definition = what.version.empty() ? newest(what.workflow) : find(named);
-  if (definition == nullptr && !what.first) {
-    return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + what.workflow + "\" is not registered"}));
-  }
   const auto id = what.how.id;
   // One that is stored must not be begun beside itself: whoever opens it would take the wrong one for it.
   if (!runs.contains(id) && journal_->row(id)) return told->settle({});
@@ -126,6 +132,9 @@ void node_host::begin_other(core::begin_run what, std::shared_ptr<core::delivery
     // Its own start may not be durable yet: the run answers when all that it has decided is.
     route(run_host::from_others, id, core::wake{}, [told](const result<void>& there) { told->settle(core::delivered(there)); });
     return;
+  }
+  if (definition == nullptr && !what.first) {
+    return told->settle(core::delivered(error{errc::workflow_unknown, "workflow \"" + what.workflow + "\" is not registered"}));
   }
   std::optional<core::event> first;
   if (what.first) first = std::move(*what.first);

@@ -28,6 +28,8 @@ class node_host : public run_neighbours {
   void append(persistence::append_item item, std::shared_ptr<run_host> from) override;
   void arm(const run_id& id, std::optional<timestamp> at) override;
   void deliver(run_host& from, const core::outgoing& what, std::shared_ptr<core::delivery_ticket> told) override;
+  /// Without backends: every job is refused.
+  void carry_on(run_host& from, core::job_order what) override;
   void pass_on(const run_id& to, core::command what, reply answer) override;
   void left(const run_host& run) override { forget(run); }
   void died(const run_host& run, const error& why) override;

@@ -36,6 +36,9 @@ class run_neighbours {
   /// A message of the run's outbox sets out. `told` is settled when it is known what became of it.
   virtual void deliver(run_host& from, const core::outgoing& what, std::shared_ptr<core::delivery_ticket> told) = 0;
   /// What came for a run that continued as new.
+  /// What a run wants of a job; what comes of it is a command for the run.
+  virtual void carry_on(run_host& from, core::job_order what) = 0;
+  virtual void leave_job(run_host&, const core::job_effect&) {}
   virtual void pass_on(const run_id& to, core::command what, reply answer) = 0;
   virtual void left(const run_host& run) = 0;
   virtual void died(const run_host& run, const error& why) = 0;
@@ -87,13 +90,14 @@ class run_host : public std::enable_shared_from_this<run_host> {
   void open(bool unclean) {
     unclean_ = unclean;
     machine_ = core::machine{load(), nullptr};
+    ledger_.state_was_read();
     head_ = with_.durable(id_).head;
     watch();
     find_definition();
     if (complete_) return;
     // What it owes to others needs no workflow.
     std::vector<core::effect_change> changes;
-    ledger_.update_deliveries(state(), changes);
+    ledger_.update_debts(state(), changes);
     note(changes);
     std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
     pump();
@@ -273,7 +277,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
       for (const auto& each : events) {
         if (const auto* gone = std::get_if<core::message_delivered>(&each)) ledger_.delivered(state(), *gone, changes);
       }
-      ledger_.update_deliveries(state(), changes);
+      ledger_.update_debts(state(), changes);
       note(changes);
       std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
       return;
@@ -358,7 +362,17 @@ class run_host : public std::enable_shared_from_this<run_host> {
         attempts_.erase(found);
         return;
       case what::deliver: return deliver(change.number);
+      case what::job: return carry_on_job(change);
+      case what::leave_job: return with_.leave_job(*this, change.job);
     }
+  }
+  void carry_on_job(const core::effect_change& change) {
+    if (change.again) unsure_jobs_.insert(change.job.number);
+    if (core::effect_of(state(), change.job.number) != change.job) return;
+    auto order = core::order_of(state(), change.job);
+    order.unsure = unsure_jobs_.erase(change.job.number) > 0;
+    order.again = order.again || order.unsure;
+    with_.carry_on(*this, std::move(order));
   }
   void deliver(std::uint64_t number) {
     const auto at = state().outbox.find(number);
@@ -376,7 +390,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
 
   /// Ended, all of it durable, and nothing owed to anybody.
   [[nodiscard]] bool over() const {
-    return is_terminal(state().status) && flying_.empty() && next_.empty() && state().outbox.empty();
+    return is_terminal(state().status) && flying_.empty() && next_.empty() && !core::owes(state());
   }
   void leave_if_over() {
     if (!over()) return;
@@ -457,7 +471,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
     using what = core::effect_change::what;
     for (const auto& each : changes) {
       with_.trace([&] {
-        static constexpr const char* names[] = {"stop", "start", "feed", "run_body", "deliver"};
+        static constexpr const char* names[] = {"stop", "start", "feed", "run_body", "deliver", "job", "leave_job"};
         return "  effect " + std::string{names[static_cast<int>(each.kind)]} + " " + std::to_string(each.activation) + "." +
                std::to_string(each.attempt) + (each.item ? " step " + std::to_string(each.item->ordinal) : "");
       });
@@ -465,6 +479,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
       if (each.kind == what::start) issued_[each.activation] = {each.activation, each.attempt, each.begin->history.size()};
       if (each.kind == what::feed) ++issued_.at(each.activation).fed;
       if (each.kind == what::deliver && !sent_.insert(each.number).second) throw broken("a message of the outbox is sent twice");
+      if (each.kind == what::job) jobs_[each.job.number] = each.job;
+      if (each.kind == what::leave_job) jobs_.erase(each.job.number);
     }
   }
   void check_outstanding() const {
@@ -475,6 +491,9 @@ class run_host : public std::enable_shared_from_this<run_host> {
       if (state().outbox.contains(number)) on_their_way.insert(number);
     }
     if (on_their_way != wanted.deliveries) throw broken("what is on its way to other runs is not what is outstanding");
+    std::set<core::job_effect> jobs;
+    for (const auto& [number, each] : jobs_) jobs.insert(each);
+    if (jobs != wanted.jobs) throw broken("what goes on for jobs is not what is outstanding");
     if (state().paused) return;
     std::set<core::attempt_effect> have;
     for (const auto& [id, each] : issued_) have.insert(each);
@@ -501,6 +520,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
   std::map<sender, std::deque<std::function<void()>>> inbox_;
   std::uint64_t bodies_ = 0;
   std::set<std::uint64_t> sent_;  ///< messages of the outbox
+  std::map<core::job_number, core::job_effect> jobs_;
+  std::set<core::job_number> unsure_jobs_;
   std::vector<std::pair<core::command, reply>> for_successor_;
   std::map<std::pair<activation_id, std::uint32_t>, std::optional<timestamp>> progress_at_;
 };

@@ -9,6 +9,9 @@ virtual_node::virtual_node(node_options options) : engine_(std::make_shared<engi
 virtual_node::~virtual_node() = default;
 
 void virtual_node::add(const workflow& definition) { engine_->add(definition); }
+void virtual_node::add_backend(std::string_view name, std::shared_ptr<backend> what) {
+  engine_->jobs.add(std::string{name}, std::move(what));
+}
 result<test_run> virtual_node::try_start_named(std::string_view workflow, std::string_view message, payload input,
                                                start_options options) {
   auto id = engine_->start(workflow, message, std::move(input), options);

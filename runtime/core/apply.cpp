@@ -53,6 +53,9 @@ class applier {
     for (const auto& step : what.issued) {
       if (from->pending.contains(step.ordinal)) return "a step that is issued twice";
       if (auto wrong = begin_link(state_, from->id, step)) return wrong;
+      if (step.kind == step_kind::job) {
+        if (auto wrong = begin_job(state_, *from, step, at_)) return wrong;
+      }
       add_pending(
           *from,
           {.ordinal = step.ordinal, .kind = step.kind, .name = step.name, .args = step.args, .since = at_, .due = step.due});
@@ -189,6 +192,7 @@ class applier {
     if (what.error) state_.error = what.error;
     arm(state_.deadline_at, std::nullopt, {.kind = deadline_kind::run});
     cancel_children(state_, what.reason, true);
+    cancel_jobs(state_, false);
     for (auto each = state_.activations.begin(); each != state_.activations.end();) {
       auto& in = (each++)->second;
       if (in.status != activation_status::running || in.attempt == 0) {
@@ -222,6 +226,7 @@ class applier {
   problem operator()(const run_ended& what) {
     if (!is_terminal(what.status)) return "an end that is none";
     if (what.status == run_status::continued_as_new && !what.successor) return "a run that continues in none";
+    if (what.status != run_status::continued_as_new) cancel_jobs(state_, true);
     settle_links(state_, what, at_);
     state_.status = what.status;
     state_.error = what.error;
@@ -242,6 +247,8 @@ class applier {
     state_.deadlines.clear();
     state_.signal_waiters.clear();
     state_.state_readers.clear();
+    state_.job_waiters.clear();
+    derive_jobs(state_);
     return {};
   }
 
@@ -304,6 +311,16 @@ class applier {
       }
     }
     return "an answer to a request that is not open";
+  }
+
+  problem operator()(const job_noted& what) {
+    if (!note_job(state_, what, at_)) return "a word of a job that is not there";
+    return {};
+  }
+  problem operator()(const job_ended& what) {
+    if (!is_terminal(what.end.status)) return "a job that has not ended";
+    if (!end_job(state_, what, at_)) return "the end of a job that does not run";
+    return {};
   }
 
  private:
@@ -444,7 +461,7 @@ class applier {
 }  // namespace
 
 result<void> apply(run_state& state, const event& what, timestamp at) {
-  if (is_terminal(state.status) && !std::holds_alternative<message_delivered>(what)) {
+  if (is_terminal(state.status) && !may_follow_end(kind_of(what))) {
     return error{errc::corrupt, "an event after the end of the run"};
   }
   if (state.seq == 0 && !std::holds_alternative<run_started>(what) && !std::holds_alternative<run_restored>(what)) {

@@ -101,9 +101,24 @@ struct child_ended_command {
   std::optional<failure> error;
 };
 
-using command =
-    std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command, respond_command,
-                 cancel_command, pause_command, resume_command, delivered_command, child_ended_command>;
+/// What came of a job's effect, or a word that something has happened to it.
+struct job_noticed {
+  job_number number = 0;
+  std::string key;  ///< its submit key: what is about an earlier submission is not listened to
+  job_fact what = job_fact::look;
+  std::string id;  ///< submitted
+  failure error;   ///< refused, later, ambiguous
+  job_sighting seen;
+};
+
+/// From outside: a job is to end.
+struct cancel_job_command {
+  job_number number = 0;
+};
+
+using command = std::variant<attempt_report, attempt_began, attempt_died, progress_made, wake, reopened, signal_command,
+                             respond_command, cancel_command, pause_command, resume_command, delivered_command,
+                             child_ended_command, job_noticed, cancel_job_command>;
 
 /// How a run begins.
 struct start_command {

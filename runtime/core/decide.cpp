@@ -6,6 +6,7 @@
 #include "core/assert.hpp"
 #include "core/backoff.hpp"
 #include "core/counter_random.hpp"
+#include "core/decide_jobs.hpp"
 #include "core/decide_parts.hpp"
 #include "core/later.hpp"
 #include "core/links.hpp"
@@ -259,6 +260,18 @@ class decider {
     return out;
   }
 
+  decided operator()(const cancel_job_command& what) {
+    if (is_terminal(state_.status)) return ended(state_);
+    const auto job = state_.jobs.find(what.number);
+    if (job == state_.jobs.end()) {
+      return error{errc::not_found, "run " + state_.id.str() + " has no job " + std::to_string(what.number)};
+    }
+    if (!job->second.live() || job->second.now.cancel_wanted) return none();
+    return one(job_cancel(state_, what.number));
+  }
+
+  decided operator()(const job_noticed& what) { return decide_job(state_, what, now_); }
+
  private:
   /// The request of a predecessor that an answer is for.
   const carried_request* carried_of(const respond_command& what) const {
@@ -342,10 +355,12 @@ std::optional<event> expire(const plan* of, const run_state& state, timestamp no
                                   .error = timed_out("the run's time limit passed")}};
   }
   if (next.kind == deadline_kind::grace) {
-    if (!state.compensations.empty() || state.awaited_children > 0)
+    if (!state.compensations.empty() || state.awaited_children + state.awaited_jobs > 0)
       return event{grace_passed{static_cast<std::uint32_t>(state.activations.size())}};
     return event{run_ended{*state.ending_as, state.outputs.empty() ? payload{} : state.outputs.back(), state.error}};
   }
+  if (next.kind == deadline_kind::job_due) return job_overdue(state, next.ordinal);
+  if (next.kind == deadline_kind::job_look) return job_look(state, next.ordinal, now);
   const auto& in = state.activations.at(next.activation);
   const auto fail = [&](std::string_view limit, bool final) {
     return event{decide_failure(of, state, in, timed_out("executor \"" + in.executor + "\": " + std::string{limit}), now, final)};

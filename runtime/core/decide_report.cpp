@@ -137,7 +137,7 @@ class report_decider {
     // The run itself may answer these before the retry is recorded, and that would say again that nothing is on its way.
     const auto answered_at_once = [&](const auto& each) {
       return each.kind == step_kind::state || each.kind == step_kind::signal || each.kind == step_kind::signals ||
-             each.kind == step_kind::child || each.kind == step_kind::child_result ||
+             each.kind == step_kind::child || each.kind == step_kind::child_result || each.kind == step_kind::job ||
              (each.kind == step_kind::request && !state_.carried.empty());
     };
     if (!retrying_.empty() && std::any_of(out_.issued.begin(), out_.issued.end(), answered_at_once)) return false;
@@ -165,6 +165,14 @@ class report_decider {
     }
     if (what.kind == step_kind::child) {
       auto placed = place_child(state_, in_.id, what.ordinal, what.args, now_);
+      if (!placed) {
+        out_.done.push_back({what.ordinal, what.kind, what.name, outcome{{}, placed.error()}});
+        return;
+      }
+      out.args = std::move(*placed);
+    }
+    if (what.kind == step_kind::job) {
+      auto placed = place_job(state_, in_, what.ordinal, what.args, new_jobs_);
       if (!placed) {
         out_.done.push_back({what.ordinal, what.kind, what.name, outcome{{}, placed.error()}});
         return;
@@ -326,6 +334,7 @@ class report_decider {
   std::vector<step_retrying> retrying_;
   std::vector<warning> warnings_;
   std::map<std::uint32_t, buffer_map> buffers_;
+  job_number new_jobs_ = 0;
   std::optional<failure> failed_;
   bool final_ = false;
 };

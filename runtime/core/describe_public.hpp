@@ -8,7 +8,7 @@
 
 namespace perdure {
 namespace detail {
-BOOST_DESCRIBE_ENUM(step_kind, call, capability, sleep, request, signal, poll, state, child, child_result, tell, signals)
+BOOST_DESCRIBE_ENUM(step_kind, call, capability, sleep, request, signal, poll, state, child, child_result, tell, signals, job)
 BOOST_DESCRIBE_ENUM(output_kind, message, output, state, progress, scope_start, scope_end, continuation, compensation, version)
 BOOST_DESCRIBE_STRUCT(outcome, (), (value, error))
 BOOST_DESCRIBE_STRUCT(output, (), (kind, name, reference, value, error, number, attempt, target))

@@ -1,5 +1,7 @@
 #include "core/effects.hpp"
 
+#include <algorithm>
+
 namespace perdure::core {
 
 namespace {
@@ -14,6 +16,9 @@ effects outstanding(const run_state& state) {
   effects out;
   out.wakeup = next_wakeup(state);
   for (const auto& [to, numbers] : state.outbox_to) out.deliveries.insert(*numbers.begin());
+  for (const auto& [number, job] : state.jobs) {
+    if (auto effect = effect_of(state, number)) out.jobs.insert(std::move(*effect));
+  }
   if (state.paused) return out;
   for (const auto& [id, in] : state.activations) {
     if (!wants_attempt(state, in)) continue;
@@ -32,8 +37,13 @@ void effect_ledger::update(const run_state& state, const event& what, std::vecto
         if constexpr (std::is_same_v<type, turn>) {
           update_one(state, each.activation, out);
           for (const auto& next : each.activations) update_one(state, next.id, out);
+          const bool jobs =
+              std::any_of(each.issued.begin(), each.issued.end(), [](const auto& step) { return step.kind == step_kind::job; });
+          if (jobs) update_jobs(state, out);
         } else if constexpr (std::is_same_v<type, message_delivered>) {
           delivered(state, each, out);
+        } else if constexpr (std::is_same_v<type, job_noted> || std::is_same_v<type, job_ended>) {
+          update_job(state, each.number, out);
         } else if constexpr (std::is_same_v<type, compensation_started>) {
           update_one(state, each.what.id, out);
         } else if constexpr (requires { each.activation; }) {
@@ -61,13 +71,37 @@ void effect_ledger::delivered(const run_state& state, const message_delivered& w
   deliver_next(state, what.to, out);
 }
 
-void effect_ledger::update_deliveries(const run_state& state, std::vector<effect_change>& out) {
+void effect_ledger::update_debts(const run_state& state, std::vector<effect_change>& out) {
+  update_jobs(state, out);
+  read_ = false;
   seen_ = state.next_outgoing - 1;
   for (const auto& [to, numbers] : state.outbox_to) deliver_next(state, to, out);
 }
 
+void effect_ledger::update_jobs(const run_state& state, std::vector<effect_change>& out) {
+  std::vector<job_number> gone;
+  for (const auto& [number, effect] : jobs_) {
+    if (!state.jobs.contains(number)) gone.push_back(number);
+  }
+  for (const auto number : gone) update_job(state, number, out);
+  for (const auto& [number, job] : state.jobs) update_job(state, number, out);
+}
+
+void effect_ledger::update_job(const run_state& state, job_number number, std::vector<effect_change>& out) {
+  const auto wanted = effect_of(state, number);
+  const auto known = jobs_.find(number);
+  if (known != jobs_.end() && wanted == known->second) return;
+  if (wanted) {
+    out.push_back({.kind = effect_change::what::job, .job = *wanted, .again = read_});
+    jobs_[number] = *wanted;
+  } else if (known != jobs_.end()) {
+    out.push_back({.kind = effect_change::what::leave_job, .job = known->second});
+    jobs_.erase(known);
+  }
+}
+
 void effect_ledger::update_all(const run_state& state, std::vector<effect_change>& out) {
-  update_deliveries(state, out);
+  update_debts(state, out);
   std::vector<activation_id> ids;
   for (const auto& [id, known] : issued_) {
     if (!state.activations.contains(id)) ids.push_back(id);

@@ -31,6 +31,7 @@ struct effects {
   std::set<attempt_effect> attempts;
   std::set<body_effect> bodies;
   std::set<std::uint64_t> deliveries;  ///< messages of the outbox that are on their way: the oldest to each receiver
+  std::set<job_effect> jobs;
   std::optional<timestamp> wakeup;
   bool operator==(const effects&) const = default;
 };
@@ -40,25 +41,29 @@ struct effects {
 
 /// What has to be done when a state takes the place of another, in this order.
 struct effect_change {
-  enum class what : std::uint8_t { stop, start, feed, run_body, deliver } kind = what::stop;
+  enum class what : std::uint8_t { stop, start, feed, run_body, deliver, job, leave_job } kind = what::stop;
   activation_id activation = 0;
   std::uint32_t attempt = 0;                      ///< start: 0 = tell when there is a thread for it
   step_ordinal ordinal = 0;                       ///< run_body
   std::optional<history_item> item;               ///< feed
   std::shared_ptr<const core::activation> begin;  ///< start: the activation as it is then, with its history and waiting steps
   std::uint64_t number = 0;                       ///< deliver: of the message in the outbox
+  job_effect job{};                               ///< job, leave_job
+  bool again = false;                             ///< job: it may have been done before the state was read
 };
 
 /// Keeps what was issued so far and gives the difference to a newer state, looking only at the activations an event
 /// touched: released(event) = outstanding(after) − outstanding(before), without computing either.
 class effect_ledger {
  public:
+  /// The state was read from the journal: what it calls for may have been done already. Said before its first update.
+  void state_was_read() { read_ = true; }
   /// Changes that `what`, just applied, makes. While a run is paused nothing new is given; it is made up at resume.
   void update(const run_state& state, const event& what, std::vector<effect_change>& out);
   /// The same for the whole state: after recovery, at resume.
   void update_all(const run_state& state, std::vector<effect_change>& out);
-  /// Only the deliveries of the whole state: they need no workflow.
-  void update_deliveries(const run_state& state, std::vector<effect_change>& out);
+  /// Only what needs no workflow: the deliveries and jobs of the whole state.
+  void update_debts(const run_state& state, std::vector<effect_change>& out);
   /// A message was taken: the next one to the same run.
   void delivered(const run_state& state, const message_delivered& what, std::vector<effect_change>& out);
 
@@ -70,9 +75,13 @@ class effect_ledger {
   };
   static issued begun(const core::activation& in, std::vector<effect_change>& out);
   void update_one(const run_state& state, activation_id id, std::vector<effect_change>& out);
+  void update_jobs(const run_state& state, std::vector<effect_change>& out);
+  void update_job(const run_state& state, job_number number, std::vector<effect_change>& out);
   void deliver_next(const run_state& state, const run_id& to, std::vector<effect_change>& out);
   std::map<activation_id, issued> issued_;
   std::set<std::uint64_t> on_their_way_;
+  std::map<job_number, job_effect> jobs_;
+  bool read_ = false;       ///< the state was read from the journal: what it calls for may have been done
   std::uint64_t seen_ = 0;  ///< messages of the outbox up to it were looked at
 };
 

@@ -239,6 +239,29 @@ json::object members(const request_answered& e) {
   return out;
 }
 
+json::object members(const job_noted& e) {
+  json::object out{{"job", e.number}, {"stage", enum_name(e.now.stage)}};
+  put(out, "id", e.now.id);
+  out.emplace("status", enum_name(e.now.status));
+  put(out, "raw", e.now.raw);
+  put(out, "progress", e.now.progress);
+  if (e.now.submission > 1) out.emplace("submission", e.now.submission);
+  if (e.now.tries > 0) out.emplace("tries", e.now.tries);
+  if (e.now.cancel_wanted) out.emplace("cancel_wanted", true);
+  put(out, "look_at", e.now.look_at);
+  put(out, "error", e.now.error);
+  return out;
+}
+
+json::object members(const job_ended& e) {
+  json::object out{{"job", e.number}, {"status", enum_name(e.end.status)}};
+  put(out, "raw", e.end.raw);
+  if (e.end.exit_code) out.emplace("exit_code", *e.end.exit_code);
+  put(out, "result", e.end.result);
+  put(out, "error", e.end.error);
+  return out;
+}
+
 }  // namespace
 
 json::object failure_to_json(const failure& why) {

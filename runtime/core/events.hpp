@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/jobs.hpp"
 #include "core/relations.hpp"
 #include "perdure/error.hpp"
 #include "perdure/payload.hpp"
@@ -42,11 +43,13 @@ enum class event_kind : std::uint8_t {
   compensation_started = 19,
   grace_passed = 20,
   request_answered = 21,
+  job_noted = 22,
+  job_ended = 23,
 };
 BOOST_DESCRIBE_ENUM(event_kind, run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed,
                     signal_received, cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning,
                     progress_noted, run_restored, message_delivered, child_ended, compensation_started, grace_passed,
-                    request_answered)
+                    request_answered, job_noted, job_ended)
 
 /// First event of a run: everything it starts with. Schedules activation 1.
 struct run_started {
@@ -303,12 +306,32 @@ struct request_answered {
 };
 BOOST_DESCRIBE_STRUCT(request_answered, (), (asked_by, id, answer, command_id))
 
+/// Something about a job has changed that is not its end: it was accepted, its submit failed, its status is another one.
+struct job_noted {
+  static constexpr auto kind = event_kind::job_noted;
+  job_number number = 0;
+  job_progress now;
+};
+BOOST_DESCRIBE_STRUCT(job_noted, (), (number, now))
+
+struct job_ended {
+  static constexpr auto kind = event_kind::job_ended;
+  job_number number = 0;
+  job_outcome end;
+  bool cancel = false;  ///< the backend is still to be told: the run does not want it any more
+};
+BOOST_DESCRIBE_STRUCT(job_ended, (), (number, end, cancel))
+
 using event =
     std::variant<run_started, turn, step_completed, step_retrying, step_resumed, attempt_started, attempt_failed, signal_received,
                  cancel_requested, run_paused, run_resumed, run_ended, suspect_marked, warning, progress_noted, run_restored,
-                 message_delivered, child_ended, compensation_started, grace_passed, request_answered>;
+                 message_delivered, child_ended, compensation_started, grace_passed, request_answered, job_noted, job_ended>;
 
 [[nodiscard]] event_kind kind_of(const event& what) noexcept;
+/// What pays off a debt of a run that has ended.
+[[nodiscard]] constexpr bool may_follow_end(event_kind kind) {
+  return kind == event_kind::message_delivered || kind == event_kind::job_noted || kind == event_kind::job_ended;
+}
 /// The schema version that `encode` writes for every kind.
 inline constexpr std::uint8_t event_schema = 2;
 

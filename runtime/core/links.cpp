@@ -126,6 +126,12 @@ run_state successor_state(run_state& from, const run_ended& how) {
   next.command_ids = from.command_ids;
   next.children = from.children;
   next.next_outgoing = from.next_outgoing;
+  for (auto at = from.jobs.begin(); at != from.jobs.end();) {
+    const bool goes_on = at->second.live();
+    if (goes_on) next.jobs.insert(*at);
+    at = goes_on ? from.jobs.erase(at) : std::next(at);
+  }
+  next.next_job = from.next_job;
   for (auto& [number, message] : from.outbox) {
     message.activation = 0;
     next.outbox.emplace(number, std::move(message));
@@ -226,6 +232,10 @@ void watch_step(run_state& state, activation_id activation, const pending_step& 
     case step_kind::request:
       if (answer_of(state, activation, step)) state.ready_waiters.insert(place);
       break;
+    case step_kind::job:
+      if (const auto number = job_of(step.args)) state.job_waiters[*number].insert(place);
+      if (answer_of(state, activation, step)) state.ready_waiters.insert(place);
+      break;
     default: break;
   }
 }
@@ -250,6 +260,13 @@ void unwatch_step(run_state& state, activation_id activation, const pending_step
         if (waiters->second.empty()) state.child_waiters.erase(waiters);
       }
       break;
+    case step_kind::job:
+      if (const auto number = job_of(step.args)) {
+        const auto waiters = state.job_waiters.find(*number);
+        waiters->second.erase(place);
+        if (waiters->second.empty()) state.job_waiters.erase(waiters);
+      }
+      break;
     case step_kind::request:
       // The question stays open for whoever asks it next.
       if (const auto at = carried_at(state, activation, step.ordinal); at != state.carried.end()) at->activation = 0;
@@ -266,6 +283,7 @@ std::optional<outcome> answer_of(const run_state& state, activation_id activatio
     }
     return std::nullopt;
   }
+  if (step.kind == step_kind::job) return job_answer(state, step);
   const auto id = child_of(step);
   if (!id) return std::nullopt;
   const auto found = state.children.find(*id);

@@ -67,7 +67,7 @@ namespace {
 const run_ended* last_end(const std::vector<std::pair<event, timestamp>>& history) {
   for (auto at = history.rbegin(); at != history.rend(); ++at) {
     if (const auto* end = std::get_if<run_ended>(&at->first)) return end;
-    if (!std::holds_alternative<message_delivered>(at->first)) return nullptr;
+    if (!may_follow_end(kind_of(at->first))) return nullptr;
   }
   return nullptr;
 }
@@ -97,6 +97,7 @@ void begin_anew(run_state& state, const plan* of, timestamp now) {
   for (auto& each : state.carried) each.activation = 0;
   state.status = run_status::running;
   adopt_children(state, now);
+  adopt_jobs(state, now);
 }
 
 /// Folds events in as long as `wanted` says so.

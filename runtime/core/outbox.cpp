@@ -88,7 +88,8 @@ delivery_result begun(const result<void>& answer, const run_id& id, const std::o
 bool goes_to_successor(const command& what) {
   return std::holds_alternative<signal_command>(what) || std::holds_alternative<respond_command>(what) ||
          std::holds_alternative<cancel_command>(what) || std::holds_alternative<pause_command>(what) ||
-         std::holds_alternative<resume_command>(what) || std::holds_alternative<child_ended_command>(what);
+         std::holds_alternative<resume_command>(what) || std::holds_alternative<child_ended_command>(what) ||
+         std::holds_alternative<job_noticed>(what) || std::holds_alternative<cancel_job_command>(what);
 }
 
 void address_to_successor(command& what, const run_id& first_asked) {

@@ -8,9 +8,10 @@ namespace perdure::core {
 
 namespace {
 /// First byte of an encoded state; a changed layout gets a new one and an upcast here.
-constexpr std::uint8_t state_format = 2;
-/// Members that format 1 had.
+constexpr std::uint8_t state_format = 3;
+/// Members that earlier formats had.
 constexpr std::size_t format_1_members = 31;
+constexpr std::size_t format_2_members = 45;
 
 /// An attempt is going on, or wants a thread.
 bool in_flight(const run_state& state) {
@@ -23,7 +24,7 @@ bool in_flight(const run_state& state) {
 
 void derive(run_state& state) {
   for (const auto& [number, message] : state.outbox) state.outbox_to[message.to].insert(number);
-  if (is_terminal(state.status)) return;
+  if (is_terminal(state.status)) return derive_jobs(state);
   const auto add = [&](std::optional<timestamp> at, deadline of) {
     if (!at) return;
     of.at = *at;
@@ -47,6 +48,7 @@ void derive(run_state& state) {
       watch_step(state, id, step);
     }
   }
+  derive_jobs(state);
 }
 
 run_status status_of(const run_state& state) {
@@ -54,11 +56,12 @@ run_status status_of(const run_state& state) {
   if (state.ending_as) return state.compensating ? run_status::compensating : run_status::cancelling;
   if (state.paused) return run_status::paused;
   if (in_flight(state)) return run_status::running;
-  return state.activations.empty() && state.awaited_children == 0 ? run_status::running : run_status::waiting;
+  return state.activations.empty() && state.awaited_children + state.awaited_jobs == 0 ? run_status::running
+                                                                                       : run_status::waiting;
 }
 
 bool has_work(const run_state& state) {
-  if (!state.outbox.empty() || unsettled(state)) return true;
+  if (owes(state) || unsettled(state)) return true;
   return !is_terminal(state.status) && !state.paused && in_flight(state);
 }
 
@@ -75,12 +78,13 @@ bool may_park(const run_state& state) {
 ending next_ending(const run_state& state) {
   if (is_terminal(state.status)) return ending::none;
   const bool bad = state.error || state.ending_as;
-  const bool others = !state.activations.empty() || !state.compensations.empty() || state.awaited_children > 0;
+  const bool others =
+      !state.activations.empty() || !state.compensations.empty() || state.awaited_children + state.awaited_jobs > 0;
   if (state.error && !state.ending_as && others) return ending::cancel;
   if (state.continuation && !bad && !state.activations.contains(state.continuation->activation)) return ending::continue_as_new;
   if (!state.activations.empty()) return ending::none;
   if (bad && !state.compensations.empty()) return ending::compensate;
-  if (state.awaited_children > 0) return ending::none;
+  if (state.awaited_children + state.awaited_jobs > 0) return ending::none;
   return !bad && !state.fan_ins.empty() ? ending::warn : ending::end;
 }
 
@@ -111,6 +115,8 @@ result<run_state> decode_state(std::string_view bytes, blob_port* blobs) {
   run_state state;
   if (format == 1) {
     in.get_first(state, format_1_members);
+  } else if (format == 2) {
+    in.get_first(state, format_2_members);
   } else {
     in.get(state);
   }

@@ -94,7 +94,9 @@ enum class deadline_kind : std::uint8_t {
   heartbeat,
   attempt_retry,
   step_due,
-  step_retry
+  step_retry,
+  job_look,  ///< of the job with the number `ordinal`
+  job_due
 };
 struct deadline {
   timestamp at{};
@@ -144,6 +146,9 @@ struct run_state {
   std::optional<run_id> successor;                                         ///< continued_as_new: the run that goes on
   std::map<activation_id, std::map<std::string, std::uint32_t>> versions;  ///< of changes, by live activation
   std::string key_input;  ///< hash of the input that the key came with, when that was a predecessor's
+  // From format 3:
+  std::map<job_number, job_record> jobs;
+  job_number next_job = 1;
 
   // Derived from the rest, not stored:
   std::set<deadline> deadlines;
@@ -153,13 +158,16 @@ struct run_state {
   std::set<std::pair<activation_id, step_ordinal>> ready_waiters;                    ///< those that can be answered
   std::map<run_id, std::set<std::uint64_t>> outbox_to;  ///< numbers by receiver: one at a time is on its way
   std::size_t awaited_children = 0;                     ///< live ones that the end of the run waits for
+  std::map<job_number, std::set<std::pair<activation_id, step_ordinal>>> job_waiters;
+  std::set<job_number> jobs_at_work;  ///< that are being submitted or told to end
+  std::size_t awaited_jobs = 0;
 };
 BOOST_DESCRIBE_STRUCT(run_state, (),
                       (id, seq, workflow, version, definition_hash, key, tenant, status, message, input, created_at, updated_at,
                        ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error, outputs, handled_errors,
                        next_activation, suspect_marks, next_signal, activations, fan_ins, rounds, values, signals, command_ids,
                        source, link, start, parent, children, outbox, next_outgoing, compensations, compensating,
-                       compensation_errors, continuation, carried, successor, versions, key_input))
+                       compensation_errors, continuation, carried, successor, versions, key_input, jobs, next_job))
 
 /// Folds one event in. Pure. The event must be one that was decided on this state; `corrupt` says what does not fit
 /// (a damaged or foreign journal), and the state is then useless.
@@ -172,7 +180,9 @@ result<void> apply(run_state& state, const event& what, timestamp at);
 [[nodiscard]] constexpr bool waits_outside(step_kind kind) {
   return kind == step_kind::request || kind == step_kind::signal || kind == step_kind::signals || kind == step_kind::child ||
          kind == step_kind::child_result;
-}
+}  // a job is looked at by the run itself
+/// Something is owed to others, also by a run that has ended: messages, and jobs that are to be told to end.
+[[nodiscard]] inline bool owes(const run_state& state) { return !state.outbox.empty() || !state.jobs_at_work.empty(); }
 /// It only waits: nothing would be lost if it were not in memory.
 [[nodiscard]] bool may_park(const run_state& state);
 /// Whether settle() gives something.

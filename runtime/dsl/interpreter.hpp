@@ -120,6 +120,9 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   process_work process_of(const running& now, const process_task& body, const json::object& process);
   async<process_work> script_of(running& now, const process_task& body, json::object process);
 
+  // run_job.cpp
+  async<given> run_job(running& now, const job_task& body);
+
   // run_http.cpp
   async<given> run_http(running& now, const http_task& body);
   struct address {

@@ -126,6 +126,14 @@ struct http_task {
   bool redirect = false;
 };
 
+/// call: job, of this runtime: work on an execution backend.
+struct job_task {
+  std::string backend;
+  dynamic_value spec;
+  std::optional<dynamic_value> artifacts;  ///< patterns of files that it leaves; they are listed in the result
+  std::optional<duration_value> interval, longest_interval, timeout;
+};
+
 /// What users describe the shape of data with: a schema in the document, or one at an address.
 struct schema_rule {
   schema_ptr fixed;
@@ -200,7 +208,7 @@ struct task {
   flow then;
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
-               function_task, http_task, openapi_task, mcp_task, a2a_task, emit_task, listen_task>
+               function_task, http_task, openapi_task, mcp_task, a2a_task, emit_task, listen_task, job_task>
       body;
 };
 

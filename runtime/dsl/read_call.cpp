@@ -24,6 +24,14 @@ void reader::read_call(properties& all, const cursor& at, task& out) {
     to_.unsupported(at, "call of a function of a catalog");
     return;
   }
+  // A document may have a function of that name.
+  if (function == "job" && !functions_.contains("job")) {
+    job_task body;
+    if (fits && with) read_job(*with, body);
+    if (!with) to_.invalid(at, "call: job needs \"with\"");
+    out.body = std::move(body);
+    return;
+  }
   function_task body;
   if (find_component(at, functions_, "a function") == nullptr) return;
   body.function = function;
@@ -63,6 +71,25 @@ void reader::read_http(const cursor& with, http_task& out) {
   if (check_boolean(to_, redirect) && redirect) out.redirect = redirect->tree().scalar.get_bool();
   all.done();
   out.request = dynamic_value{std::move(request)};
+}
+
+void reader::read_job(const cursor& with, job_task& out) {
+  constexpr auto site = expression_site::in_task;
+  properties all{to_, with, "the arguments of call: job"};
+  const auto backend = all.required("backend");
+  if (check_string(to_, backend, false) && backend) out.backend = backend->tree().text();
+  if (const auto spec = all.required("spec")) out.spec = read_dynamic(*spec, site);
+  if (const auto artifacts = all.optional("artifacts")) {
+    if (check_strings(to_, artifacts)) out.artifacts = read_dynamic(*artifacts, site);
+  }
+  if (const auto poll = all.optional("poll"); check_object(to_, poll) && poll) {
+    properties how{to_, *poll, "how often a job is looked at"};
+    out.interval = read_duration(how.required("interval"), site);
+    out.longest_interval = read_duration(how.optional("longest"), site);
+    how.done();
+  }
+  out.timeout = read_duration(all.optional("timeout"), site);
+  all.done();
 }
 
 void reader::check_grpc(const cursor& with) {

@@ -100,6 +100,7 @@ class reader {
   void read_call_of(std::string_view function, const cursor& at, const cursor& with, task& out);
   void check_grpc(const cursor& with);
   void read_http(const cursor& with, http_task& out);
+  void read_job(const cursor& with, job_task& out);
   void check_asyncapi(const cursor& with);
 
   // read_protocols.cpp

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/assert.hpp"
+#include "core/jobs.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::flow {
@@ -14,7 +15,9 @@ bool has_body(detail::step_kind kind) {
 }
 
 /// A cancelled run still cleans up: it may do things, but not wait for anybody.
-bool refused_after_cancel(detail::step_kind kind) {
+bool refused_after_cancel(const detail::step_request& what) {
+  const auto kind = what.kind;
+  if (kind == detail::step_kind::job) return core::wish_of(what.args) != core::job_wish::cancel;
   return kind == detail::step_kind::sleep || kind == detail::step_kind::request || kind == detail::step_kind::signal ||
          kind == detail::step_kind::signals || kind == detail::step_kind::poll || kind == detail::step_kind::child ||
          kind == detail::step_kind::child_result;
@@ -76,7 +79,7 @@ void activation_frame::drop(std::vector<slot>::iterator at) noexcept {
 }
 
 std::optional<failure> activation_frame::refusal(const detail::step_request& request) const {
-  if (cancelled_ && refused_after_cancel(request.kind)) return cancelled_failure();
+  if (cancelled_ && refused_after_cancel(request)) return cancelled_failure();
   if (request.name.size() > limits::name_bytes) {
     return limit_failure("a step name of " + std::to_string(request.name.size()) + " bytes", "name_bytes", limits::name_bytes);
   }

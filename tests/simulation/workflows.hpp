@@ -67,7 +67,29 @@ inline task<std::int64_t> call_operation(context& ctx, chance random) {
   co_return co_await ctx.call("call" + names, body, options);
 }
 
+/// A job on the schedule's backend, which does what it likes with it.
+inline task<std::int64_t> job_operation(context& ctx, chance random) {
+  job_options options;
+  options.at_end = static_cast<background_end>(1 + random.below(3));
+  if (random.one_in(3)) options.retry = retry(1 + static_cast<std::uint32_t>(random.below(3)), exponential(1s, 10s));
+  if (random.one_in(4)) options.timeout = std::chrono::seconds{1 + random.below(200)};
+  if (random.one_in(3)) options.ambiguous = ambiguous_submit::fail;
+  const json::value spec(random.below(100));
+  if (random.one_in(3)) {
+    const auto end = co_await ctx.run_job("outside", spec, options);
+    co_return static_cast<std::int64_t>(end.number);
+  }
+  const auto job = co_await ctx.submit_job("outside", spec, options);
+  if (random.one_in(4)) co_await ctx.cancel_job(job);
+  job_wait_options wait;
+  if (random.one_in(3)) wait.max_duration = std::chrono::seconds{1 + random.below(100)};
+  if (random.one_in(3)) wait.backoff = fixed(3s);
+  const auto end = co_await ctx.poll_until_complete(job, wait);
+  co_return static_cast<std::int64_t>(end.status);
+}
+
 inline task<std::int64_t> wait_operation(context& ctx, chance random) {
+  if (random.one_in(6)) co_return co_await job_operation(ctx, chance{random.bits()});
   switch (random.below(6)) {
     case 0: co_await ctx.sleep_for(std::chrono::milliseconds{random.below(20'000)}); co_return 1;
     case 1: co_await ctx.sleep_until(ctx.now() + std::chrono::seconds{random.below(100)} - 10s); co_return 2;

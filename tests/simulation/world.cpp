@@ -49,12 +49,28 @@ class world::node final : public node_host {
     return out;
   }
 
+  void carry_on(run_host& from, core::job_order what) override {
+    what.run = from.id();
+    orders[what.what.key] = std::move(what);
+  }
+  void leave_job(run_host& from, const core::job_effect& what) override {
+    const auto at = orders.find(what.key);
+    if (at != orders.end() && at->second.run == from.id()) orders.erase(at);
+  }
+  /// Word of a job, to its run.
+  void tell_of(const core::job_order& order, core::job_noticed what) {
+    what.number = order.what.number;
+    what.key = order.what.key;
+    route(run_host::from_others, order.run, std::move(what));
+  }
+
   void register_workflow(const std::string& name) {
     registered.insert(name);
     workflow_registered();
   }
 
   std::set<std::string> registered;
+  std::map<std::string, core::job_order> orders;  ///< what runs want of their jobs, by submit key
 
  private:
   world& world_;
@@ -138,11 +154,11 @@ std::string world::open_runs() const {
   std::string out;
   for (const auto& [id, run] : durable_.runs) {
     const auto& state = run.state;
-    if (state.seq == 0 || (is_terminal(state.status) && state.outbox.empty())) continue;
+    if (state.seq == 0 || (is_terminal(state.status) && !core::owes(state))) continue;
     out += (out.empty() ? "" : ", ") + id.str() + " of " + state.workflow + " is " + std::string{to_string(state.status)} +
            " with " + std::to_string(state.activations.size()) + " activations, " + std::to_string(state.awaited_children) +
-           " awaited children, " + std::to_string(state.outbox.size()) + " messages owed" +
-           (node_->runs.contains(id) ? ", in memory" : "");
+           " awaited children, " + std::to_string(state.outbox.size()) + " messages owed, " +
+           std::to_string(state.jobs_at_work.size()) + " jobs at work" + (node_->runs.contains(id) ? ", in memory" : "");
   }
   return out;
 }
@@ -224,6 +240,7 @@ void world::collect_node(std::vector<action>& all, const std::shared_ptr<node>& 
                      }});
     }
   }
+  collect_jobs(all, of, faults);
   if (!of->queue.empty()) all.push_back({4, [this, of] { commit(of); }});
   for (std::size_t i = 0; i < of->waiting(); ++i) all.push_back({3, [of, i] { of->reopen_one(i); }});
   for (const auto& [name, definition] : workflows_) {
@@ -235,6 +252,69 @@ void world::collect_node(std::vector<action>& all, const std::shared_ptr<node>& 
                      of->fire(id);
                    }});
   }
+}
+
+/// The backend of the schedule, called "outside".
+void world::collect_jobs(std::vector<action>& all, const std::shared_ptr<node>& of, bool faults) {
+  for (const auto& [key, order] : of->orders) {
+    all.push_back({3, [this, of, key = key, faults] {
+                     const auto order = of->orders.at(key);
+                     trace([&] { return "the backend is asked about " + key; });
+                     switch (order.what.action) {
+                       case core::job_action::submit: return take_submit(of, order, faults);
+                       case core::job_action::watch: return look_at_job(of, order, faults);
+                       case core::job_action::cancel: return cancel_job(of, order);
+                     }
+                   }});
+  }
+}
+
+void world::take_submit(const std::shared_ptr<node>& of, const core::job_order& order, bool faults) {
+  using core::job_fact;
+  const auto& key = order.what.key;
+  of->orders.erase(key);
+  auto& job = jobs_[key];
+  const bool can_find = hashed(key, seed_) % 3 != 0;
+  const failure cut{.code = "io_error", .message = "the connection was cut"};
+  if (order.again && can_find && (job.accepted > 0 || job.by_old))
+    return of->tell_of(order, {.what = job_fact::submitted, .id = "j"});
+  if (order.cancel) return of->tell_of(order, {.what = job_fact::refused, .error = {.code = "cancelled"}});
+  if (order.unsure && !can_find) return of->tell_of(order, {.what = job_fact::ambiguous, .error = cut});
+  if (faults && random_.one_in(20)) return of->tell_of(order, {.what = job_fact::refused, .error = {.code = "bad_spec"}});
+  if (faults && random_.one_in(6)) return of->tell_of(order, {.what = job_fact::later, .error = {.code = "overloaded"}});
+  if (of != zombie_) {
+    if (job.accepted > 0 && (can_find || !order.again)) throw broken("job " + key + " is submitted twice");
+    ++job.accepted;
+  } else {
+    job.by_old = true;
+  }
+  if (faults && random_.one_in(6))
+    return of->tell_of(order, {.what = can_find ? job_fact::later : job_fact::ambiguous, .error = cut});
+  of->tell_of(order, {.what = job_fact::submitted, .id = "j"});
+}
+
+/// The first end stays.
+void world::look_at_job(const std::shared_ptr<node>& of, const core::job_order& order, bool faults) {
+  auto& job = jobs_[order.what.key];
+  if (job.accepted == 0 && !job.by_old) throw broken("a job is looked at that was never accepted: " + order.what.key);
+  if (!is_terminal(job.status)) {
+    static constexpr job_status next[] = {job_status::running, job_status::running,   job_status::succeeded,
+                                          job_status::failed,  job_status::timed_out, job_status::lost};
+    job.status = next[faults ? random_.below(6) : 2 + random_.below(3)];
+  }
+  core::job_noticed what{.what = core::job_fact::seen, .seen = {.status = job.status, .raw = "r"}};
+  if (!is_terminal(job.status)) what.seen.progress = payload{json::value{{"done", random_.below(9)}, {"total", 9}}};
+  if (faults && random_.one_in(8)) what.seen.status.reset();
+  if (faults && random_.one_in(5)) of->tell_of(order, what);
+  if (what.seen.status && is_terminal(job.status)) of->orders.erase(order.what.key);
+  of->tell_of(order, what);
+}
+
+void world::cancel_job(const std::shared_ptr<node>& of, const core::job_order& order) {
+  auto& job = jobs_[order.what.key];
+  if (!is_terminal(job.status) && !random_.one_in(3)) job.status = job_status::cancelled;
+  of->orders.erase(order.what.key);
+  of->tell_of(order, {.what = core::job_fact::cancel_told});
 }
 
 void world::collect_faults(std::vector<action>& all) {
@@ -312,7 +392,7 @@ bool world::all_ended() const {
   // Runs that these began, and what they owe each other.
   return std::all_of(durable_.runs.begin(), durable_.runs.end(), [](const auto& each) {
     const auto& state = each.second.state;
-    return state.seq == 0 || (is_terminal(state.status) && state.outbox.empty());
+    return state.seq == 0 || (is_terminal(state.status) && !core::owes(state));
   });
 }
 

@@ -52,6 +52,12 @@ class world {
     int unanswered = 0;
     bool answered = false;
   };
+  /// A job as the backend has it.
+  struct outside_job {
+    std::uint32_t accepted = 0;
+    bool by_old = false;  ///< a node that had been taken over submitted it: nobody can keep it from that
+    job_status status = job_status::queued;
+  };
   struct action {
     unsigned weight = 1;
     std::function<void()> what;
@@ -62,6 +68,7 @@ class world {
   void step(bool faults);
   void collect(std::vector<action>& all, bool faults);
   void collect_node(std::vector<action>& all, const std::shared_ptr<node>& of, bool faults);
+  void collect_jobs(std::vector<action>& all, const std::shared_ptr<node>& of, bool faults);
   void collect_faults(std::vector<action>& all);
   void finish();
   /// What clients do so that runs can end. False: nothing.
@@ -79,6 +86,9 @@ class world {
   void retry_one();
   void fork_one();
   void deliver(std::size_t index);
+  void take_submit(const std::shared_ptr<node>& of, const core::job_order& order, bool faults);
+  void look_at_job(const std::shared_ptr<node>& of, const core::job_order& order, bool faults);
+  void cancel_job(const std::shared_ptr<node>& of, const core::job_order& order);
   void command(run_id run, core::command what, std::string id);
 
   // Checkers:
@@ -120,6 +130,7 @@ class world {
   std::vector<planned_run> planned_;
   std::vector<client_command> commands_;
   std::uint64_t next_command_ = 1;
+  std::map<std::string, outside_job> jobs_;  ///< by submit key
 };
 
 /// Runs the schedules of these seeds; a failure says how to repeat it. PERDURE_SIM_SEED runs one, verbosely.

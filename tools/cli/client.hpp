@@ -37,6 +37,8 @@ class client {
   [[nodiscard]] virtual std::size_t batch() const { return 100; }
   /// Shows the commands that wait until a node opens the directory, in order.
   virtual result<void> each_pending(const std::function<void(const cluster::run_command&)>& take);
+  /// The questions of cluster/job_verbs.hpp.
+  [[nodiscard]] virtual result<json::value> about_jobs(const json::object& question) = 0;
   /// Commits, records, runs …
   [[nodiscard]] virtual result<json::object> stats() = 0;
   /// "node", "socket", "offline"

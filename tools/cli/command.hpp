@@ -65,6 +65,7 @@ void add_schedule_command(CLI::App& app, chosen_command& chosen);
 void add_emit_command(CLI::App& app, chosen_command& chosen);
 void add_runs_commands(CLI::App& app, chosen_command& chosen);
 void add_journal_commands(CLI::App& app, chosen_command& chosen);
+void add_jobs_commands(CLI::App& app, chosen_command& chosen);
 void add_validate_command(CLI::App& app, chosen_command& chosen);
 void add_graph_command(CLI::App& app, chosen_command& chosen);
 void add_serve_command(CLI::App& app, chosen_command& chosen);

@@ -171,6 +171,8 @@ std::vector<result<client::done>> control_client::commands(const std::vector<clu
   return out;
 }
 
+result<json::value> control_client::about_jobs(const json::object& question) { return ask(question); }
+
 result<json::object> control_client::stats() {
   auto answer = ask({{"do", "stats"}});
   if (!answer) return answer.error();

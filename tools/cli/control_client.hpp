@@ -25,6 +25,7 @@ class control_client : public client {
   result<void> follow(const run_id& run, run_seq after, const take_event& take, std::stop_token stop) override;
   result<done> command(const cluster::run_command& what) override;
   std::vector<result<done>> commands(const std::vector<cluster::run_command>& what) override;
+  result<json::value> about_jobs(const json::object& question) override;
   result<json::object> stats() override;
   [[nodiscard]] std::string_view kind() const override { return "socket"; }
 

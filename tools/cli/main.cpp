@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   add_runs_commands(app, chosen);
   add_serve_command(app, chosen);
   add_keys_commands(app, chosen);
+  add_jobs_commands(app, chosen);
   add_journal_commands(app, chosen);
   add_validate_command(app, chosen);
   add_graph_command(app, chosen);

@@ -84,12 +84,39 @@ std::vector<narrator::line> narrator::tell(const run_event& event) {
   }
   if (event.kind == "warning") return {{who, "warning " + text_of(data, "code"), text_of(data, "text"), colour::yellow}};
   if (event.kind == "progress_noted") return {{who, "progress", short_value(value_of(data, "progress")), colour::dim}};
+  if (event.kind == "job_noted" || event.kind == "job_ended") return {job(event)};
   if (event.kind == "run_ended") {
     const auto status = text_of(data, "status");
     const auto& why = value_of(data, "error");
     return {{{}, status, why.is_null() ? short_value(value_of(data, "output")) : error_text(why), colour_of(status)}};
   }
   return {{who, event.kind, json_text(data), colour::plain}};
+}
+
+narrator::line narrator::job(const run_event& event) {
+  const auto& data = event.data;
+  const auto name = "job " + std::to_string(number_of(data, "job"));
+  const auto status = text_of(data, "status");
+  const auto& why = value_of(data, "error");
+  if (event.kind == "job_ended") {
+    const auto code = value_of(data, "exit_code");
+    const auto detail = why.is_null() ? (code.is_null() ? std::string{} : "exit code " + json_text(code)) : error_text(why);
+    return {name, status, detail, colour_of(status)};
+  }
+  if (text_of(data, "stage") == "submitting") {
+    const auto again = text_of(data, "look_at");
+    auto detail = why.is_null() ? std::string{} : error_text(why);
+    if (!again.empty()) detail = "again at " + until(again, event.time) + (detail.empty() ? "" : ": " + detail);
+    return {name, "not submitted yet", detail, colour::yellow};
+  }
+  auto detail = text_of(data, "id");
+  if (const auto raw = text_of(data, "raw"); !raw.empty() && raw != status) detail += (detail.empty() ? "" : ", ") + raw;
+  if (const auto& progress = value_of(data, "progress"); progress.is_object()) {
+    const auto done = number_of(progress.get_object(), "done"), total = number_of(progress.get_object(), "total");
+    detail =
+        std::to_string(done) + (total == 0 ? "" : "/" + std::to_string(total)) + " " + text_of(progress.get_object(), "text");
+  }
+  return {name, flag_of(data, "cancel_wanted") ? status + ", asked to end" : status, detail, colour::cyan};
 }
 
 narrator::document* narrator::document_of(const run_event& event) {
@@ -179,6 +206,18 @@ void narrator::waits(const run_event& event, std::vector<line>& out) {
       out.push_back({who, "asks", "request " + id + " " + short_value(value_of(step, "args")), colour::yellow});
     } else if (kind == "signal") {
       out.push_back({who, "waits", "for signal " + text_of(step, "name"), colour::yellow});
+    } else if (kind == "job") {
+      const auto& args = value_of(step, "args");
+      const auto asked = args.is_object() ? value_of(args.get_object(), "ask") : json::value(nullptr);
+      if (asked.is_object()) {
+        out.push_back(
+            {who, "submits",
+             "job " + std::to_string(number_of(args.get_object(), "number")) + " to " + text_of(asked.get_object(), "backend"),
+             colour::cyan});
+      } else if (text_of(step, "name") != "cancel") {
+        out.push_back({who, "waits", "for job " + std::to_string(args.is_object() ? number_of(args.get_object(), "number") : 0),
+                       colour::yellow});
+      }
     } else if (kind == "poll") {
       out.push_back({who, "polls", text_of(step, "name"), colour::yellow});
     }

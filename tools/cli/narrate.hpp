@@ -36,6 +36,7 @@ class narrator {
     std::string waiting;                  ///< the task that the last wait was told of
   };
   std::vector<line> turn(const run_event& event);
+  [[nodiscard]] static line job(const run_event& event);
   void outputs(const run_event& event, std::vector<line>& out);
   void waits(const run_event& event, std::vector<line>& out);
   [[nodiscard]] document* document_of(const run_event& event);

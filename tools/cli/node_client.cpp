@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 
+#include "cluster/job_verbs.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/times.hpp"
@@ -141,6 +142,15 @@ result<client::done> node_client::command(const cluster::run_command& what) {
   if (!answer) return answer.error();
   const auto run = run_id::parse(answer->at("run_id").get_string());
   return done{run.value_or(what.run), false};
+}
+
+result<json::value> node_client::about_jobs(const json::object& question) {
+  const cluster::control_target self{.get = [this](const run_id& id) { return node_.get(id); },
+                                     .list = [this](const list_options& options) { return node_.list(options); },
+                                     .stats = [this] { return node_.stats(); },
+                                     .find_backend = [this](std::string_view name) { return node_.find_backend(name); },
+                                     .backends = [this] { return node_.backends(); }};
+  return cluster::answer_about_jobs(self, question);
 }
 
 result<json::object> node_client::stats() { return cluster::to_wire(node_.stats()); }

@@ -1,8 +1,10 @@
 #include "tools/cli/offline_client.hpp"
 
+#include "cluster/job_verbs.hpp"
 #include "core/event_json.hpp"
 #include "persistence/inbox.hpp"
 #include "tools/cli/command.hpp"
+#include "tools/view/json_access.hpp"
 
 namespace perdure::tools::cli {
 
@@ -172,6 +174,24 @@ result<void> offline_client::each_pending(const std::function<void(const cluster
     if (!read || !read->value().is_object()) return;
     if (const auto command = cluster::command_from_wire(read->value().get_object())) take(*command);
   });
+}
+
+/// The jobs of a directory without a node go on all the same; what they wrote and left is in it.
+result<json::value> offline_client::about_jobs(const json::object& question) {
+  const auto verb = text_of(question, "do");
+  if (verb == "jobs") {
+    const auto id = run_id::parse(text_of(question, "run_id"));
+    if (!id) return error{errc::invalid_argument, "run_id is not a run's id"};
+    return cluster::stored_jobs(*journal_, *id);
+  }
+  const auto processes = cluster::stored_processes(data_);
+  if (verb != "backends" && text_of(question, "backend") != "process") {
+    return error{errc::not_found, "no node holds this directory; without one only jobs of the backend \"process\" can be read"};
+  }
+  const cluster::control_target self{
+      .find_backend = [processes](std::string_view name) { return name == "process" ? processes : nullptr; },
+      .backends = [] { return std::vector<std::string>{"process"}; }};
+  return cluster::answer_about_jobs(self, question);
 }
 
 result<json::object> offline_client::stats() {

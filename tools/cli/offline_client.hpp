@@ -27,6 +27,7 @@ class offline_client : public client {
   /// The directory is opened to write, and again to read, for each batch.
   [[nodiscard]] std::size_t batch() const override { return 1'000; }
   result<void> each_pending(const std::function<void(const cluster::run_command&)>& take) override;
+  result<json::value> about_jobs(const json::object& question) override;
   result<json::object> stats() override;
   [[nodiscard]] std::string_view kind() const override { return "offline"; }
 

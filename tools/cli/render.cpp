@@ -76,6 +76,23 @@ std::string requests_table(const run_view& run, timestamp now, std::size_t width
   return heading("Requests") + out.text(width) + "Answer with: perdure runs respond " + run.id() + " REQUEST --value JSON\n";
 }
 
+std::string jobs_table(const run_view& run, timestamp now, std::size_t width) {
+  table out{{{"JOB", 0}, {"BACKEND", 8}, {"EXECUTOR", 8}, {"STATUS"}, {"CREATED", 0}, {"NOTE", 8}}};
+  for (const auto& [number, each] : run.jobs().all()) {
+    const auto created = parse_timestamp(each.created_at);
+    auto remark = each.error.is_null() ? std::string{} : error_line(each.error);
+    if (remark.empty() && each.progress.is_object() && each.ended_at.empty()) remark = json_text(each.progress);
+    if (remark.empty() && each.raw != each.status) remark = each.raw;
+    out.add({{std::to_string(number), colour::plain},
+             {printable(each.backend), colour::plain},
+             {printable(each.executor), colour::plain},
+             {each.status, colour_of(each.status)},
+             {created ? relative(*created, now) : "-", colour::dim},
+             {printable(remark), each.error.is_null() ? colour::dim : colour::red}});
+  }
+  return out.empty() ? std::string{} : heading("Jobs") + out.text(width);
+}
+
 }  // namespace
 
 std::string render_list(const run_page& page, timestamp now) {
@@ -111,6 +128,7 @@ std::string render_run(const run_view& run, timestamp now, bool a_node_runs) {
   out += field("input", printable(json_text(run.input())), width);
   if (!run.error().is_null()) out += long_field("error", printable(error_line(run.error())), width, colour::red);
   out += executors_table(run, width);
+  out += jobs_table(run, now, width);
   out += timers_table(run, now, width);
   out += requests_table(run, now, width);
   if (!run.output().is_null()) out += heading("Output") + pretty_json(run.output()) + "\n";

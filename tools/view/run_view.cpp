@@ -25,6 +25,7 @@ std::string status_of_failure(const json::value& error) {
 void run_view::add(const run_event& event) {
   seq_ = event.seq;
   relations_.add(event);
+  jobs_.add(event);
   if (id_.empty()) {
     id_ = event.run.str();
     created_at_ = to_string(event.time);
@@ -460,7 +461,7 @@ json::object run_view::show() const {
                                 {"due", text_or_null(each.due)}});
   }
   out.emplace("requests", std::move(open));
-  out.emplace("jobs", json::array{});
+  out.emplace("jobs", jobs_.list());
   return out;
 }
 

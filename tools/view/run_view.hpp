@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "perdure/run.hpp"
+#include "tools/view/jobs_view.hpp"
 #include "tools/view/relations_view.hpp"
 
 namespace perdure::tools {
@@ -75,6 +76,7 @@ class run_view {
   [[nodiscard]] std::vector<request_view> requests() const;
 
   [[nodiscard]] const relations_view& relations() const { return relations_; }
+  [[nodiscard]] const jobs_view& jobs() const { return jobs_; }
 
   /// An executor after the last event, without copies: for those who draw what it did over time.
   struct glance {
@@ -131,6 +133,7 @@ class run_view {
   bool paused_ = false, cancelling_ = false;
   activation_id compensating_ = 0;
   relations_view relations_;
+  jobs_view jobs_;
   std::vector<executor_view> activations_, scopes_;
   std::map<activation_id, live> live_;
   std::map<activation_id, std::size_t> entries_;                 ///< in `activations_`

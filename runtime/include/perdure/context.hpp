@@ -15,6 +15,7 @@
 #include <type_traits>
 
 #include "perdure/child.hpp"
+#include "perdure/job.hpp"
 #include "perdure/limits.hpp"
 #include "perdure/message.hpp"
 #include "perdure/step.hpp"
@@ -273,6 +274,54 @@ class context {
     return {frame_, {.kind = detail::step_kind::child, .name = std::string{executor}, .args = payload{args}}};
   }
 
+  /// Submits a job to a backend of this node (node::add_backend; "process" is always there) and goes on when it was accepted. Its
+  /// submit key is durable before the backend is called: after a crash in between the job is found by it, not submitted twice,
+  /// where the backend can do that (see job_options::ambiguous). While the backend cannot be reached the step waits.
+  /// step_error: job_refused, job_ambiguous, job_cancelled, job_timed_out, or what options.retry did not help against.
+  template <class T>
+  step<job_handle> submit_job(std::string_view backend, T&& spec, job_options options = {}) {
+    detail::check_argument<T>();
+    return {frame_, job_request("submit", backend, to_json(spec), options)};
+  }
+  /// Submits a job and waits for its end. step_error: as submit_job; job_failed, job_lost … when it did not succeed.
+  template <class T>
+  step<job_end> run_job(std::string_view backend, T&& spec, job_options options = {}) {
+    detail::check_argument<T>();
+    return {frame_, job_request("run", backend, to_json(spec), options)};
+  }
+  /// Waits for the end of a job of this run, however it ends. Nothing is held meanwhile: its status is looked at with backoff,
+  /// or when the backend tells, and a restart goes on with the next look.
+  step<job_end> poll_until_complete(const job_handle& which, job_wait_options options = {}) {
+    return {frame_,
+            {.kind = detail::step_kind::job,
+             .name = "job",
+             .args = detail::job_args(which, options),
+             .timeout = options.max_duration}};
+  }
+  step<job_end> poll_until_complete(job_handle&&, job_wait_options = {}) = delete;  // name the job first
+  /// Asks a job of this run to end, and goes on when that is recorded. What becomes of it is seen by waiting for it: it may
+  /// still succeed.
+  step<void> cancel_job(const job_handle& which) {
+    return {frame_, {.kind = detail::step_kind::job, .name = "cancel", .args = detail::job_args("cancel", which)}};
+  }
+  step<void> cancel_job(job_handle&&) = delete;  // name the job first
+  /// A page of what a job wrote so far; also after its end. Bytes that are not UTF-8 become U+FFFD.
+  step<job_log_page> job_logs(const job_handle& which, std::string_view cursor = {}, call_options options = {}) {
+    return {frame_, job_query("logs", which.backend, json::object{{"id", which.id}, {"cursor", cursor}}, options)};
+  }
+  step<job_log_page> job_logs(job_handle&&, std::string_view = {}, call_options = {}) = delete;  // name the job first
+  /// The files that a job left.
+  step<std::vector<job_artifact>> artifacts(const job_handle& which, call_options options = {}) {
+    return {frame_, job_query("artifacts", which.backend, json::object{{"id", which.id}}, options)};
+  }
+  step<std::vector<job_artifact>> artifacts(job_handle&&, call_options = {}) = delete;  // name the job first
+  /// What a job would take; it is not started. step_error unsupported: the backend cannot tell.
+  template <class T>
+  step<job_estimate> estimate_job(std::string_view backend, T&& spec, call_options options = {}) {
+    detail::check_argument<T>();
+    return {frame_, job_query("estimate", backend, json::object{{"spec", to_json(spec)}}, options)};
+  }
+
   /// Gives another run a signal, once, however often the step is done again. step_error not_delivered: there is no such
   /// run, or it has ended.
   template <class T>
@@ -386,6 +435,19 @@ class context {
   [[nodiscard]] detail::frame& frame() { return frame_; }
 
  private:
+  static detail::step_request job_request(std::string_view what, std::string_view backend, const json::value& spec,
+                                          const job_options& options) {
+    return {
+        .kind = detail::step_kind::job, .name = std::string{backend}, .args = detail::job_args(what, backend, {}, spec, options)};
+  }
+  static detail::step_request job_query(std::string_view what, std::string_view backend, json::object more,
+                                        call_options options) {
+    return {.kind = detail::step_kind::capability,
+            .name = std::string{what},
+            .args = detail::job_query_args(what, backend, std::move(more)),
+            .timeout = options.timeout,
+            .retry = options.retry};
+  }
   static detail::step_request child_request(std::string_view workflow, std::string_view message, json::value input,
                                             child_options options, bool awaits) {
     json::value args{{"workflow", workflow},      {"message", message},

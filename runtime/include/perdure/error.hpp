@@ -100,6 +100,12 @@ inline constexpr std::string_view child_failed = "child_failed";      ///< a chi
 inline constexpr std::string_view compensation =
     "compensation_failed";                                          ///< work to undo failed; causes: the run's failure, then that
 inline constexpr std::string_view not_delivered = "not_delivered";  ///< a message to another run was refused
+inline constexpr std::string_view job_failed = "job_failed";        ///< a job of a backend did not succeed
+inline constexpr std::string_view job_refused = "job_refused";      ///< the backend did not take it
+inline constexpr std::string_view job_lost = "job_lost";            ///< the backend does not know it any more
+inline constexpr std::string_view job_cancelled = "job_cancelled";  ///< it was asked to end
+inline constexpr std::string_view job_timed_out = "job_timed_out";  ///< it took longer than its time limit
+inline constexpr std::string_view job_ambiguous = "job_ambiguous";  ///< nobody can tell whether it was accepted
 }  // namespace failure_code
 
 /// Throw it in a handler or a call body to fail with a code of your own; the engine throws it out of

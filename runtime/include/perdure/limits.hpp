@@ -129,6 +129,26 @@ inline constexpr std::size_t disk_reserve_bytes = std::size_t{4} << 20;
 inline constexpr std::chrono::seconds registration_grace{5};
 /// How long a blob stays that no stored event refers to.
 inline constexpr std::chrono::hours blob_grace{1};
+/// Jobs on backends that one run submits.
+inline constexpr std::size_t run_jobs = 10'000;
+/// A run looks at a running job by itself at least so often (`most`: with a backoff that goes beyond the pause). Whoever watches
+/// the job for it looks more often and tells it of changes only.
+inline constexpr std::chrono::seconds job_look_pause{60};
+inline constexpr std::chrono::minutes job_look_most{10};
+/// Progress of a job is recorded at most so often.
+inline constexpr std::chrono::seconds job_progress_pause{1};
+/// Calls to one backend that are under way at once; further ones wait.
+inline constexpr std::size_t backend_calls = 64;
+/// A process job: its spec with the files that it begins with, one piece of its log, and all that is kept of that.
+inline constexpr std::size_t process_job_bytes = 16U << 20;
+inline constexpr std::size_t job_log_piece_bytes = 8U << 20;
+inline constexpr std::size_t job_log_bytes = 256U << 20;
+/// What one page of a job's log has at most: lines, and about how many bytes. A longer line comes in several parts.
+inline constexpr std::size_t job_log_page_lines = 10'000;
+inline constexpr std::size_t job_log_page_bytes = 1U << 20;
+inline constexpr std::size_t job_log_line_bytes = 32U << 10;
+/// Files that a job leaves.
+inline constexpr std::size_t job_artifacts = 10'000;
 /// Time an attempt has to clean up after a cancel before it is fenced.
 inline constexpr std::chrono::seconds cancel_grace{10};
 
@@ -146,6 +166,11 @@ static_assert(2 * http_body_bytes <= payload_bytes);
 static_assert(archive_chunk_bytes <= archive_slice_bytes);
 static_assert(archive_slice_records <= checkpoint_records);
 static_assert(checkpoint_records <= archive_log_records);
+static_assert(job_look_pause < job_look_most);
+static_assert(process_job_bytes <= payload_bytes);
+static_assert(job_log_piece_bytes < job_log_bytes);
+static_assert(job_log_line_bytes < job_log_page_bytes);
+static_assert(2 * job_log_page_bytes < payload_bytes);
 static_assert(new_runs_used_percent < steps_used_percent);
 
 }  // namespace perdure::limits

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "perdure/backend.hpp"
 #include "perdure/limits.hpp"
 #include "perdure/run.hpp"
 #include "perdure/workflow.hpp"
@@ -104,6 +105,13 @@ class node {
   /// Registers a workflow; runs of it that were waiting for that go on. already_exists: the same name and version
   /// with another graph.
   result<void> add(const workflow& definition);
+  /// Makes an execution system known under a name; jobs of it that were going on are looked after from here. already_exists:
+  /// the name is taken ("process" is the node's own, but for the memory engine). Jobs for a backend that nobody adds are
+  /// refused once limits::registration_grace is over.
+  result<void> add_backend(std::string_view name, std::shared_ptr<backend> what, backend_options options = {});
+  /// The backend of that name, or null. For logs, artifacts and whatever else the run does not need to know.
+  [[nodiscard]] std::shared_ptr<backend> find_backend(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> backends() const;
   /// Starts a run of the newest registered version; durable when it returns. workflow_unknown, payload_too_large,
   /// already_exists (the key began a run with another workflow or input), overloaded, disk_full.
   [[nodiscard]] result<run_ref> start(std::string_view workflow, const json::value& input, start_options options = {});

@@ -10,6 +10,7 @@
 
 #include "perdure/child.hpp"
 #include "perdure/ids.hpp"
+#include "perdure/job.hpp"
 #include "perdure/message.hpp"
 
 namespace perdure {
@@ -82,6 +83,7 @@ struct run_info : run_summary {
   std::string link;                 ///< "retried", "forked", "continued", or empty
   std::optional<run_id> successor;  ///< continued_as_new: the run that goes on
   std::vector<child_info> children;
+  std::vector<job_info> jobs;  ///< in the order in which they were asked for
 };
 
 /// An event as subscribers see it: only after it is durable, in order, none left out.
@@ -142,6 +144,8 @@ class run_ref {
   }
   /// Asks the run to cancel: handlers may clean up for a grace period, then they are fenced. conflict: it has ended.
   result<void> cancel(std::string_view reason = {}) const;
+  /// Asks a job of the run to end (its number is in status()). conflict: the run has ended. not_found: it has no such job.
+  result<void> cancel_job(std::uint32_t number) const;
   /// No new attempts, steps or timers until resume(); what runs now ends. conflict: it has ended.
   result<void> pause() const;
   result<void> resume() const;

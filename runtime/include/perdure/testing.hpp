@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "perdure/backend.hpp"
 #include "perdure/run.hpp"
 #include "perdure/workflow.hpp"
 
@@ -182,6 +183,9 @@ class virtual_node {
   /// As node::add. Another code with the same graph takes its place: runs that are read from the journal from now on have
   /// it. So a deployment is add() and restart().
   void add(const workflow& definition);
+  /// As node::add_backend. It has to answer every call at once, as perdure/memory_backend.hpp does, and it lives on when the
+  /// node crashes. Jobs are looked at in virtual time.
+  void add_backend(std::string_view name, std::shared_ptr<backend> what);
   /// As node::start; durable when it returns.
   template <message T>
   test_run start(std::string_view workflow, const T& input, start_options options = {}) {

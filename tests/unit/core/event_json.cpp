@@ -43,7 +43,9 @@ std::vector<event> one_of_each() {
       child_ended{.child = run_id::make()},
       compensation_started{.what = {.id = 2, .executor = "undo", .message = "m"}},
       grace_passed{.fenced = 1},
-      request_answered{.asked_by = run_id::make(), .id = "1.0", .answer = json_payload("1")}};
+      request_answered{.asked_by = run_id::make(), .id = "1.0", .answer = json_payload("1")},
+      job_noted{.number = 1, .now = {.stage = job_stage::running, .id = "j", .progress = json_payload("{}")}},
+      job_ended{.number = 1, .end = {.status = job_status::failed, .exit_code = 3, .error = failure{.code = "x"}}}};
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ class fake_client : public client {
     return found->second;
   }
   result<void> stored(const run_id&, run_seq, const take_event&) override { return {}; }
+  result<json::value> about_jobs(const json::object&) override { return error{errc::unsupported, "no jobs"}; }
   result<void> follow(const run_id&, run_seq, const take_event&, std::stop_token) override { return {}; }
   result<done> command(const cluster::run_command& what) override {
     sent.push_back(what);

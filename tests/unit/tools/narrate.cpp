@@ -67,3 +67,29 @@ TEST_CASE("every kind of event is told without failing") {
                                suspect_marked{},  warning{},          progress_noted{}};
   for (const auto& each : all) CHECK_FALSE(told.lines(run.event(each), 80).empty());
 }
+
+TEST_CASE("a job is told with what its backend says of it") {
+  teller run;
+  narrator told;
+  const auto waits = told.tell(run.event(job_noted{
+      .number = 2,
+      .now = {
+          .tries = 1, .look_at = run.now + std::chrono::seconds{5}, .error = failure{.code = "overloaded", .message = "down"}}}));
+  REQUIRE(waits.size() == 1);
+  CHECK(waits[0].who == "job 2");
+  CHECK(waits[0].what == "not submitted yet");
+  CHECK(waits[0].detail.find("down") != std::string::npos);
+  const auto goes_on =
+      told.tell(run.event(job_noted{.number = 2,
+                                    .now = {.stage = job_stage::running,
+                                            .id = "j7",
+                                            .status = job_status::running,
+                                            .progress = json_payload(R"({"done":3,"total":9,"text":"more"})")}}));
+  REQUIRE(goes_on.size() == 1);
+  CHECK(goes_on[0].what == "running");
+  CHECK(goes_on[0].detail == "3/9 more");
+  const auto ended = told.tell(run.event(job_ended{.number = 2, .end = {.status = job_status::succeeded, .exit_code = 0}}));
+  REQUIRE(ended.size() == 1);
+  CHECK(ended[0].what == "succeeded");
+  CHECK(ended[0].detail == "exit code 0");
+}

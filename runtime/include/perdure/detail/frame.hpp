@@ -47,6 +47,7 @@ enum class step_kind : std::uint8_t {
   child_result = 9,  ///< waits for the end of a child that was started before
   tell = 10,         ///< a message to another run; waits for its acknowledgement
   signals = 11,      ///< waits for signal(); takes what came meanwhile too
+  job = 12,          ///< submits a job, waits for one, or asks one to cancel
 };
 
 /// A step's result: a value, or why there is none.

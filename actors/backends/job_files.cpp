@@ -1,0 +1,116 @@
+#include "actors/backends/job_files.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace perdure::actors {
+
+namespace {
+error system_error(const std::string& name) { return {errc::io_error, name + ": " + std::strerror(errno)}; }
+}  // namespace
+
+// The second field is the program's name in parentheses, which may hold anything: what follows the last one counts.
+bool read_facts(const char* text, std::size_t size, process_facts& out) {
+  std::size_t at = size;
+  while (at > 0 && text[at - 1] != ')') --at;
+  if (at == 0 || at + 2 > size) return false;
+  const char* state = text + at + 1;
+  if (at + 1 >= size) return false;
+  out.ended = *state == 'Z' || *state == 'X' || *state == 'x';
+  // The state is field 3; the start is field 22.
+  std::size_t field = 3;
+  for (at = at + 1; at < size && field < 22; ++at) {
+    if (text[at] == ' ') ++field;
+  }
+  if (field != 22) return false;
+  out.start = 0;
+  bool any = false;
+  for (; at < size && text[at] >= '0' && text[at] <= '9'; ++at, any = true)
+    out.start = out.start * 10 + static_cast<std::uint64_t>(text[at] - '0');
+  return any;
+}
+
+std::optional<process_facts> facts_of(pid_t pid) {
+  const auto text = read_small(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
+  process_facts out;
+  if (!text || !read_facts(text->data(), text->size(), out)) return std::nullopt;
+  return out;
+}
+
+std::array<char, 40> boot_id() {
+  std::array<char, 40> out{};
+  const auto text = read_small(AT_FDCWD, "/proc/sys/kernel/random/boot_id", out.size() - 1);
+  if (text) std::memcpy(out.data(), text->data(), text->size());
+  return out;
+}
+
+bool is_alive(const job_started& who) {
+  static const auto boot = boot_id();
+  if (who.boot != boot) return false;
+  const auto facts = facts_of(who.pid);
+  return facts && facts->start == who.start && !facts->ended;
+}
+
+result<std::string> read_small(int folder, const std::string& name, std::size_t limit) {
+  const unique_fd file{openat(folder, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!file) {
+    if (errno == ENOENT) return error{errc::not_found, name + ": there is no such file"};
+    return system_error(name);
+  }
+  std::string out(limit, '\0');
+  std::size_t size = 0;
+  while (size < limit) {
+    const auto got = read(file.get(), out.data() + size, limit - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(name);
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  out.resize(size);
+  return out;
+}
+
+result<void> write_small(int folder, const std::string& name, std::string_view content) {
+  const unique_fd file{openat(folder, name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600)};
+  if (!file) return errno == ENOSPC ? error{errc::disk_full, name + ": no room"} : system_error(name);
+  while (!content.empty()) {
+    const auto wrote = write(file.get(), content.data(), content.size());
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) return errno == ENOSPC ? error{errc::disk_full, name + ": no room"} : system_error(name);
+    content.remove_prefix(static_cast<std::size_t>(wrote));
+  }
+  return {};
+}
+
+result<void> put_small(int folder, const std::string& name, std::string_view content) {
+  const auto fresh = name + ".new";
+  if (auto written = write_small(folder, fresh, content); !written) return written;
+  if (renameat(folder, fresh.c_str(), folder, name.c_str()) != 0) return system_error(name);
+  return {};
+}
+
+bool exists(int folder, const std::string& name) {
+  struct stat what {};
+  return fstatat(folder, name.c_str(), &what, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+std::string encode_request(job_request head, const std::vector<std::string>& candidates,
+                           const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  head.candidates = static_cast<std::uint32_t>(candidates.size());
+  head.arguments = static_cast<std::uint32_t>(arguments.size());
+  head.environment = static_cast<std::uint32_t>(environment.size());
+  std::string out(reinterpret_cast<const char*>(&head), sizeof head);
+  for (const auto* list : {&candidates, &arguments, &environment}) {
+    for (const auto& each : *list) {
+      out += each;
+      out.push_back('\0');
+    }
+  }
+  return out;
+}
+
+}  // namespace perdure::actors

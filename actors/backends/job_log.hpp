@@ -1,0 +1,13 @@
+// Reads the log of a process job: pieces of frames, see job_files.hpp. A cursor is the offset of a frame.
+#pragma once
+
+#include <string>
+
+#include "perdure/backend.hpp"
+
+namespace perdure::actors {
+
+/// Lines from the cursor on. invalid_argument: not a cursor of such a log. What was cut off at its beginning is counted.
+[[nodiscard]] result<job_log_page> read_job_log(int folder, const log_query& which);
+
+}  // namespace perdure::actors

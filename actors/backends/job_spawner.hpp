@@ -1,0 +1,36 @@
+// job_spawner: the process that forks the supervisors of jobs, so that a job is no child of the node and outlives it.
+//
+// Operation: forked from the node when the first job comes; it reads ids of jobs from a socket, forks a supervisor for each,
+// and ends when the node's end of the socket is closed. The supervisors go on.
+// Concurrency: one thread at a time.
+// Limitations: keeps the memory pages that the process had at the fork.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "actors/capabilities/fd.hpp"
+#include "perdure/error.hpp"
+
+namespace perdure::actors {
+
+class job_spawner {
+ public:
+  job_spawner() = default;
+  job_spawner(const job_spawner&) = delete;
+  job_spawner& operator=(const job_spawner&) = delete;
+  ~job_spawner() { close(); }
+
+  /// Has a supervisor started for the job of that id in the folder `root`. Started twice does no harm. overloaded: the system has
+  /// no room for another process.
+  [[nodiscard]] result<void> start(int root, const std::string& id);
+  void close() noexcept;
+
+ private:
+  [[nodiscard]] result<void> ensure(int root);
+  unique_fd socket_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace perdure::actors

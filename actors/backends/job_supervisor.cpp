@@ -1,0 +1,554 @@
+#include "actors/backends/job_supervisor.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "actors/backends/job_files.hpp"
+#include "actors/capabilities/child.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::actors {
+
+namespace {
+
+constexpr std::size_t out_bytes = 256U << 10;
+constexpr std::size_t line_bytes = limits::job_log_line_bytes;
+constexpr std::size_t most_pieces = limits::job_log_bytes / limits::job_log_piece_bytes;
+/// An unfinished line is kept back so long.
+constexpr int line_pause_ms = 500;
+/// Progress is written down at most so often.
+constexpr std::int64_t progress_pause_us = 200'000;
+/// How a job ended is worth waiting for room on the disk: so many seconds.
+constexpr int ending_tries = 3'600;
+/// After the program's end: what still holds its pipes has left its group.
+constexpr std::int64_t drain_us = 1'000'000;
+
+std::int64_t now_us(clockid_t which) {
+  timespec at{};
+  clock_gettime(which, &at);
+  return static_cast<std::int64_t>(at.tv_sec) * 1'000'000 + at.tv_nsec / 1'000;
+}
+
+bool write_all(int file, const void* bytes, std::size_t size) {
+  const auto* at = static_cast<const char*>(bytes);
+  while (size > 0) {
+    const auto wrote = write(file, at, size);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return false;
+    at += wrote;
+    size -= static_cast<std::size_t>(wrote);
+  }
+  return true;
+}
+
+std::size_t read_file(const char* name, char* into, std::size_t size) {
+  const int file = open(name, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return 0;
+  std::size_t out = 0;
+  while (out < size) {
+    const auto got = read(file, into + out, size - out);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    out += static_cast<std::size_t>(got);
+  }
+  close(file);
+  return out;
+}
+
+void put_hex(char* to, std::uint64_t value) {
+  static constexpr char digits[] = "0123456789abcdef";
+  for (std::size_t i = log_name_digits; i-- > 0; value >>= 4U) to[i] = digits[value & 15U];
+}
+
+// Everything is in one object of static storage: the stack of the thread that forked may be small.
+struct supervisor {
+  job_request* request = nullptr;
+  char** candidates = nullptr;
+  char** arguments = nullptr;
+  char** environment = nullptr;
+
+  // The log:
+  struct stream {
+    int pipe = -1;
+    std::uint8_t number = 1;
+    std::size_t kept = 0;       ///< bytes of a line that is not complete
+    bool within_line = false;   ///< its beginning was written already
+    std::int64_t since_us = 0;  ///< when the first of the kept bytes came
+    char buffer[line_bytes + 65'536];
+  };
+  stream streams[2];
+  char out[out_bytes];
+  std::size_t out_size = 0;
+  int piece = -1;
+  std::uint64_t offset = 0, piece_start = 0;
+  std::uint64_t pieces[most_pieces + 1];
+  std::size_t first_piece = 0, piece_count = 0;
+  std::uint64_t lost = 0;
+
+  // Progress:
+  job_progress_record progress;
+  bool progress_waits = false;
+  std::int64_t progress_at = 0;
+
+  // The program:
+  pid_t child = -1;
+  int child_ended = -1, report = -1;
+  bool over = false, reaped = false, launch_failed = false;
+  launch_failure failed;
+  std::int64_t kill_at = 0, end_at = 0, drain_until = 0;
+  job_ending ending;
+};
+supervisor my;  // NOLINT: a process of its own
+volatile sig_atomic_t told = 0;
+void note_told(int) { told = 1; }
+
+// The log -----------------------------------------------------------------------------------------------------------
+
+void open_piece() {
+  if (my.piece >= 0) close(my.piece);
+  char name[4 + log_name_digits + 1] = "log.";
+  put_hex(name + 4, my.offset);
+  name[4 + log_name_digits] = '\0';
+  my.piece = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  my.piece_start = my.offset;
+  if (my.piece_count == most_pieces) {
+    char oldest[4 + log_name_digits + 1] = "log.";
+    put_hex(oldest + 4, my.pieces[my.first_piece]);
+    oldest[4 + log_name_digits] = '\0';
+    unlink(oldest);
+    my.first_piece = (my.first_piece + 1) % (most_pieces + 1);
+    --my.piece_count;
+  }
+  if (my.piece < 0) return;
+  my.pieces[(my.first_piece + my.piece_count) % (most_pieces + 1)] = my.offset;
+  ++my.piece_count;
+}
+
+void flush_log() {
+  if (my.out_size == 0) return;
+  if (my.piece < 0 || my.offset - my.piece_start >= limits::job_log_piece_bytes) open_piece();
+  if (my.piece >= 0 && write_all(my.piece, my.out, my.out_size)) {
+    my.offset += my.out_size;
+  } else {
+    // What was written in part is cut off: the next frame begins at its offset.
+    if (my.piece >= 0 && ftruncate(my.piece, static_cast<off_t>(my.offset - my.piece_start)) != 0) my.piece = -1;
+    my.lost += my.out_size;
+  }
+  my.out_size = 0;
+}
+
+void put_frame(std::uint8_t stream, const char* text, std::size_t size, bool continues, std::int64_t at) {
+  if (my.out_size + sizeof(job_log_frame) + size > out_bytes) flush_log();
+  job_log_frame head;
+  head.stream = stream;
+  head.continues = continues ? 1 : 0;
+  head.size = static_cast<std::uint32_t>(size);
+  head.at_us = at;
+  std::memcpy(my.out + my.out_size, &head, sizeof head);
+  std::memcpy(my.out + my.out_size + sizeof head, text, size);
+  my.out_size += sizeof head + size;
+}
+
+// Progress ----------------------------------------------------------------------------------------------------------
+
+bool read_number(const char*& at, const char* end, std::uint64_t& out) {
+  if (at == end || *at < '0' || *at > '9') return false;
+  out = 0;
+  for (; at != end && *at >= '0' && *at <= '9'; ++at) {
+    if (out > 100'000'000'000'000'000ULL) return false;
+    out = out * 10 + static_cast<std::uint64_t>(*at - '0');
+  }
+  return true;
+}
+
+/// `::progress 5000/10000 text`
+void read_progress(const char* at, std::size_t size) {
+  static constexpr char word[] = "::progress ";
+  if (size < sizeof word - 1 || std::memcmp(at, word, sizeof word - 1) != 0) return;
+  const char* end = at + size;
+  at += sizeof word - 1;
+  std::uint64_t done = 0, total = 0;
+  if (!read_number(at, end, done)) return;
+  if (at != end && *at == '/') {
+    ++at;
+    if (!read_number(at, end, total)) return;
+  }
+  if (at != end && *at != ' ') return;
+  if (done < my.progress.done) return;
+  while (at != end && *at == ' ') ++at;
+  my.progress.done = done;
+  my.progress.total = total;
+  my.progress.text.fill('\0');
+  auto length = static_cast<std::size_t>(end - at);
+  if (length > my.progress.text.size() - 1) length = my.progress.text.size() - 1;
+  std::memcpy(my.progress.text.data(), at, length);
+  my.progress_waits = true;
+}
+
+void write_progress(bool now) {
+  if (!my.progress_waits) return;
+  const auto at = now_us(CLOCK_MONOTONIC);
+  if (!now && at - my.progress_at < progress_pause_us) return;
+  my.progress_at = at;
+  my.progress_waits = false;
+  my.progress.check = my.progress.sum();
+  const int file = open("progress", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return;
+  write_all(file, &my.progress, sizeof my.progress);
+  close(file);
+}
+
+// Lines ---------------------------------------------------------------------------------------------------------------
+
+void take_lines(supervisor::stream& from, std::size_t fresh, std::int64_t at) {
+  const char* begin = from.buffer;
+  const char* end = from.buffer + from.kept + fresh;
+  const char* scan = from.buffer + from.kept;
+  while (const auto* found = static_cast<const char*>(std::memchr(scan, '\n', static_cast<std::size_t>(end - scan)))) {
+    auto size = static_cast<std::size_t>(found - begin);
+    if (from.number == 1 && !from.within_line && *begin == ':') read_progress(begin, size);
+    for (; size > line_bytes; size -= line_bytes, begin += line_bytes) put_frame(from.number, begin, line_bytes, true, at);
+    put_frame(from.number, begin, size, false, at);
+    from.within_line = false;
+    begin = scan = found + 1;
+  }
+  for (; static_cast<std::size_t>(end - begin) >= line_bytes; begin += line_bytes) {
+    put_frame(from.number, begin, line_bytes, true, at);
+    from.within_line = true;
+  }
+  from.kept = static_cast<std::size_t>(end - begin);
+  if (from.kept > 0 && begin != from.buffer) std::memmove(from.buffer, begin, from.kept);
+  from.since_us = now_us(CLOCK_MONOTONIC);
+}
+
+/// What is kept of a line goes out: it may be a question, or the end.
+void put_rest(supervisor::stream& from, bool continues) {
+  if (from.kept == 0) return;
+  put_frame(from.number, from.buffer, from.kept, continues, now_us(CLOCK_REALTIME));
+  from.within_line = continues;
+  from.kept = 0;
+}
+
+void drain(supervisor::stream& from) {
+  for (int turn = 0; turn < 64 && from.pipe >= 0; ++turn) {
+    const auto got = read(from.pipe, from.buffer + from.kept, sizeof from.buffer - from.kept);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) return;
+    if (got <= 0) {
+      put_rest(from, false);
+      close(from.pipe);
+      from.pipe = -1;
+      return;
+    }
+    take_lines(from, static_cast<std::size_t>(got), now_us(CLOCK_REALTIME));
+  }
+}
+
+// The program ---------------------------------------------------------------------------------------------------------
+
+[[noreturn]] void give_up(int report, launch_failure::stage at, int error) {
+  const launch_failure why{at, error};
+  write_all(report, &why, sizeof why);
+  _exit(127);
+}
+
+void limit(int which, std::uint64_t to) {
+  if (to == 0) return;
+  const rlimit both{to, to};
+  setrlimit(which, &both);
+}
+
+[[noreturn]] void become_program(int input, int output, int error, int report, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  setsid();
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) sigaction(number, &by_default, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(error, 2) < 0) give_up(report, launch_failure::stage::resources, errno);
+  if (syscall(SYS_close_range, 3U, ~0U, static_cast<unsigned>(CLOSE_RANGE_CLOEXEC)) != 0) {
+    for (int fd = 3; fd < 1024; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  if (chdir("work") != 0) give_up(report, launch_failure::stage::directory, errno);
+  limit(RLIMIT_AS, my.request->memory_bytes);
+  limit(RLIMIT_CPU, my.request->cpu_seconds);
+  limit(RLIMIT_NOFILE, my.request->open_files);
+  limit(RLIMIT_FSIZE, my.request->file_bytes);
+  int why = ENOENT;
+  for (char** path = my.candidates; *path != nullptr; ++path) {
+    execve(*path, my.arguments, my.environment);
+    if (errno == EACCES) why = EACCES;
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) give_up(report, launch_failure::stage::exec, errno);
+  }
+  give_up(report, launch_failure::stage::exec, why);
+}
+
+void not_started(launch_failure::stage at, int error) {
+  my.ending.how = job_exit::not_started;
+  my.ending.stage = static_cast<std::int32_t>(at);
+  my.ending.code = error;
+  my.over = true;
+}
+
+/// The streams' numbers 0 to 2 are taken, so that no pipe has one of them.
+void start_program() {
+  int output[2], error[2], report[2];
+  const int input = open(my.request->has_input != 0 ? "input" : "/dev/null", O_RDONLY | O_CLOEXEC);
+  if (input < 0 || pipe2(output, O_CLOEXEC) != 0 || pipe2(error, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) {
+    return not_started(launch_failure::stage::resources, errno);
+  }
+  const pid_t self = getpid();
+  const pid_t child = fork();
+  if (child < 0) return not_started(launch_failure::stage::resources, errno);
+  if (child == 0) become_program(input, output[1], error[1], report[1], self);
+  close(input);
+  close(output[1]);
+  close(error[1]);
+  close(report[1]);
+  for (const int fd : {output[0], error[0], report[0]}) fcntl(fd, F_SETFL, O_NONBLOCK);
+  my.child = child;
+  my.child_ended = static_cast<int>(syscall(SYS_pidfd_open, child, 0U));
+  my.streams[0].pipe = output[0];
+  my.streams[1].pipe = error[0];
+  my.report = report[0];
+  if (my.request->wall_ms > 0) my.end_at = now_us(CLOCK_BOOTTIME) + my.request->wall_ms * 1'000;
+}
+
+void ask_to_end() {
+  if (my.kill_at != 0 || my.reaped) return;
+  my.kill_at = now_us(CLOCK_BOOTTIME) + my.request->grace_ms * 1'000;
+  if (my.kill_at == 0) my.kill_at = 1;
+  kill(-my.child, SIGTERM);
+  kill(my.child, SIGTERM);
+}
+
+void look_for_end() {
+  siginfo_t how{};
+  if (waitid(P_PID, static_cast<id_t>(my.child), &how, WEXITED | WNOHANG | WNOWAIT) != 0 || how.si_pid == 0) return;
+  kill(-my.child, SIGKILL);  // its number is still its own
+  my.ending.how = how.si_code == CLD_EXITED ? job_exit::exited : job_exit::signalled;
+  my.ending.code = how.si_status;
+  rusage used{};
+  while (wait4(my.child, nullptr, 0, &used) < 0 && errno == EINTR) {
+  }
+  my.ending.user_us = static_cast<std::int64_t>(used.ru_utime.tv_sec) * 1'000'000 + used.ru_utime.tv_usec;
+  my.ending.system_us = static_cast<std::int64_t>(used.ru_stime.tv_sec) * 1'000'000 + used.ru_stime.tv_usec;
+  my.ending.most_memory_bytes = static_cast<std::int64_t>(used.ru_maxrss) * 1'024;
+  my.ending.ended_us = now_us(CLOCK_REALTIME);
+  my.reaped = true;
+  my.drain_until = now_us(CLOCK_BOOTTIME) + drain_us;
+  if (my.child_ended >= 0) close(my.child_ended);
+  my.child_ended = -1;
+}
+
+void look_for_report() {
+  launch_failure why;
+  const auto got = read(my.report, &why, sizeof why);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got == static_cast<ssize_t>(sizeof why)) {
+    my.launch_failed = true;
+    my.failed = why;
+  }
+  close(my.report);
+  my.report = -1;
+}
+
+int time_left() {
+  auto next = std::int64_t{-1};
+  const auto by = [&](std::int64_t at) {
+    if (at != 0 && (next < 0 || at < next)) next = at;
+  };
+  const auto now = now_us(CLOCK_BOOTTIME);
+  if (!my.reaped) {
+    by(my.end_at);
+    by(my.kill_at);
+    if (my.child_ended < 0) by(now + 20'000);
+  } else {
+    by(my.drain_until);
+  }
+  if (my.progress_waits) by(now + progress_pause_us);
+  for (const auto& each : my.streams) {
+    if (each.kept > 0) by(now + line_pause_ms * 1'000);
+  }
+  if (next < 0) return -1;
+  const auto left = (next - now) / 1'000 + 1;
+  return left < 0 ? 0 : left > 60'000 ? 60'000 : static_cast<int>(left);
+}
+
+void go_on(const sigset_t& while_waiting) {
+  while (!my.over) {
+    pollfd waiting[4];
+    nfds_t count = 0;
+    for (const int fd : {my.streams[0].pipe, my.streams[1].pipe, my.report, my.child_ended}) {
+      if (fd >= 0) waiting[count++] = {fd, POLLIN, 0};
+    }
+    const int left = time_left();
+    const timespec pause{left / 1'000, (left % 1'000) * 1'000'000L};
+    ppoll(waiting, count, left < 0 ? nullptr : &pause, &while_waiting);
+    if (my.report >= 0) look_for_report();
+    for (auto& each : my.streams) {
+      if (each.pipe >= 0) drain(each);
+      if (each.kept > 0 && now_us(CLOCK_MONOTONIC) - each.since_us >= line_pause_ms * 1'000) put_rest(each, true);
+    }
+    flush_log();
+    write_progress(false);
+    if (!my.reaped) {
+      if (told != 0 || my.kill_at == 0) {
+        told = 0;
+        if (my.kill_at == 0 && faccessat(AT_FDCWD, "cancel", F_OK, 0) == 0) {
+          my.ending.asked = 1;
+          ask_to_end();
+        }
+      }
+      if (my.end_at != 0 && my.kill_at == 0 && now_us(CLOCK_BOOTTIME) >= my.end_at) {
+        my.ending.overtime = 1;
+        ask_to_end();
+      }
+      if (my.kill_at != 0 && now_us(CLOCK_BOOTTIME) >= my.kill_at) {
+        kill(-my.child, SIGKILL);
+        kill(my.child, SIGKILL);
+        my.kill_at = now_us(CLOCK_BOOTTIME) + 1'000'000;
+      }
+      look_for_end();
+    }
+    const bool drained = my.streams[0].pipe < 0 && my.streams[1].pipe < 0;
+    if (my.reaped && my.report < 0 && (drained || now_us(CLOCK_BOOTTIME) >= my.drain_until)) my.over = true;
+  }
+}
+
+// The job's folder --------------------------------------------------------------------------------------------------
+
+bool load_request() {
+  const int file = open("request", O_RDONLY | O_CLOEXEC);
+  struct stat what {};
+  if (file < 0 || fstat(file, &what) != 0 || what.st_size < static_cast<off_t>(sizeof(job_request))) return false;
+  const auto size = static_cast<std::size_t>(what.st_size);
+  auto* bytes = static_cast<char*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
+  close(file);
+  if (bytes == MAP_FAILED) return false;
+  my.request = reinterpret_cast<job_request*>(bytes);
+  if (my.request->format != job_files_format || bytes[size - 1] != '\0') return false;
+  const auto pointers = std::size_t{my.request->candidates} + my.request->arguments + my.request->environment + 3;
+  auto** at =
+      static_cast<char**>(mmap(nullptr, pointers * sizeof(char*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  if (at == MAP_FAILED) return false;
+  char* text = bytes + sizeof(job_request);
+  const char* end = bytes + size;
+  const auto take = [&](char**& list, std::uint32_t count) {
+    list = at;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (text >= end) return false;
+      *at++ = text;
+      text += std::strlen(text) + 1;
+    }
+    *at++ = nullptr;
+    return true;
+  };
+  return take(my.candidates, my.request->candidates) && take(my.arguments, my.request->arguments) &&
+         take(my.environment, my.request->environment);
+}
+
+/// Links `started`: whoever comes second finds it there.
+bool claim() {
+  job_started mine;
+  mine.pid = getpid();
+  char stat[1'024];
+  process_facts facts;
+  if (!read_facts(stat, read_file("/proc/self/stat", stat, sizeof stat), facts)) return false;
+  mine.start = facts.start;
+  read_file("/proc/sys/kernel/random/boot_id", mine.boot.data(), mine.boot.size() - 1);
+  mine.at_us = now_us(CLOCK_REALTIME);
+  my.ending.started_us = mine.at_us;
+  char name[40] = "started.";
+  put_hex(name + 8, static_cast<std::uint64_t>(mine.pid));
+  const int file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return false;
+  const bool written = write_all(file, &mine, sizeof mine);
+  close(file);
+  const bool won = written && link(name, "started") == 0;
+  unlink(name);
+  return won;
+}
+
+bool write_ending() {
+  const int file = open("ended.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return false;
+  const bool written = write_all(file, &my.ending, sizeof my.ending) && fdatasync(file) == 0;
+  close(file);
+  return written && rename("ended.new", "ended") == 0;
+}
+
+void leave_ending(const char* id) {
+  my.ending.lost_log_bytes = my.lost;
+  for (int tries = 0; !write_ending(); ++tries) {
+    if (tries == ending_tries) return;
+    const timespec pause{1, 0};
+    nanosleep(&pause, nullptr);
+  }
+  char news[16 + job_id_size] = "../ended/";
+  std::memcpy(news + 9, id, job_id_size);
+  news[9 + job_id_size] = '\0';
+  const int told_file = open(news, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (told_file >= 0) close(told_file);
+}
+
+}  // namespace
+
+void supervise_job(int root, const char* id) {
+  setsid();
+  prctl(PR_SET_NAME, "perdure-job");
+  struct sigaction on_told {};
+  on_told.sa_handler = note_told;
+  sigset_t all, while_waiting;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  sigaction(SIGUSR1, &on_told, nullptr);
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &by_default, nullptr);
+  sigfillset(&while_waiting);
+  sigdelset(&while_waiting, SIGUSR1);
+
+  char folder[job_id_size + 1];
+  std::memcpy(folder, id, job_id_size);
+  folder[job_id_size] = '\0';
+  const int here = openat(root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (here < 0 || fchdir(here) != 0) _exit(1);
+  close(here);
+  if (faccessat(AT_FDCWD, "ended", F_OK, 0) == 0 || !load_request() || !claim()) _exit(0);
+  my.streams[0].number = 1;
+  my.streams[1].number = 2;
+  if (faccessat(AT_FDCWD, "cancel", F_OK, 0) == 0) {
+    my.ending.asked = 1;
+    my.ending.how = job_exit::signalled;
+    my.ending.code = SIGTERM;
+  } else {
+    start_program();
+    go_on(while_waiting);
+  }
+  if (my.launch_failed) not_started(my.failed.at, my.failed.error);
+  for (auto& each : my.streams) put_rest(each, false);
+  flush_log();
+  write_progress(true);
+  if (my.ending.ended_us == 0) my.ending.ended_us = now_us(CLOCK_REALTIME);
+  leave_ending(folder);
+  _exit(0);
+}
+
+}  // namespace perdure::actors

@@ -1,0 +1,580 @@
+#include "actors/backends/process_backend.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "actors/backends/beneath.hpp"
+#include "actors/backends/job_artifacts.hpp"
+#include "actors/backends/job_files.hpp"
+#include "actors/backends/job_log.hpp"
+#include "actors/backends/job_spawner.hpp"
+#include "actors/backends/work_thread.hpp"
+#include "actors/capabilities/child.hpp"
+#include "core/record.hpp"
+#include "perdure/json.hpp"
+#include "perdure/limits.hpp"
+
+namespace perdure::actors {
+
+namespace {
+
+constexpr std::int64_t default_grace_ms = 5'000;
+constexpr std::int64_t longest_ms = 366LL * 86'400'000;
+/// A job that was accepted and has no supervisor is given one again after so long.
+constexpr std::chrono::seconds start_pause{2};
+constexpr std::string_view news_folder = "ended";
+constexpr std::chrono::hours sweep_pause{1};
+/// What is told of a job's end is recorded by its run within so long.
+constexpr std::chrono::seconds marker_time{10};
+
+error system_error(const std::string& what) { return {errc::io_error, what + ": " + std::strerror(errno)}; }
+
+std::string id_of(const std::string& key) { return core::to_hex(core::sha256({key})).substr(0, job_id_size); }
+
+bool is_id(std::string_view text) {
+  return text.size() == job_id_size && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
+
+/// The paths to try, as execvp would.
+std::vector<std::string> candidates_of(const std::string& program, const std::string& path) {
+  if (program.find('/') != std::string::npos) return {program};
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at <= path.size();) {
+    auto end = path.find(':', at);
+    if (end == std::string::npos) end = path.size();
+    if (end > at) out.push_back(path.substr(at, end - at) + "/" + program);
+    at = end + 1;
+  }
+  return out;
+}
+
+std::optional<std::string> problem_of(const process_job& spec) {
+  if (spec.program.empty()) return "it names no program";
+  if (has_nul(spec.program) || std::any_of(spec.arguments.begin(), spec.arguments.end(), has_nul))
+    return "program and arguments must not contain NUL characters; pass binary data as input or as a file";
+  for (const auto& [name, value] : spec.environment) {
+    if (name.empty() || name.find('=') != std::string::npos || has_nul(name) || has_nul(value))
+      return "the environment variable \"" + name.substr(0, name.find('\0')) +
+             "\" has a bad name, or a NUL character in its value";
+  }
+  std::size_t bytes = spec.input ? spec.input->size() : 0;
+  for (const auto& [name, content] : spec.files) {
+    if (!is_plain_name(name)) return "\"" + name.substr(0, 200) + "\" is no name of a file beneath the job's folder";
+    bytes += content.size();
+  }
+  if (bytes > limits::process_job_bytes)
+    return "its input and files have " + std::to_string(bytes) + " bytes; the limit process_job_bytes is " +
+           std::to_string(limits::process_job_bytes);
+  return std::nullopt;
+}
+
+std::string text_of(const launch_failure::stage stage, int code, const std::string& program) {
+  const std::string why = std::strerror(code);
+  switch (stage) {
+    case launch_failure::stage::directory: return "\"" + program + "\" was not started: its folder cannot be entered: " + why;
+    case launch_failure::stage::exec: return "\"" + program + "\" cannot be executed: " + why;
+    default: return "\"" + program + "\" was not started: " + why;
+  }
+}
+
+job_report report_of(const job_ending& end, const std::string& program) {
+  job_report out;
+  const auto user_s = static_cast<double>(end.user_us) / 1e6, system_s = static_cast<double>(end.system_us) / 1e6;
+  json::object result{{"limits", "rlimit"},
+                      {"started_at", to_string(timestamp{duration{end.started_us}})},
+                      {"ended_at", to_string(timestamp{duration{end.ended_us}})},
+                      {"user_s", user_s},
+                      {"system_s", system_s},
+                      {"most_memory_bytes", end.most_memory_bytes}};
+  if (end.lost_log_bytes > 0) result.emplace("lost_log_bytes", end.lost_log_bytes);
+  out.result = payload{json::value(std::move(result))};
+  switch (end.how) {
+    case job_exit::not_started:
+      out.status = job_status::failed;
+      out.raw = "not started";
+      out.message = text_of(static_cast<launch_failure::stage>(end.stage), end.code, program);
+      return out;
+    case job_exit::signalled:
+      out.exit_code = 128 + end.code;
+      out.raw = "killed by signal " + std::to_string(end.code);
+      break;
+    case job_exit::exited:
+      out.exit_code = end.code;
+      out.raw = "exited " + std::to_string(end.code);
+      break;
+  }
+  const bool well = end.how == job_exit::exited && end.code == 0;
+  out.status = end.overtime != 0 ? job_status::timed_out
+               : end.asked != 0  ? job_status::cancelled
+               : well            ? job_status::succeeded
+                                 : job_status::failed;
+  if (end.overtime != 0) out.message = "it took longer than wall_ms";
+  return out;
+}
+
+}  // namespace
+
+class process_backend::impl : public std::enable_shared_from_this<process_backend::impl> {
+ public:
+  impl(std::filesystem::path root, std::function<void(std::string_view)> log) : path_(std::move(root)), log_(std::move(log)) {
+    base_["PATH"] = "/usr/local/bin:/usr/bin:/bin";
+    for (const char* name : {"PATH", "HOME", "LANG"}) {
+      if (const char* value = std::getenv(name); value != nullptr && *value != '\0') base_[name] = value;
+    }
+  }
+  ~impl() { close(); }
+
+  /// Where the work is done: logs and files must not hold up the rest.
+  enum class lane : std::uint8_t { jobs, reads };
+  template <class T>
+  void post(lane where, backend_call how, backend_answer<T> done, std::function<result<T>()> work) {
+    auto job = [how = std::move(how), done = std::move(done), work = std::move(work)] {
+      if (how.stop.stop_requested()) return done(error{errc::shutting_down, "the answer is not wanted any more"});
+      done(work());
+    };
+    (where == lane::jobs ? jobs_ : reads_).post(std::move(job));
+  }
+
+  result<std::string> submit(const job_submission& what) {
+    sweep_sometimes();
+    if (has_nul(what.key)) return error{errc::invalid_argument, "a submit key has no NUL characters"};
+    if (auto ready = open_root(); !ready) return ready.error();
+    const auto id = id_of(what.key);
+    if (auto there = open_job(id); there && exists(there->get(), "request")) {
+      if (auto begun = begin(there->get(), id); !begun) return begun.error();
+      return id;
+    }
+    auto spec = from_json<process_job>(what.spec.value());
+    if (!spec) return error{errc::invalid_argument, "not a process_job" + spec.error().message};
+    if (auto problem = problem_of(*spec)) return error{errc::invalid_argument, "not a process_job: " + *problem};
+    if (auto made = make_job(id, what, *spec); !made) return made.error();
+    const auto folder = open_job(id);
+    if (!folder) return folder.error();
+    if (auto begun = begin(folder->get(), id); !begun) return begun.error();
+    return id;
+  }
+
+  result<std::optional<std::string>> find(const std::string& key) {
+    if (auto ready = open_root(); !ready) return ready.error();
+    const auto id = id_of(key);
+    const auto folder = open_job(id);
+    if (!folder || !exists(folder->get(), "request")) return std::optional<std::string>{};
+    if (auto begun = begin(folder->get(), id); !begun) return begun.error();
+    return std::optional{id};
+  }
+
+  result<job_report> status(const std::string& id) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, program_of(folder->get()));
+    const auto who = read_record<job_started>(folder->get(), "started");
+    if (!who) {
+      if (auto begun = begin(folder->get(), id); !begun && begun.error().code != errc::overloaded) return begun.error();
+      return job_report{.status = job_status::queued, .raw = "accepted"};
+    }
+    if (!is_alive(*who)) {
+      // It may have ended between the two looks.
+      if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, program_of(folder->get()));
+      return job_report{
+          .status = job_status::lost,
+          .raw = "lost",
+          .message = "its supervisor (process " + std::to_string(who->pid) + ") is gone, and left no word of its end"};
+    }
+    job_report out{.status = job_status::running, .raw = exists(folder->get(), "cancel") ? "ending" : "running"};
+    if (const auto seen = read_record<job_progress_record>(folder->get(), "progress"); seen && seen->check == seen->sum()) {
+      out.done = seen->done;
+      out.total = seen->total;
+      out.text = seen->text.data();
+    }
+    return out;
+  }
+
+  /// The wish is on disk before the supervisor is told: one that starts only now sees it too.
+  result<void> cancel(const std::string& id) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    if (exists(folder->get(), "ended")) return {};
+    if (auto written = write_small(folder->get(), "cancel", ""); !written) return written;
+    const auto who = read_record<job_started>(folder->get(), "started");
+    if (!who) return begin(folder->get(), id);
+    // What is told is the process that this number means now; it is asked who it is before.
+    const unique_fd process{static_cast<int>(syscall(SYS_pidfd_open, who->pid, 0U))};
+    if (!is_alive(*who)) return {};
+    if (process) {
+      syscall(SYS_pidfd_send_signal, process.get(), SIGUSR1, nullptr, 0U);
+    } else {
+      kill(who->pid, SIGUSR1);
+    }
+    return {};
+  }
+
+  result<job_log_page> logs(const std::string& id, const log_query& which) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    return read_job_log(folder->get(), which);
+  }
+
+  result<std::vector<job_artifact>> artifacts(const std::string& id) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    const auto work = work_of(folder->get());
+    if (!work) return work.error();
+    return list_artifacts(work->get(), patterns_of(folder->get()));
+  }
+
+  result<std::shared_ptr<artifact_reader>> open_artifact(const std::string& id, const std::string& name) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    const auto work = work_of(folder->get());
+    if (!work) return work.error();
+    return read_artifact(work->get(), patterns_of(folder->get()), name);
+  }
+
+  result<void> forget(const std::string& id) {
+    const auto folder = job(id);
+    if (!folder) return {};
+    if (const auto who = read_record<job_started>(folder->get(), "started");
+        who && !exists(folder->get(), "ended") && is_alive(*who)) {
+      return error{errc::conflict, "job " + id + " still runs"};
+    }
+    std::error_code bad;
+    std::filesystem::remove(path_ / news_folder / id, bad);
+    std::filesystem::remove_all(path_ / id, bad);
+    if (bad) return error{errc::io_error, (path_ / id).string() + ": " + bad.message()};
+    return {};
+  }
+
+  result<std::string> check() {
+    if (auto ready = open_root(); !ready) return ready.error();
+    return "jobs are kept in " + path_.string();
+  }
+
+  void notify(std::function<void(std::string key)> changed) {
+    changed_ = std::move(changed);
+    std::error_code bad;
+    // What an earlier node left is looked at; without a folder there was none.
+    if (std::filesystem::exists(path_, bad)) jobs_.post([this] { take_over(); });
+  }
+
+  void remove_orphans(std::function<bool(const run_id&)> exists, std::chrono::seconds age) {
+    {
+      const std::lock_guard lock{root_mutex_};
+      run_exists_ = std::move(exists);
+      orphan_age_ = age;
+    }
+    std::error_code bad;
+    if (std::filesystem::exists(path_, bad)) reads_.post([this] { sweep(); });
+  }
+
+  void close() {
+    if (closed_.exchange(true)) return;
+    const std::uint64_t one = 1;
+    if (bell_) (void)!write(bell_.get(), &one, sizeof one);
+    if (watcher_.joinable()) watcher_.join();
+    jobs_.stop();
+    reads_.stop();
+    spawner_.close();
+  }
+
+ private:
+  /// Makes the folders, and begins to listen for news.
+  result<void> open_root() {
+    const std::lock_guard lock{root_mutex_};
+    if (root_) return {};
+    std::error_code bad;
+    std::filesystem::create_directories(path_ / news_folder, bad);
+    if (bad) return error{errc::io_error, path_.string() + ": " + bad.message()};
+    std::filesystem::permissions(path_, std::filesystem::perms::owner_all, bad);
+    unique_fd root{open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (!root) return system_error(path_.string());
+    bell_ = unique_fd{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    news_ = unique_fd{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+    if (news_ && inotify_add_watch(news_.get(), (path_ / news_folder).c_str(), IN_CLOSE_WRITE | IN_MOVED_TO) < 0) news_.reset();
+    if (!news_) log("no news of jobs that end comes from the system; they are looked at instead");
+    root_ = std::move(root);
+    if (bell_ && news_) watcher_ = std::thread{[this] { watch(); }};
+    return {};
+  }
+
+  void watch() {
+    std::array<pollfd, 2> both{{{bell_.get(), POLLIN, 0}, {news_.get(), POLLIN, 0}}};
+    alignas(inotify_event) std::array<char, 16'384> buffer;
+    while (!closed_) {
+      poll(both.data(), both.size(), -1);
+      if (both[0].revents != 0) return;
+      const auto got = read(news_.get(), buffer.data(), buffer.size());
+      bool missed = false;
+      for (ssize_t at = 0; at + static_cast<ssize_t>(sizeof(inotify_event)) <= got;) {
+        const auto* each = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+        at += static_cast<ssize_t>(sizeof(inotify_event) + each->len);
+        missed = missed || (each->mask & IN_Q_OVERFLOW) != 0;
+        if (each->len > 0) jobs_.post([this, id = std::string{each->name}] { pass_on(id); });
+      }
+      if (missed) jobs_.post([this] { pass_all_on(); });
+    }
+  }
+
+  /// The marker stays for a while: a node that dies before the run has recorded the end leaves it to the next one.
+  void pass_on(const std::string& id) {
+    if (!is_id(id)) return;
+    const auto now = std::chrono::steady_clock::now();
+    for (; !passed_on_.empty() && now - passed_on_.front().first >= marker_time; passed_on_.pop_front()) {
+      unlinkat(root_.get(), (std::string{news_folder} + "/" + passed_on_.front().second).c_str(), 0);
+    }
+    passed_on_.emplace_back(now, id);
+    const auto folder = open_job(id);
+    const auto key = folder ? key_of(folder->get()) : std::string{};
+    if (!key.empty() && changed_) changed_(key);
+  }
+  void pass_all_on() {
+    std::error_code bad;
+    for (const auto& each : std::filesystem::directory_iterator(path_ / news_folder, bad))
+      pass_on(each.path().filename().string());
+  }
+
+  /// What nobody can ask for any more goes. A job that runs is left alone, whoever wanted it.
+  void sweep() {
+    if (auto ready = open_root(); !ready) return;
+    std::function<bool(const run_id&)> exists;
+    auto age = std::chrono::seconds{0};
+    {
+      const std::lock_guard lock{root_mutex_};
+      exists = run_exists_;
+      age = orphan_age_;
+      swept_ = std::chrono::steady_clock::now();
+    }
+    if (!exists) return;
+    const auto now = std::chrono::system_clock::now();
+    std::error_code bad;
+    for (const auto& each : std::filesystem::directory_iterator(path_, bad)) {
+      if (closed_) return;
+      const auto id = each.path().filename().string();
+      const auto folder = is_id(id) ? open_job(id) : error{errc::not_found, {}};
+      const auto end = folder ? read_record<job_ending>(folder->get(), "ended") : std::nullopt;
+      if (!end || now - timestamp{duration{end->ended_us}} < age) continue;
+      const auto key = key_of(folder->get());
+      const auto run = run_id::parse(std::string_view{key}.substr(0, key.find('/')));
+      if (!run || exists(*run)) continue;
+      if (auto gone = forget(id); !gone) log("the folder of job " + id + " cannot be removed: " + gone.error().message);
+    }
+  }
+  /// Once an hour, when something else is done anyway.
+  void sweep_sometimes() {
+    {
+      const std::lock_guard lock{root_mutex_};
+      if (!run_exists_ || std::chrono::steady_clock::now() - swept_ < sweep_pause) return;
+      swept_ = std::chrono::steady_clock::now();
+    }
+    reads_.post([this] { sweep(); });
+  }
+
+  void take_over() {
+    if (auto ready = open_root(); !ready) return log("jobs of an earlier node cannot be looked at: " + ready.error().message);
+    pass_all_on();
+    std::error_code bad;
+    for (const auto& each : std::filesystem::directory_iterator(path_, bad)) {
+      const auto id = each.path().filename().string();
+      const auto folder = is_id(id) ? open_job(id) : error{errc::not_found, {}};
+      if (!folder || !exists(folder->get(), "request") || exists(folder->get(), "started")) continue;
+      if (auto begun = begin(folder->get(), id); !begun)
+        log("job " + id + " of an earlier node does not begin: " + begun.error().message);
+    }
+  }
+
+  result<unique_fd> open_job(const std::string& id) {
+    unique_fd out{openat(root_.get(), id.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!out && errno != ENOENT) return system_error("job " + id);
+    if (!out) return error{errc::not_found, "there is no job " + id};
+    return out;
+  }
+  /// The folder of a job that was accepted.
+  result<unique_fd> job(const std::string& id) {
+    if (auto ready = open_root(); !ready) return ready.error();
+    if (!is_id(id)) return error{errc::not_found, "\"" + id + "\" is no job of this backend"};
+    auto out = open_job(id);
+    if (out && !exists(out->get(), "request")) return error{errc::not_found, "there is no job " + id};
+    return out;
+  }
+  static result<unique_fd> work_of(int folder) {
+    unique_fd out{openat(folder, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+    if (!out) return system_error("the job's folder");
+    return out;
+  }
+
+  static json::value kept_spec(int folder) {
+    const auto text = read_small(folder, "spec.json", 2 * limits::payload_bytes);
+    const auto read = text ? payload::parse_text(*text) : result<payload>{text.error()};
+    return read ? read->value() : json::value{};
+  }
+  static std::string key_of(int folder) {
+    const auto kept = kept_spec(folder);
+    const auto* key = kept.is_object() ? kept.get_object().if_contains("key") : nullptr;
+    return key != nullptr && key->is_string() ? std::string{key->get_string()} : std::string{};
+  }
+  static process_job spec_of(int folder) {
+    const auto kept = kept_spec(folder);
+    const auto* spec = kept.is_object() ? kept.get_object().if_contains("spec") : nullptr;
+    auto read = spec == nullptr ? result<process_job>{error{errc::corrupt, {}}} : from_json<process_job>(*spec);
+    return read ? std::move(*read) : process_job{};
+  }
+  static std::string program_of(int folder) { return spec_of(folder).program; }
+  static std::vector<std::string> patterns_of(int folder) { return spec_of(folder).artifacts; }
+
+  result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec) {
+    if (mkdirat(root_.get(), id.c_str(), 0700) != 0 && errno != EEXIST)
+      return errno == ENOSPC ? error{errc::disk_full, "no room for a job's folder"} : system_error("job " + id);
+    const auto folder = open_job(id);
+    if (!folder) return folder.error();
+    // A node may have died here before.
+    std::error_code bad;
+    std::filesystem::remove_all(path_ / id / "work", bad);
+    if (mkdirat(folder->get(), "work", 0700) != 0 && errno != EEXIST) return system_error("job " + id);
+    const auto work = work_of(folder->get());
+    if (!work) return work.error();
+    for (const auto& [name, content] : spec.files) {
+      const auto file = create_beneath(work->get(), name);
+      if (!file) return file.error();
+      for (std::string_view rest = content; !rest.empty();) {
+        const auto wrote = write(file->get(), rest.data(), rest.size());
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0)
+          return errno == ENOSPC ? error{errc::disk_full, "\"" + name + "\": no room"} : system_error("\"" + name + "\"");
+        rest.remove_prefix(static_cast<std::size_t>(wrote));
+      }
+    }
+    if (spec.input) {
+      if (auto written = write_small(folder->get(), "input", *spec.input); !written) return written;
+    }
+    // What the job does not need to be told twice is left out.
+    auto kept = spec;
+    kept.files.clear();
+    kept.input.reset();
+    const payload text{json::value{{"key", what.key}, {"spec", to_json(kept)}}};
+    if (auto written = write_small(folder->get(), "spec.json", text.text()); !written) return written;
+    return put_small(folder->get(), "request", request_of(id, what, spec));
+  }
+
+  std::string request_of(const std::string& id, const job_submission& what, const process_job& spec) const {
+    auto all = base_;
+    all["PERDURE_JOB_KEY"] = what.key;
+    all["PERDURE_JOB_DIR"] = std::filesystem::absolute(path_ / id / "work").string();
+    for (const auto& [name, value] : spec.environment) all[name] = value;
+    std::vector<std::string> environment;
+    for (const auto& [name, value] : all) environment.push_back(name + "=" + value);
+    std::vector<std::string> arguments{spec.program};
+    arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
+    const job_request head{.memory_bytes = spec.memory_bytes.value_or(0),
+                           .cpu_seconds = spec.cpu_seconds.value_or(0),
+                           .open_files = spec.open_files.value_or(0),
+                           .file_bytes = spec.file_bytes.value_or(0),
+                           .wall_ms = std::clamp<std::int64_t>(spec.wall_ms.value_or(0), 0, longest_ms),
+                           .grace_ms = std::clamp<std::int64_t>(spec.grace_ms.value_or(default_grace_ms), 0, longest_ms),
+                           .has_input = spec.input ? 1U : 0U};
+    return encode_request(head, candidates_of(spec.program, all["PATH"]), arguments, environment);
+  }
+
+  /// Gives an accepted job its supervisor, unless it has one. Only from the thread of `jobs_`.
+  result<void> begin(int folder, const std::string& id) {
+    if (exists(folder, "started") || exists(folder, "ended")) {
+      begun_.erase(id);
+      return {};
+    }
+    const auto now = std::chrono::steady_clock::now();
+    const auto [at, fresh] = begun_.try_emplace(id, now);
+    if (!fresh && now - at->second < start_pause) return {};
+    at->second = now;
+    auto started = spawner_.start(root_.get(), id);
+    if (!started) begun_.erase(id);
+    return started;
+  }
+
+  void log(const std::string& text) const {
+    if (log_) log_(text);
+  }
+
+  std::filesystem::path path_;
+  std::function<void(std::string_view)> log_;
+  std::map<std::string, std::string> base_;
+  std::function<void(std::string key)> changed_;
+  std::mutex root_mutex_;  // guards what follows, up to the watcher
+  std::function<bool(const run_id&)> run_exists_;
+  std::chrono::seconds orphan_age_{0};
+  std::chrono::steady_clock::time_point swept_{};
+  unique_fd root_, bell_, news_;
+  std::thread watcher_;
+  std::atomic<bool> closed_{false};
+  job_spawner spawner_;                                                                  // of the thread of jobs_
+  std::map<std::string, std::chrono::steady_clock::time_point> begun_;                   // likewise: asked for a supervisor, when
+  std::deque<std::pair<std::chrono::steady_clock::time_point, std::string>> passed_on_;  // likewise
+  work_thread reads_, jobs_;                                                             // end first
+};
+
+process_backend::process_backend(std::filesystem::path root, std::function<void(std::string_view)> log)
+    : impl_(std::make_shared<impl>(std::move(root), std::move(log))) {}
+process_backend::~process_backend() { impl_->close(); }
+
+backend_capabilities process_backend::capabilities() const {
+  return {.find = true, .idempotent = true, .cancel = true, .logs = true, .artifacts = true, .notices = true};
+}
+
+void process_backend::submit(job_submission what, backend_call how, backend_answer<std::string> done) {
+  impl_->post<std::string>(impl::lane::jobs, std::move(how), std::move(done),
+                           [in = impl_.get(), what = std::move(what)] { return in->submit(what); });
+}
+void process_backend::status(std::string id, backend_call how, backend_answer<job_report> done) {
+  impl_->post<job_report>(impl::lane::jobs, std::move(how), std::move(done),
+                          [in = impl_.get(), id = std::move(id)] { return in->status(id); });
+}
+void process_backend::find(std::string key, backend_call how, backend_answer<std::optional<std::string>> done) {
+  impl_->post<std::optional<std::string>>(impl::lane::jobs, std::move(how), std::move(done),
+                                          [in = impl_.get(), key = std::move(key)] { return in->find(key); });
+}
+void process_backend::cancel(std::string id, backend_call how, backend_answer<void> done) {
+  impl_->post<void>(impl::lane::jobs, std::move(how), std::move(done),
+                    [in = impl_.get(), id = std::move(id)] { return in->cancel(id); });
+}
+void process_backend::logs(std::string id, log_query which, backend_call how, backend_answer<job_log_page> done) {
+  impl_->post<job_log_page>(impl::lane::reads, std::move(how), std::move(done),
+                            [in = impl_.get(), id = std::move(id), which = std::move(which)] { return in->logs(id, which); });
+}
+void process_backend::artifacts(std::string id, backend_call how, backend_answer<std::vector<job_artifact>> done) {
+  impl_->post<std::vector<job_artifact>>(impl::lane::reads, std::move(how), std::move(done),
+                                         [in = impl_.get(), id = std::move(id)] { return in->artifacts(id); });
+}
+void process_backend::open_artifact(std::string id, std::string name, backend_call how,
+                                    backend_answer<std::shared_ptr<artifact_reader>> done) {
+  impl_->post<std::shared_ptr<artifact_reader>>(
+      impl::lane::reads, std::move(how), std::move(done),
+      [in = impl_.get(), id = std::move(id), name = std::move(name)] { return in->open_artifact(id, name); });
+}
+void process_backend::forget(std::string id, backend_call how, backend_answer<void> done) {
+  impl_->post<void>(impl::lane::jobs, std::move(how), std::move(done),
+                    [in = impl_.get(), id = std::move(id)] { return in->forget(id); });
+}
+void process_backend::check(backend_call how, backend_answer<std::string> done) {
+  impl_->post<std::string>(impl::lane::jobs, std::move(how), std::move(done), [in = impl_.get()] { return in->check(); });
+}
+void process_backend::remove_orphans(std::function<bool(const run_id&)> exists, std::chrono::seconds age) {
+  impl_->remove_orphans(std::move(exists), age);
+}
+void process_backend::notify(std::function<void(std::string key)> changed) { impl_->notify(std::move(changed)); }
+void process_backend::close() { impl_->close(); }
+
+}  // namespace perdure::actors

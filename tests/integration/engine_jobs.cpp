@@ -1,0 +1,192 @@
+// Jobs of real runs on a real node: with a backend in memory that does what the test says, and with processes.
+#include "perdure/memory_backend.hpp"
+#include "support/engine.hpp"
+#include "support/temp_directory.hpp"
+
+using namespace perdure;
+using namespace perdure::test;
+
+namespace {
+
+struct order {
+  std::string spec;
+};
+PERDURE_MESSAGE(order, "order/v1", spec)
+
+job_report still_running(const testing::memory_backend::job&) { return {.status = job_status::running, .raw = "RUNNING"}; }
+
+}  // namespace
+
+TEST_CASE("a job is submitted once, watched while its run is not in memory, and its end brings the run back") {
+  const temp_directory directory;
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->plan(still_running);
+  const auto definition = single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    const auto job = co_await ctx.submit_job("outside", spec);
+    const auto end = co_await ctx.poll_until_complete(job, {.backoff = fixed(1h)});
+    ctx.yield_output(end.result);
+  });
+  run_id id;
+  {
+    auto node = open_node(directory.path());
+    REQUIRE(node.add_backend("outside", outside));
+    REQUIRE(node.add(definition));
+    const auto run = node.start("w", order{"x"}).value();
+    id = run.id();
+    REQUIRE(eventually([&] { return outside->accepted() == 1 && node.stats().live_runs == 0; }));
+    const auto info = run.status().value();
+    CHECK(info.status == run_status::waiting);
+    REQUIRE(info.jobs.size() == 1);
+    CHECK(info.jobs[0].status == job_status::running);
+    CHECK(info.jobs[0].raw == "RUNNING");
+    CHECK(info.jobs[0].key == id.str() + "/only/1/0");
+  }
+  // Another life of the node; the backend tells of the end.
+  auto node = open_node(directory.path());
+  REQUIRE(node.add(definition));
+  REQUIRE(node.add_backend("outside", outside));
+  outside->finish(outside->jobs()[0].id, job_status::succeeded, payload{json::value("made")});
+  const auto end = finish(node.get(id).value());
+  CHECK(end.output.text() == "\"made\"");
+  CHECK(outside->accepted() == 1);
+}
+
+TEST_CASE("while a backend is down its jobs wait; they are submitted when it is up again") {
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->down(true);
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    const auto end = co_await ctx.run_job("outside", spec, {.poll = fixed(10ms)});
+    ctx.yield_output(std::string{boost::describe::enum_to_string(end.status, "?")});
+  })));
+  const auto run = node.start("w", order{"x"}).value();
+  REQUIRE(eventually([&] {
+    const auto jobs = run.status().value().jobs;
+    return jobs.size() == 1 && jobs[0].error && jobs[0].error->code == "overloaded";
+  }));
+  outside->down(false);
+  CHECK(finish(run).output.text() == "\"succeeded\"");
+}
+
+TEST_CASE("a backend that nobody adds fails the step, and says which one is missing") {
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("nowhere", spec);
+  })));
+  const auto end = finish(node.start("w", order{"x"}).value());
+  CHECK(end.status == run_status::failed);
+  REQUIRE(end.error);
+  CHECK(end.error->code == "unsupported");
+  CHECK(end.error->message.find("nowhere") != std::string::npos);
+}
+
+TEST_CASE("a cancelled run has its jobs cancelled") {
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->plan(still_running);
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("outside", spec);
+  })));
+  const auto run = node.start("w", order{"x"}).value();
+  REQUIRE(eventually([&] { return outside->accepted() == 1 && run.status().value().jobs[0].accepted; }));
+  REQUIRE(run.cancel("enough"));
+  CHECK(finish(run).status == run_status::cancelled);
+  CHECK(eventually([&] { return outside->jobs()[0].cancels == 1; }));
+}
+
+TEST_CASE("progress and an unknown status of a job are seen in its run, as the backend said them") {
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->plan([](const testing::memory_backend::job& of) -> job_report {
+    if (of.looks == 1) return {.status = job_status::running, .raw = "RUNNING", .done = 1, .total = 4, .text = "first"};
+    if (of.looks < 4) return {.raw = "MELTING"};
+    return {.status = job_status::succeeded, .raw = "OK"};
+  });
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("outside", spec, {.poll = fixed(10ms)});
+  })));
+  const auto run = node.start("w", order{"x"}).value();
+  CHECK(finish(run).status == run_status::succeeded);
+  std::vector<std::string> raws;
+  bool progress = false;
+  for (const auto& each : run.events().value()) {
+    if (each.kind != "job_noted") continue;
+    if (const auto* raw = each.data.if_contains("raw")) raws.emplace_back(raw->as_string());
+    progress = progress || each.data.contains("progress");
+  }
+  CHECK(raws == std::vector<std::string>{"RUNNING", "MELTING"});
+  CHECK(progress);
+}
+
+TEST_CASE("a handler runs a process as a job, and reads its log and artifacts") {
+  const temp_directory directory;
+  auto node = open_node(directory.path());
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    auto spec = process_job{"sh"}.arg("-c").arg("cat in.txt; printf '\\377\\n'; echo made > out.txt");
+    spec.files = {{"in.txt", in.spec + "\n"}};
+    spec.artifacts = {"out.*"};
+    const auto job = co_await ctx.submit_job("process", spec);
+    const auto end = co_await ctx.poll_until_complete(job);
+    const auto log = co_await ctx.job_logs(job);
+    const auto files = co_await ctx.artifacts(job);
+    std::string text = std::to_string(end.exit_code.value_or(-1));
+    for (const auto& each : log.lines) text += "|" + each.text;
+    for (const auto& each : files) text += "|" + each.name + " " + std::to_string(each.size_bytes);
+    ctx.yield_output(text);
+  })));
+  const auto end = finish(node.start("w", order{"given"}).value());
+  INFO((end.error ? end.error->message : std::string{}));
+  CHECK(end.output.value().as_string() == "0|given|\xEF\xBF\xBD|out.txt 5");
+}
+
+TEST_CASE("an exit of a process ends the wait early, however long its backoff is") {
+  const temp_directory directory;
+  auto node = open_node(directory.path());
+  REQUIRE(node.add(single<order>("w", [](const order&, context& ctx) -> task<> {
+    auto spec = process_job{"sh"}.arg("-c").arg("sleep 0.3; exit 9");
+    const auto job = co_await ctx.submit_job("process", spec, {.poll = fixed(1h)});
+    const auto end = co_await ctx.poll_until_complete(job);
+    ctx.yield_output(*end.exit_code);
+  })));
+  const auto began = std::chrono::steady_clock::now();
+  CHECK(finish(node.start("w", order{}).value()).output.text() == "9");
+  CHECK(std::chrono::steady_clock::now() - began < 5s);
+}
+
+TEST_CASE("a run that continues as new takes its jobs along") {
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->plan(still_running);
+  struct round {
+    job_handle job;
+  };
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    if (in.spec.empty()) {
+      const auto spec = json::value("x");
+      const auto job = co_await ctx.submit_job("outside", spec);
+      ctx.continue_as_new(order{std::string{payload{to_json(job)}.text()}});
+      co_return;
+    }
+    const auto job = from_json<job_handle>(payload::parse_text(in.spec).value().value()).value();
+    const auto end = co_await ctx.poll_until_complete(job);
+    ctx.yield_output(std::string{boost::describe::enum_to_string(end.status, "?")});
+  })));
+  const auto run = node.start("w", order{}).value();
+  REQUIRE(eventually([&] {
+    const auto now = run.status();
+    return now && now->status == run_status::continued_as_new;
+  }));
+  outside->finish(outside->jobs()[0].id);
+  CHECK(finish(run).output.text() == "\"succeeded\"");
+  CHECK(outside->accepted() == 1);
+  CHECK(outside->jobs()[0].cancels == 0);
+}
