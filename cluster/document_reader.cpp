@@ -91,6 +91,13 @@ json::object check_by_schema(const json::value& schema, const json::value* value
   return {{"problems", std::move(problems)}};
 }
 
+result<json::value> json_of_yaml(const std::string& text) {
+  std::vector<dsl::problem> problems;
+  const auto tree = dsl::read_yaml(text, "text", problems);
+  if (tree == nullptr || !problems.empty()) return all_of(problems);
+  return dsl::to_json(*tree);
+}
+
 document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program)
     : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_secrets>(open_secrets(data))),
       clock_(make_zones()) {}

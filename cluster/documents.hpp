@@ -93,6 +93,9 @@ class document_reader {
 /// {"error": text}. May take long, or not end: only for a process of its own.
 [[nodiscard]] json::object check_by_schema(const json::value& schema, const json::value* value);
 
+/// Any YAML 1.2 text as JSON. invalid_argument: all problems of the text, one a line.
+[[nodiscard]] result<json::value> json_of_yaml(const std::string& text);
+
 /// A document's file, or the newest kept document of that name; not_found says where it was looked for.
 [[nodiscard]] result<document> find_document(const std::filesystem::path& data, document_reader& reader,
                                              const std::string& file_or_name);

@@ -196,7 +196,8 @@ TEST_CASE("tenants see nothing of each other, whatever they ask") {
   CHECK(s.at->call_as(mine, "GET", "/api/v1/runs").json().at("runs").as_array().size() == 2);
   CHECK(s.at->call_as(theirs, "GET", "/api/v1/runs").json().at("runs").as_array().size() == 1);
   CHECK(s.at->call("GET", "/api/v1/runs").json().at("runs").as_array().empty());
-  CHECK(text_of(s.at->call_as(mine, "GET", "/api/v1/runs/" + id).json().at("status")) == "waiting");
+  CHECK(workplace::eventually(
+      [&] { return text_of(s.at->call_as(mine, "GET", "/api/v1/runs/" + id).json().at("status")) == "waiting"; }));
   // The node's own workflows are nobody's.
   CHECK(s.start("perdure.events").status == 404);
   CHECK(!has(s.at->call("GET", "/api/v1/workflows").body, "perdure."));
@@ -443,7 +444,7 @@ TEST_CASE("SIGTERM refuses new work, ends streams with a word, and the run goes 
   CHECK(std::chrono::steady_clock::now() - began < 12s);
   CHECK(s.here.call({"journal", "verify", "--json"}).json().at("ok") == true);
   s.at->start();
-  CHECK(text_of(s.run(id).at("status")) == "waiting");
+  CHECK(s.reaches(id, "waiting"));
   CHECK(s.at->call("POST", "/api/v1/runs/" + id + "/cancel").status == 200);
   CHECK(streamed{*s.at, id, first.back().id}.all().back().event == "run_ended");
 }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/openapi.hpp"
 #include "support/program.hpp"
 
 namespace perdure::test {
@@ -123,6 +124,7 @@ class http_connection {
     const auto size = static_cast<std::size_t>(std::atoll(out.header("content-length").c_str()));
     const auto until = std::chrono::steady_clock::now() + limit;
     while (in_.size() < size && !ended_ && std::chrono::steady_clock::now() < until) more(std::chrono::milliseconds{100});
+    if (in_.size() < size) out.status = 0;  // the connection ended inside of it
     out.body = in_.substr(0, size);
     in_.erase(0, size);
     return out;
@@ -220,13 +222,17 @@ class served {
                                  http_headers headers = {}) const {
     return call_as(admin_, method, target, body, std::move(headers));
   }
-  /// An empty key sends none.
+  /// An empty key sends none. Throws when openapi.yaml says otherwise than the answer.
   [[nodiscard]] http_answer call_as(const std::string& key, const std::string& method, const std::string& target,
                                     const std::string& body = {}, http_headers headers = {}) const {
     http_connection to{port_};
     if (!key.empty()) headers.emplace_back("Authorization", "Bearer " + key);
     to.send(http_request(method, target, headers, body));
-    return to.read(std::chrono::seconds{30}, method == "HEAD");
+    auto out = to.read(std::chrono::seconds{30}, method == "HEAD");
+    if (out.status == 0 || out.status == 405) return out;
+    const auto wrong = openapi::document().problem(method, target, out.status, out.header("content-type"), out.body);
+    if (!wrong.empty()) throw std::runtime_error(wrong);
+    return out;
   }
   /// A key made by the command line beside it: its text.
   [[nodiscard]] std::string key(std::vector<std::string> options = {}) const {

@@ -10,6 +10,7 @@
 #include "tools/gateway/http_server.hpp"
 #include "tools/gateway/metrics.hpp"
 #include "tools/gateway/native_api.hpp"
+#include "tools/gateway/openapi.hpp"
 #include "tools/gateway/service_api.hpp"
 
 namespace perdure::tools::gateway {
@@ -74,6 +75,9 @@ class service::impl {
       return router_.is_open() ? json_answer(json::object{{"status", "ready"}})
                                : json_answer(json::object{{"status", "not ready"}}, 503);
     });
+    const auto described = cluster::json_of_yaml(std::string{openapi_text()});
+    if (!described) return described.error();
+    router_.add_open("/openapi.json", [answer = json_answer(*described)] { return answer; });
     server_options listener{.address = how_.address,
                             .port = how_.port,
                             .limits = how_.limits,
