@@ -398,7 +398,7 @@ void add_jobs_commands(CLI::App& app, chosen_command& chosen) {
                      "Only with this status (queued, running, succeeded, failed, cancelled, timed_out, lost)")
         ->check(CLI::IsMember({"queued", "running", "succeeded", "failed", "cancelled", "timed_out", "lost"}));
     command->add_option("--backend", how->backend, "Only on this backend");
-    command->add_option("--limit", how->limit, "At most so many")->capture_default_str()->check(whole_number(1, 100'000));
+    command->add_option("--limit", how->limit, "At most so many")->capture_default_str()->transform(to_whole_number(1, 100'000));
   }
   {
     const auto [command, how] = add(jobs, chosen, "show", "One job", show_job);

@@ -74,6 +74,7 @@ class noting_router : public caf::event_based_actor {
     set_down_handler([this](const caf::down_msg& down) { notes_->died += ended_well(down.reason) ? 0 : 1; });
     return {[this](start_run& what) {
               tell(run_, farewell{});
+              id_ = what.how.id;
               run_ = spawn_new_run(this, shared_, {caf::actor_cast<caf::actor>(this), writer_, nullptr}, std::move(what));
             },
             [this](run_command& what) {
@@ -82,9 +83,9 @@ class noting_router : public caf::event_based_actor {
             [this](park_marker what) { tell(run_, what); },
             [this](park_asked) { ++notes_->asked; },
             [this](park_answered what) { ++(what.parked ? notes_->parked : notes_->busy); },
-            [this](run_left) {
+            [this](run_left what) {
               ++notes_->left;
-              tell(run_, farewell{});
+              if (what.run == id_) tell(run_, farewell{});  // not one that another has taken the place of
             }};
   }
   void on_exit() override {
@@ -95,6 +96,7 @@ class noting_router : public caf::event_based_actor {
  private:
   std::shared_ptr<services> shared_;
   caf::actor writer_, run_;
+  run_id id_{};
   std::shared_ptr<run_notes> notes_;
 };
 
