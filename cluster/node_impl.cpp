@@ -171,13 +171,14 @@ void node::impl::start_jobs() {
   const auto log = [shared = std::weak_ptr{shared_}](std::string_view level, std::string_view text) {
     if (const auto held = shared.lock()) held->log(level, text);
   };
+  // Weak: the router holds the services, and those hold the jobs.
+  const auto router = caf::actor_cast<caf::weak_actor_ptr>(router_);
+  const auto tell = [router](const run_id& run, core::job_noticed what) {
+    if (const auto held = router.lock())
+      actors::tell(caf::actor_cast<caf::actor>(held), actors::run_command{run, std::move(what), nullptr});
+  };
   jobs_ = std::make_shared<actors::job_service>(
-      actors::job_service::options{.tell =
-                                       [router = router_](const run_id& run, core::job_noticed what) {
-                                         actors::tell(router, actors::run_command{run, std::move(what), nullptr});
-                                       },
-                                   .log = log,
-                                   .patience = limits::registration_grace});
+      actors::job_service::options{.tell = tell, .log = log, .patience = limits::registration_grace});
   shared_->jobs = jobs_;
   shared_->capabilities.add("job", actors::make_job_capability(jobs_));
   if (options_.data_dir.empty()) return;
