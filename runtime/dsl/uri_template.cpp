@@ -1,35 +1,12 @@
 #include "dsl/uri_template.hpp"
 
+#include "core/percent.hpp"
 #include "dsl/jq_values.hpp"
 #include "dsl/run_data.hpp"
 
 namespace perdure::dsl {
 
-namespace {
-
-void append_escaped(std::string& out, std::string_view text) {
-  constexpr std::string_view hex = "0123456789ABCDEF";
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                       c == '_' || c == '~';
-    if (plain) {
-      out += c;
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out += '%';
-    out += hex[byte >> 4U];
-    out += hex[byte & 15U];
-  }
-}
-
-}  // namespace
-
-std::string url_part(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
+std::string url_part(std::string_view text) { return core::percent_encoded(text); }
 
 std::string expand_template(std::string_view text, const json::value& input, const std::string& reference) {
   std::string out;
@@ -47,7 +24,7 @@ std::string expand_template(std::string_view text, const json::value& input, con
           "\"" + std::string{name} + "\" of the address must be text, a number, a boolean or null, found " + jq::excerpt(*value),
           reference));
     }
-    if (value != nullptr && !value->is_null()) append_escaped(out, jq::text(*value));
+    if (value != nullptr && !value->is_null()) out += core::percent_encoded(jq::text(*value));
     at = close + 1;
   }
   return out;
