@@ -8,6 +8,7 @@
 #include "actors/backends/process_backend.hpp"
 #include "actors/run_actor.hpp"
 #include "cluster/run_info.hpp"
+#include "core/base64.hpp"
 #include "perdure/json.hpp"
 #include "perdure/limits.hpp"
 #include "persistence/journal.hpp"
@@ -101,7 +102,7 @@ result<json::value> read_of(backend& at, const json::object& request) {
   const auto got = (*reader)->read(number(request, "offset", 0), bytes.data(), bytes.size());
   if (!got) return got.error();
   bytes.resize(*got);
-  return json::value{{"data", to_base64(bytes)}, {"size_bytes", (*reader)->what().size_bytes}};
+  return json::value{{"data", core::to_base64(bytes)}, {"size_bytes", (*reader)->what().size_bytes}};
 }
 
 }  // namespace
@@ -152,19 +153,6 @@ std::shared_ptr<backend> stored_processes(const std::filesystem::path& data) {
   std::error_code bad;
   if (!std::filesystem::is_directory(data / "jobs", bad)) return nullptr;
   return std::make_shared<actors::process_backend>(data / "jobs");
-}
-
-std::string to_base64(std::string_view bytes) {
-  static constexpr std::string_view letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const auto left = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t three = 0;
-    for (std::size_t i = 0; i < 3; ++i) three = three << 8U | (i < left ? static_cast<unsigned char>(bytes[at + i]) : 0U);
-    for (std::size_t i = 0; i < 4; ++i) out += i <= left ? letters[three >> (18U - 6 * i) & 63U] : '=';
-  }
-  return out;
 }
 
 result<std::string> from_base64(std::string_view text) {

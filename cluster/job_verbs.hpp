@@ -26,7 +26,6 @@ namespace perdure::cluster {
 /// The process backend of a directory that no node holds, to read what its jobs left; null when it has had none.
 [[nodiscard]] std::shared_ptr<backend> stored_processes(const std::filesystem::path& data);
 
-[[nodiscard]] std::string to_base64(std::string_view bytes);
 [[nodiscard]] result<std::string> from_base64(std::string_view text);
 
 }  // namespace perdure::cluster

@@ -1,3 +1,4 @@
+// Percent encoding of text that becomes a part of an address.
 #pragma once
 
 #include <string>

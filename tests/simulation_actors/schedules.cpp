@@ -6,19 +6,6 @@
 using namespace perdure;
 using namespace perdure::sim;
 
-namespace {
-constexpr profile everything{.crashes = true,
-                             .closes = true,
-                             .commit_faults = true,
-                             .read_faults = true,
-                             .losses = true,
-                             .deaths = true,
-                             .takeovers = true,
-                             .unregistered = true,
-                             .commands = true,
-                             .clock_jumps = true};
-}  // namespace
-
 TEST_CASE("runs end and clients are answered, in whatever order the actors get on") {
   run_schedules("order", {.commands = true}, 1, 60);
 }

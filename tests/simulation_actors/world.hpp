@@ -44,6 +44,18 @@ struct profile {
   [[nodiscard]] bool loses_actors() const { return crashes || closes || commit_faults || read_faults || deaths || takeovers; }
 };
 
+/// All faults, and clients.
+inline constexpr profile everything{.crashes = true,
+                                    .closes = true,
+                                    .commit_faults = true,
+                                    .read_faults = true,
+                                    .losses = true,
+                                    .deaths = true,
+                                    .takeovers = true,
+                                    .unregistered = true,
+                                    .commands = true,
+                                    .clock_jumps = true};
+
 struct statistics {
   std::uint64_t schedules = 0, actions = 0, messages = 0, events = 0, bodies = 0, lost_processes = 0, closes = 0, takeovers = 0;
   std::uint64_t run_actors = 0, parked = 0, deaths = 0, lost_messages = 0, answers = 0;

@@ -1,6 +1,7 @@
 #include "tools/view/jobs_view.hpp"
 
 #include "cluster/job_verbs.hpp"
+#include "core/base64.hpp"
 #include "support/catch.hpp"
 #include "unit/tools/teller.hpp"
 
@@ -35,14 +36,14 @@ TEST_CASE("the jobs of a run are what its events say of them") {
 TEST_CASE("base64 gives back every string of bytes, and refuses what is none") {
   std::string bytes;
   for (int i = 0; i < 300; ++i) {
-    const auto text = cluster::to_base64(bytes);
+    const auto text = core::to_base64(bytes);
     CHECK(text.size() == (bytes.size() + 2) / 3 * 4);
     const auto back = cluster::from_base64(text);
     REQUIRE(back.has_value());
     CHECK(*back == bytes);
     bytes += static_cast<char>(i * 7);
   }
-  CHECK(cluster::to_base64("any carnal pleas") == "YW55IGNhcm5hbCBwbGVhcw==");
+  CHECK(core::to_base64("any carnal pleas") == "YW55IGNhcm5hbCBwbGVhcw==");
   for (const auto* bad : {"a", "abc", "ab=c", "a===", "====", "ab\ncd", "ab==cdef"}) {
     INFO(bad);
     CHECK_FALSE(cluster::from_base64(bad).has_value());
