@@ -7,6 +7,7 @@
 #include "actors/attempt_host.hpp"
 #include "actors/delivery.hpp"
 #include "actors/executor_actor.hpp"
+#include "actors/job_orders.hpp"
 #include "actors/reserving_blobs.hpp"
 #include "actors/run_batch.hpp"
 #include "actors/services.hpp"
@@ -415,24 +416,13 @@ class run_actor : public caf::event_based_actor {
         return;
       case what::stop: return stop_attempt_of(change.activation);
       case what::deliver: return deliver(change.number);
-      case what::job: return carry_on_job(change);
+      case what::job:
       case what::leave_job:
-        if (shared_->jobs != nullptr) shared_->jobs->leave(id_, change.job);
-        return;
+        return carry_out_job(*shared_, machine_.state(), change, unsure_jobs_,
+                             [self = caf::actor_cast<caf::actor>(this)](core::command refused) {
+                               tell(self, command_for_run{std::move(refused), nullptr});
+                             });
     }
-  }
-
-  /// The state may have gone on since the change was made: then a newer change follows, which has to know what this one knew.
-  void carry_on_job(const core::effect_change& change) {
-    if (change.again) unsure_jobs_.insert(change.job.number);
-    if (core::effect_of(machine_.state(), change.job.number) != change.job) return;
-    auto order = core::order_of(machine_.state(), change.job);
-    order.unsure = unsure_jobs_.erase(change.job.number) > 0;
-    order.again = order.again || order.unsure;
-    if (shared_->jobs != nullptr) return shared_->jobs->carry_on(std::move(order));
-    core::job_noticed none{.number = change.job.number, .key = change.job.key, .what = core::job_fact::refused};
-    none.error = failure{.code = "unsupported", .message = "this node has no backends"};
-    tell(caf::actor_cast<caf::actor>(this), command_for_run{std::move(none), nullptr});
   }
 
   /// A message to another run. The answer comes back as a command; one that can be tried again is.
