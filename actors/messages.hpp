@@ -38,9 +38,10 @@ struct run_due {  ///< from the timer
   run_id run;
   std::shared_ptr<void> token;  ///< held until the run has recorded what came of it
 };
-struct park_asked {  ///< from a run's actor: it only waits, and would leave memory
+struct park_asked {  ///< from a run's actor: it only waits, and would leave memory when nothing comes for a moment
   run_id run;
 };
+struct park_some {};  ///< from the router itself: the moment is over for those that asked first
 struct park_answered {  ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
   run_id run;
   caf::actor_id from = 0;
@@ -76,7 +77,6 @@ struct appended {
 };
 struct definition_ready {};
 struct farewell {};  ///< from the router, after run_left: it sends nothing more
-struct park_check {};
 struct park_marker {};  ///< from the router: what comes for the run from now on is kept back until it answers
 struct retry_append {};
 struct redeliver {  ///< a message of the outbox that could not be handed over is tried again
@@ -140,7 +140,7 @@ PERDURE_LOCAL_MESSAGE(perdure::actors::run_command)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_due)
 PERDURE_LOCAL_MESSAGE(perdure::actors::park_asked)
 PERDURE_LOCAL_MESSAGE(perdure::actors::park_answered)
-PERDURE_LOCAL_MESSAGE(perdure::actors::park_check)
+PERDURE_LOCAL_MESSAGE(perdure::actors::park_some)
 PERDURE_LOCAL_MESSAGE(perdure::actors::park_marker)
 PERDURE_LOCAL_MESSAGE(perdure::actors::workflow_added)
 PERDURE_LOCAL_MESSAGE(perdure::actors::reopen_active)

@@ -1,5 +1,6 @@
 #include "actors/router.hpp"
 
+#include <deque>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -14,6 +15,8 @@ namespace {
 
 /// Deaths in a row after which a run is quarantined until the node is opened again.
 constexpr std::uint32_t quarantine_deaths = 5;
+/// A run that asked to leave memory is kept for a moment: more may come for it. Those that asked within one pause leave together.
+constexpr std::chrono::milliseconds park_linger{20}, park_pause{5};
 constexpr auto revival = exponential(std::chrono::milliseconds{100}, std::chrono::seconds{10});
 
 class router : public caf::event_based_actor {
@@ -29,7 +32,8 @@ class router : public caf::event_based_actor {
         [this](run_due& what) {
           if (auto* run = reach(what.run)) give(*run, {core::wake{}, [token = std::move(what.token)](const result<void>&) {}});
         },
-        [this](park_asked what) { let_park(what.run); },
+        [this](park_asked what) { plan_parking(what.run); },
+        [this](park_some) { park(); },
         [this](park_answered what) { parked(what); },
         [this](const workflow_added& what) { workflow_registered(what); },
         [this](reopen_active what) { reopen(what.unclean); },
@@ -126,9 +130,25 @@ class router : public caf::event_based_actor {
     tell(run.actor, std::move(what));
   }
 
+  void plan_parking(const run_id& id) {
+    if (to_park_.empty()) tell_later(this, park_linger, park_some{});
+    to_park_.emplace_back(steady_now(this) + park_linger, id);
+  }
+
+  void park() {
+    const auto now = steady_now(this);
+    while (!to_park_.empty() && to_park_.front().first <= now) {
+      let_park(to_park_.front().second);
+      to_park_.pop_front();
+    }
+    if (to_park_.empty()) return;
+    const auto wait = std::chrono::ceil<duration>(to_park_.front().first - now);
+    tell_later(this, std::max<duration>(wait, park_pause), park_some{});
+  }
+
   void let_park(const run_id& id) {
     const auto at = runs_.find(id);
-    if (at == runs_.end() || closing_) return;
+    if (at == runs_.end() || at->second.parking || closing_) return;
     at->second.parking = true;
     send(at->second.actor, park_marker{});
   }
@@ -237,6 +257,7 @@ class router : public caf::event_based_actor {
   std::unordered_map<run_id, std::string> quarantined_;
   std::unordered_set<run_id> unclean_;
   std::map<std::pair<std::string, std::string>, std::unordered_set<run_id>> blocked_;
+  std::deque<std::pair<std::chrono::steady_clock::time_point, run_id>> to_park_;  ///< and when
   bool closing_ = false;
   std::function<void()> closed_;
 };

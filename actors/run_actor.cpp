@@ -23,15 +23,15 @@ namespace {
 
 /// An append that found no room is tried again after it.
 constexpr std::chrono::milliseconds space_pause{500};
-/// A run that only waits leaves memory after so long without an event, unless it is about to go on.
-constexpr std::chrono::milliseconds park_pause{20};
+/// A run that only waits leaves memory when nothing comes for a moment, unless it is about to go on by itself.
 constexpr std::chrono::seconds park_margin{1};
 
 class run_actor : public caf::event_based_actor {
  public:
   run_actor(caf::actor_config& config, std::shared_ptr<services> shared, run_neighbours with, start_run start)
       : caf::event_based_actor(config), shared_(std::move(shared)), with_(std::move(with)), id_(start.how.id),
-        definition_(start.definition), machine_(start.how.id, plan_of(start.definition)), start_(std::move(start)) {
+        definition_(start.definition), machine_(start.how.id, plan_of(start.definition)), start_(std::move(start)),
+        timer_knows_(false) {
     shared_->count.live_runs.fetch_add(1, std::memory_order_relaxed);
   }
   run_actor(caf::actor_config& config, std::shared_ptr<services> shared, run_neighbours with, run_id run, bool unclean)
@@ -65,7 +65,6 @@ class run_actor : public caf::event_based_actor {
         [this](redeliver what) {
           if (!draining_) deliver(what.number);
         },
-        [this](park_check) { ask_to_park(); },
         [this](park_marker) { answer_park(); },
         [this](drain what) {
           draining_ = true;
@@ -385,12 +384,15 @@ class run_actor : public caf::event_based_actor {
   }
 
   /// The timer knows the run's earliest deadline. Early word of a deadline that is not durable does no harm: a wake-up
-  /// only asks the run to look.
+  /// only asks the run to look. One that it has not come to is in the journal when it reads on.
   void arm(bool again) {
     const auto wakeup = core::next_wakeup(machine_.state());
     if (wakeup == wakeup_told_ && !(again && wakeup)) return;
-    // The timer leaves late ones to the journal; one that is not there yet has to be told again.
+    // One that is not in the journal yet has to be told again.
     wakeup_told_ = flying_.records.empty() && next_.records.empty() ? wakeup : std::nullopt;
+    const bool near = wakeup && *wakeup <= shared_->wakeups_read_to.load();
+    if (!near && !timer_knows_) return;
+    timer_knows_ = near;
     tell(with_.timer, arm_wakeup{id_, wakeup});
   }
 
@@ -504,22 +506,14 @@ class run_actor : public caf::event_based_actor {
     return definition_ != nullptr && flying_.empty() && next_.empty() && !draining_ && !left_ && core::may_park(machine_.state());
   }
   void consider_parking() {
-    if (park_check_at_ || park_asked_ || !idle()) return;
+    if (park_asked_at_ || !idle()) return;
     const auto wakeup = core::next_wakeup(machine_.state());
     if (wakeup && *wakeup < core::later(shared_->clock.now(), park_margin)) return;
-    park_check_at_ = machine_.state().seq;
-    tell_later(this, park_pause, park_check{});
-  }
-  void ask_to_park() {
-    const auto looked_at = std::exchange(park_check_at_, std::nullopt);
-    if (park_asked_ || !idle()) return;
-    if (looked_at != machine_.state().seq) return consider_parking();
-    park_asked_ = true;
+    park_asked_at_ = machine_.state().seq;
     send(with_.router, park_asked{id_});
   }
   void answer_park() {
-    park_asked_ = false;
-    const bool parks = idle();
+    const bool parks = std::exchange(park_asked_at_, std::nullopt) == machine_.state().seq && idle();
     send(with_.router, park_answered{id_, id(), parks});
     if (!parks) return consider_parking();
     left_ = true;
@@ -565,9 +559,10 @@ class run_actor : public caf::event_based_actor {
   bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false,
        retry_planned_ = false;
   std::optional<error> append_problem_;
-  std::optional<run_seq> park_check_at_;
-  bool park_asked_ = false;  // one marker at a time: after "busy" to a first, the router keeps nothing back for a second
+  std::optional<run_seq>
+      park_asked_at_;  // one marker at a time: after "busy" to a first, the router keeps nothing back for a second
   std::optional<timestamp> wakeup_told_;
+  bool timer_knows_ = true;  // maybe: it read the wake-up of a run that was stored
   std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
   std::unordered_map<activation_id, caf::actor> executors_;
   std::vector<std::shared_ptr<attempt_host>> stopped_;

@@ -33,6 +33,9 @@ struct services {
   capability_registry capabilities;
   std::shared_ptr<job_port> jobs;  ///< set before the first actor; null where a node has none
   counters count;
+  /// The timer has read the journal's wake-ups up to here, or is about to: later ones need not be told to it. What is durable
+  /// when this is asked is found by that reading.
+  std::atomic<timestamp> wakeups_read_to{timestamp::max()};
   std::atomic<bool> closing{false};
   std::function<void(const log_record&)> sink;
   std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();

@@ -63,6 +63,7 @@ class timer : public caf::event_based_actor {
   /// Takes the next wake-ups from the journal, as many as are kept. Those that live runs told are newer and stay.
   void refill(timestamp now, bool go_on) {
     const auto end = now + window;
+    shared_->wakeups_read_to = end;  // before the reading: a wake-up that comes meanwhile is told or read
     std::optional<place> after;
     if (go_on) after = read_to_;
     all_read_ = false;
@@ -75,7 +76,9 @@ class timer : public caf::event_based_actor {
         return;
       }
       after = read_to_ = found.back();
-      if (due_.size() >= kept_wakeups) return;
+      if (due_.size() < kept_wakeups) continue;
+      shared_->wakeups_read_to = read_to_.first;
+      return;
     }
   }
 

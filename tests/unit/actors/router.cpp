@@ -47,6 +47,14 @@ struct routing {
     REQUIRE(test::eventually([&] { return shared->journal->row(id)->status == run_status::waiting; }));
     return id;
   }
+
+  /// Puts two messages into the router's mailbox: the run asks to leave memory, and the moment after which it is let is over.
+  /// Nothing is handled between them.
+  void let_leave(const run_id& id) const {
+    tell(router, park_asked{id});
+    tell(router, run_command{run_id::make(), core::wake{}, [](const result<void>&) { std::this_thread::sleep_for(25ms); }});
+    tell(router, park_some{});
+  }
 };
 
 }  // namespace
@@ -58,11 +66,11 @@ TEST_CASE("what is kept back for a run that asked to leave memory is not lost wh
     routing with;
     const auto id = with.start();
     std::promise<result<void>> answered;
-    // The router is held until all three are in its mailbox: what the run says to the first must not come between.
+    // The router is held until all are in its mailbox: what the run says to the first must not come between.
     std::promise<void> queued;
     tell(with.router,
          run_command{run_id::make(), core::wake{}, [held = queued.get_future().share()](const result<void>&) { held.wait(); }});
-    tell(with.router, park_asked{id});
+    with.let_leave(id);
     tell(with.router, run_command{id, core::signal_command{"go", payload{json::value(1)}, {}},
                                   [&answered, once = std::make_shared<std::atomic<bool>>(false)](const result<void>& done) {
                                     if (!once->exchange(true)) answered.set_value(done);
@@ -88,7 +96,7 @@ TEST_CASE("a wake-up's token is given back whatever becomes of it") {
   };
   wake(id);              // a run in memory
   wake(run_id::make());  // one that does not exist
-  tell(with.router, park_asked{id});
+  with.let_leave(id);
   wake(id);  // kept back
   wake(id);
   std::this_thread::sleep_for(50ms);

@@ -24,9 +24,13 @@ TEST_CASE("a run asks once to leave memory, until it was answered") {
     std::this_thread::sleep_for(60ms);
   }
   CHECK(stage.notes->asked == 1);
+  // Something came since it asked: it stays for another moment.
+  tell(stage.router, park_marker{});
+  CHECK(test::eventually([&] { return stage.notes->asked == 2; }));
+  CHECK(stage.notes->busy == 1);
   tell(stage.router, park_marker{});
   CHECK(test::eventually([&] { return stage.notes->parked == 1; }));
-  CHECK(stage.notes->busy == 0);
+  CHECK(stage.notes->busy == 1);
 }
 
 TEST_CASE("a run that is busy when the marker comes stays, and asks again later") {
@@ -40,6 +44,20 @@ TEST_CASE("a run that is busy when the marker comes stays, and asks again later"
   CHECK(test::eventually([&] { return stage.notes->asked == 2; }));
   tell(stage.router, park_marker{});
   CHECK(test::eventually([&] { return stage.notes->parked == 1; }));
+}
+
+TEST_CASE("a wake-up that the timer has not come to is left to the journal") {
+  test::run_stage stage;
+  const auto sleeps = test::sleeping_definition();
+  const auto now = stage.shared->clock.now();
+  const auto asks_to_leave = [&, before = stage.notes->asked.load()] { return stage.notes->asked > before; };
+  stage.shared->wakeups_read_to = now + 1min;
+  REQUIRE(stage.start(payload{json::value(600)}, sleeps).has_value());
+  REQUIRE(test::eventually(asks_to_leave));
+  CHECK(stage.notes->armed == 0);
+  CHECK(stage.shared->journal->wakeups(now + 1h, std::nullopt, 10).size() == 1);
+  REQUIRE(stage.start(payload{json::value(30)}, sleeps).has_value());
+  CHECK(test::eventually([&] { return stage.notes->armed >= 1; }));
 }
 
 TEST_CASE("a run takes only so many commands that wait for an append, but a cancel in any case") {

@@ -61,21 +61,23 @@ class slow_writer : public caf::event_based_actor {
 };
 
 struct run_notes {
-  std::atomic<int> asked{0}, busy{0}, parked{0}, left{0}, died{0};
+  std::atomic<int> asked{0}, busy{0}, parked{0}, left{0}, died{0}, armed{0};  ///< armed: wake-ups told to the timer
 };
 
 /// In the router's place: passes on what the test sends, notes what the run says.
 class noting_router : public caf::event_based_actor {
  public:
-  noting_router(caf::actor_config& config, std::shared_ptr<services> shared, caf::actor writer, std::shared_ptr<run_notes> notes)
-      : caf::event_based_actor(config), shared_(std::move(shared)), writer_(std::move(writer)), notes_(std::move(notes)) {}
+  noting_router(caf::actor_config& config, std::shared_ptr<services> shared, caf::actor writer, caf::actor timer,
+                std::shared_ptr<run_notes> notes)
+      : caf::event_based_actor(config), shared_(std::move(shared)), writer_(std::move(writer)), timer_(std::move(timer)),
+        notes_(std::move(notes)) {}
   caf::behavior make_behavior() override {
     set_default_handler(caf::drop);
     set_down_handler([this](const caf::down_msg& down) { notes_->died += ended_well(down.reason) ? 0 : 1; });
     return {[this](start_run& what) {
               tell(run_, farewell{});
               id_ = what.how.id;
-              run_ = spawn_new_run(this, shared_, {caf::actor_cast<caf::actor>(this), writer_, nullptr}, std::move(what));
+              run_ = spawn_new_run(this, shared_, {caf::actor_cast<caf::actor>(this), writer_, timer_}, std::move(what));
             },
             [this](run_command& what) {
               tell(run_, command_for_run{std::move(what.what), std::move(what.answer)});
@@ -90,12 +92,12 @@ class noting_router : public caf::event_based_actor {
   }
   void on_exit() override {
     tell(run_, farewell{});
-    run_ = writer_ = nullptr;
+    run_ = writer_ = timer_ = nullptr;
   }
 
  private:
   std::shared_ptr<services> shared_;
-  caf::actor writer_, run_;
+  caf::actor writer_, timer_, run_;
   run_id id_{};
   std::shared_ptr<run_notes> notes_;
 };
@@ -107,7 +109,17 @@ inline definition_ptr waiting_definition() {
       .shared();
 }
 
-/// A run of that workflow on its stage.
+/// A workflow that sleeps so many seconds, and then waits for the signal.
+inline definition_ptr sleeping_definition() {
+  return single<json::value>("sleeps",
+                             [](const json::value& seconds, context& ctx) -> task<> {
+                               co_await ctx.sleep_for(std::chrono::seconds{seconds.to_number<int>()});
+                               co_await ctx.wait_signal<json::value>("go");
+                             })
+      .shared();
+}
+
+/// A run of the first workflow on its stage.
 struct run_stage {
   journal_without_room* journal = new journal_without_room;  // the services'
   std::shared_ptr<services> shared = make_services(std::unique_ptr<persistence::journal>{journal});
@@ -116,7 +128,10 @@ struct run_stage {
   caf::actor_system_config config;
   caf::actor_system system{config};
   caf::actor writer = system.spawn<slow_writer>(shared, writer_waits);
-  caf::actor router = system.spawn<noting_router>(shared, writer, notes);
+  caf::actor timer = system.spawn([notes = notes](caf::event_based_actor*) -> caf::behavior {
+    return {[notes](const arm_wakeup& what) { notes->armed += what.at ? 1 : 0; }};
+  });
+  caf::actor router = system.spawn<noting_router>(shared, writer, timer, notes);
   run_id id = run_id::make();
 
   run_stage() {
@@ -125,20 +140,20 @@ struct run_stage {
     REQUIRE(eventually([&] { return shared->journal->row(id)->status == run_status::waiting; }));
   }
   /// Another run in the place of the one before.
-  result<run_id> start(payload input) {
+  result<run_id> start(payload input, const definition_ptr& definition = waiting_definition()) {
     id = run_id::make();
     const auto begun = std::make_shared<std::promise<result<run_id>>>();
     auto answer = begun->get_future();
     tell(router,
          start_run{.how = {.id = id, .message = std::string{message_name<json::value>}, .input = std::move(input)},
-                   .definition = waiting_definition(),
+                   .definition = definition,
                    .first = std::nullopt,
                    .answer = [begun](const result<run_id>& done, const std::optional<run_id>&) { begun->set_value(done); }});
     if (answer.wait_for(10s) != std::future_status::ready) return error{errc::timeout, "not answered"};
     return answer.get();
   }
   ~run_stage() {
-    for (auto* each : {&router, &writer}) {
+    for (auto* each : {&router, &writer, &timer}) {
       caf::anon_send_exit(*each, caf::exit_reason::kill);
       *each = nullptr;
     }

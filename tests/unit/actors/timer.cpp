@@ -89,9 +89,19 @@ TEST_CASE("more wake-ups than are kept in memory all come, in due order, none tw
   std::this_thread::sleep_for(20ms);
   const std::lock_guard lock{with.seen->mutex};
   REQUIRE(with.seen->order.size() == runs);
+  CHECK(with.shared->wakeups_read_to.load() >= test::at_second(runs + 1));
   for (std::size_t i = 0; i < runs; ++i) {
     if (with.seen->order[i] != test::numbered_run(i + 1)) FAIL("the " << i << "th is out of order");
   }
+}
+
+TEST_CASE("what the timer has read is what the others are told") {
+  ticking with{sleepers(60'000)};
+  *with.seconds = -540;  // the last minute of the window is the journal's first
+  with.start();
+  CHECK(test::eventually([&] { return with.shared->wakeups_read_to.load() == test::at_second(60); }));
+  *with.seconds = -1;
+  CHECK(test::eventually([&] { return with.shared->wakeups_read_to.load() == test::at_second(599); }, 20s));
 }
 
 TEST_CASE("nothing is sent before it is due, and what a live run tells takes the place of what the journal says") {
