@@ -1,6 +1,7 @@
 #include "persistence/lmdb/environment.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -20,6 +21,8 @@ namespace {
 constexpr unsigned max_tables = 32;
 constexpr unsigned max_readers = 1022;
 constexpr std::size_t least_map_bytes = std::size_t{256} << 10;
+constexpr std::size_t room_for_others = std::size_t{1} << 30;  ///< of the address space
+constexpr std::size_t share_of_others = 4;                     ///< where there is less, so many times what the map takes
 
 /// In the order of `table`. The log's name is "log". Stored; never change one.
 constexpr std::array<const char*, table_count> table_names = {
@@ -43,6 +46,12 @@ result<void> sync_directory(const fs::path& path) {
   if (!directory || ::fsync(directory.get()) != 0)
     return error{errc::io_error, "cannot sync " + path.string() + ": " + std::strerror(errno)};
   return {};
+}
+
+/// Whether there is as much address space besides: the map must not take what threads and memory need.
+bool leaves_room(std::size_t bytes) {
+  void* probe = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return probe != MAP_FAILED && ::munmap(probe, bytes) == 0;
 }
 
 /// LMDB aborts the process after this: it holds locks, and nobody knows what else of the file is wrong.
@@ -107,7 +116,7 @@ lmdb_environment::~lmdb_environment() {
   if (env_ != nullptr) mdb_env_close(env_);
 }
 
-/// Reserves address space, not disk: as much as the system grants.
+/// Reserves address space, not disk: as much as the system grants, less what it leaves to the rest of the process.
 result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::size_t max_map_bytes) {
   const unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (mode == open_mode::read_only ? MDB_RDONLY : 0);
   // A reader takes the size from the file, unless the system grants it less than the writer had. Then it sees what fits; once
@@ -120,10 +129,12 @@ result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::si
     if (code == 0) code = mdb_env_set_maxreaders(env_, max_readers);
     if (code == 0 && sized) code = mdb_env_set_mapsize(env_, bytes & ~(least_map_bytes - 1));
     if (code == 0) code = mdb_env_open(env_, file.c_str(), flags, 0600);
-    if (code == 0) break;
+    const bool fits =
+        code == 0 && (bytes / 2 < least_map_bytes || leaves_room(std::min(share_of_others * bytes, room_for_others)));
+    if (fits) break;
     if (env_ != nullptr) mdb_env_close(env_);
     env_ = nullptr;
-    const bool too_large = code == ENOMEM || code == EAGAIN || code == EFBIG;
+    const bool too_large = code == 0 || code == ENOMEM || code == EAGAIN || code == EFBIG;
     if (!too_large || bytes / 2 < least_map_bytes) return lmdb_error(code, "cannot open " + file.string());
     sized = true;
   }

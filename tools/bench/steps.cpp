@@ -13,6 +13,7 @@ result<bench_result> bench_steps(const bench_options& how) {
   auto opened = node::open({.data_dir = data});
   if (!opened) return opened.error();
   if (auto added = opened->add(make_workflow(told)); !added) return added.error();
+  const auto disk_before = disk_bytes(data);
 
   const auto warm_up = std::min(1.0, how.seconds / 5);
   const auto began = std::chrono::steady_clock::now();
@@ -44,7 +45,7 @@ result<bench_result> bench_steps(const bench_options& how) {
   const auto commits = static_cast<double>(std::max<std::uint64_t>(after.commits - before.commits, 1));
   const auto mean_batch = static_cast<double>(after.records - before.records) / commits;
   const auto bytes_per_step =
-      static_cast<double>(disk_bytes(data)) / static_cast<double>(std::max<std::uint64_t>(told->steps.load(), 1));
+      static_cast<double>(disk_bytes(data) - disk_before) / static_cast<double>(std::max<std::uint64_t>(told->steps.load(), 1));
   const auto floor = measure_floor(data, mean_batch, std::min(how.seconds, 3.0));
   if (!floor) return floor.error();
   bench_result out{.name = "steps"};

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <system_error>
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/jq_worker.hpp"
@@ -106,6 +107,15 @@ int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file at its size limit is a full disk
   try {
     return cli::run(argc, argv);
+  } catch (const std::system_error& wrong) {
+    const bool threads = wrong.code() == std::errc::resource_unavailable_try_again;
+    cli::note(
+        "perdure: " +
+        (threads
+             ? std::string{"a thread cannot be started: the limit of processes (ulimit -u) or of address space (ulimit -v) is "
+                           "too low"}
+             : cli::printable_lines(wrong.what())));
+    return cli::exit_failed;
   } catch (const std::exception& wrong) {
     cli::note("perdure: " + cli::printable_lines(wrong.what()));
     return cli::exit_failed;

@@ -1,6 +1,7 @@
 // The data directory of the LMDB engine: whose it is, who may look, what is found in it.
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,33 @@ auto open_in(const std::filesystem::path& directory, open_mode mode = open_mode:
              std::size_t min_free = 0) {
   return open_lmdb_journal(directory, mode, map, min_free);
 }
+
+/// A figure of this process's memory, in bytes.
+std::size_t memory_figure(const char* name) {
+  std::ifstream in{"/proc/self/status"};
+  for (std::string word; in >> word;) {
+    if (word != name) continue;
+    std::size_t kilobytes = 0;
+    in >> kilobytes;
+    return kilobytes << 10;
+  }
+  return 0;
+}
+
+/// Grants the process so much more address space, while it lives.
+class address_space {
+ public:
+  explicit address_space(std::size_t more) {
+    REQUIRE(::getrlimit(RLIMIT_AS, &before_) == 0);
+    const rlimit tight{memory_figure("VmSize:") + more, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_AS, &tight) == 0);
+  }
+  address_space(const address_space&) = delete;
+  ~address_space() { (void)::setrlimit(RLIMIT_AS, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 }  // namespace
 
@@ -100,25 +128,22 @@ TEST_CASE("a reader that is granted less room than the writer had reads all the 
     REQUIRE(journal.has_value());
     must_append(**journal, run.item(run.start()));
   }
-  const auto granted = [](const char* name) {
-    std::ifstream in{"/proc/self/status"};
-    for (std::string word; in >> word;) {
-      if (word == name) {
-        std::size_t kilobytes = 0;
-        in >> kilobytes;
-        return kilobytes << 10;
-      }
-    }
-    return std::size_t{0};
-  };
-  rlimit before{};
-  REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
-  const rlimit tight{granted("VmSize:") + (std::size_t{8} << 30), before.rlim_max};
-  REQUIRE(::setrlimit(RLIMIT_AS, &tight) == 0);
+  const address_space tight{std::size_t{8} << 30};
   const auto reading = open_in(directory.path(), open_mode::read_only, std::size_t{64} << 30);
-  REQUIRE(::setrlimit(RLIMIT_AS, &before) == 0);
   REQUIRE(reading.has_value());
   CHECK((*reading)->row(run.id).has_value());
+}
+
+TEST_CASE("where address space is short the journal leaves some of it to threads and memory") {
+  const temp_directory directory;
+  const address_space tight{std::size_t{4} << 30};
+  const auto journal = open_in(directory.path(), open_mode::read_write, std::size_t{64} << 30);
+  REQUIRE(journal.has_value());
+  constexpr std::size_t others = std::size_t{512} << 20;
+  void* const room = ::mmap(nullptr, others, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  REQUIRE(room != MAP_FAILED);
+  CHECK(::munmap(room, others) == 0);
+  CHECK((*journal)->space().map_bytes >= std::size_t{1} << 30);
 }
 
 TEST_CASE("a disk with little room left takes no new runs, with less no steps, but a cancel always") {
