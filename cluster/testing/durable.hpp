@@ -7,7 +7,7 @@
 #include "cluster/testing/broken.hpp"
 #include "cluster/testing/chance.hpp"
 #include "core/machine.hpp"
-#include "flow/driver.hpp"
+#include "flow/attempt_turns.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::sim {
@@ -116,18 +116,7 @@ inline void check_that_it_waits(const perdure::detail::definition& of, const cor
   for (const auto& [id, in] : state.activations) {
     if (in.status != core::activation_status::running) continue;
     if (!in.waiting) throw broken("a run counts as waiting, and an attempt of it does not");
-    flow::driver again{of.factories[of.plan.by_name.at(in.executor)],
-                       {.run = state.id,
-                        .workflow = state.workflow,
-                        .executor = in.executor,
-                        .activation = id,
-                        .attempt = in.attempt,
-                        .message = in.message,
-                        .value = in.value,
-                        .began = in.began_at,
-                        .outputs_recorded = in.outputs_recorded,
-                        .messages_emitted = in.messages_emitted,
-                        .versions = in.versions}};
+    flow::driver again{of.factories[of.plan.by_name.at(in.executor)], flow::input_of(in, state.id, state.workflow)};
     std::vector<core::pending_step> pending;
     for (const auto& [ordinal, step] : in.pending) pending.push_back(step);
     const auto report = again.start(in.history, pending);
