@@ -13,6 +13,7 @@ find_package(yaml-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
+find_package(ZLIB REQUIRED)
 # Headers only.
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
 if(NOT TARGET yaml-cpp::yaml-cpp)

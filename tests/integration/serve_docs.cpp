@@ -26,6 +26,27 @@ std::string commands_of(const std::filesystem::path& document) {
 
 }  // namespace
 
+TEST_CASE("an answer is the same compressed and not") {
+  if (std::system("command -v curl > /dev/null") != 0) {
+    std::cout << "\nskipped: no curl on this machine\n";
+    return;
+  }
+  const workplace here;
+  const test::served at{here};
+  const auto fetch = [&](const std::string& option) {
+    const auto to = here.path("answer").string();
+    const auto url = "http://127.0.0.1:" + std::to_string(at.port()) + "/openapi.json";
+    REQUIRE(std::system(("curl -sf " + option + " -o '" + to + "' " + url).c_str()) == 0);
+    return test::slurp(to);
+  };
+  const auto plain = fetch("");
+  CHECK(plain.size() > 1'024);
+  CHECK(fetch("--compressed") == plain);
+  CHECK(fetch("-H 'Accept-Encoding: gzip'").size() < plain.size() / 2);
+  const auto refused = at.call_as("", "GET", "/healthz", {}, {{"Accept-Encoding", "gzip"}});
+  CHECK(refused.header("content-encoding").empty());  // too short to be worth it
+}
+
 TEST_CASE("every command of the HTTP API's page does what the page says") {
   if (std::system("command -v curl jq > /dev/null") != 0) {
     std::cout << "\nskipped: no curl or jq on this machine\n";

@@ -22,6 +22,7 @@ struct http_limits {
   std::chrono::milliseconds write_time{30'000};   ///< for a piece of an answer; then closed
   std::chrono::milliseconds linger_time{2'000};   ///< after a refusal, for the client to read it
   std::chrono::milliseconds ping_time{10'000};    ///< a silent stream says that it is there
+  std::size_t gzip_bytes = 1'024;                 ///< answers from here on are compressed for who takes it
   std::size_t stream_piece_bytes = 256U << 10;    ///< what one write of a stream takes
   std::size_t stream_backlog_bytes = 1U << 20;    ///< events kept for one stream; more are read again later
   std::uint64_t rate_per_key = 0;                 ///< requests a second of one key, 0 = no limit: 429

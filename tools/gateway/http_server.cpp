@@ -410,6 +410,7 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
 
   void answer(response what) override {
     if (answered_.exchange(true)) return;
+    compress(what);
     server_->post([self = shared_from_this(), what = std::move(what)] {
       if (self->session_->expects(self->number_)) self->session_->send(self->in, self->caller, what);
     });
@@ -435,6 +436,18 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
   }
 
  private:
+  /// On the caller's thread, so that the server's does nothing but move bytes.
+  void compress(response& what) const {
+    if (what.status != 200 || what.body.size() < server_->how.limits.gzip_bytes || !worth_gzip(what.type)) return;
+    what.headers.push_back({"Vary", "Accept-Encoding"});
+    const auto* accepted = in.header("accept-encoding");
+    if (accepted == nullptr || !takes_gzip(*accepted)) return;
+    auto smaller = gzip(what.body);
+    if (smaller.empty() || smaller.size() >= what.body.size()) return;
+    what.body = std::move(smaller);
+    what.headers.push_back({"Content-Encoding", "gzip"});
+  }
+
   std::shared_ptr<shared_state> server_;
   std::shared_ptr<session> session_;
   const std::uint64_t number_;

@@ -1,6 +1,7 @@
 #include "tools/gateway/http_text.hpp"
 
 #include <sys/random.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -33,6 +34,48 @@ std::string hex(std::uint64_t number) {
   std::array<char, 16> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16).ptr;
   return {digits.data(), end};
+}
+
+bool takes_gzip(std::string_view accepted) {
+  const auto trimmed = [](std::string_view text) {
+    while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
+    while (text.ends_with(' ') || text.ends_with('\t')) text.remove_suffix(1);
+    return text;
+  };
+  bool any = false;
+  while (!accepted.empty()) {
+    const auto end = accepted.find(',');
+    const auto one = accepted.substr(0, end);
+    const auto mark = one.find(';');
+    const auto name = lower(trimmed(one.substr(0, mark)));
+    const auto weight = mark == std::string_view::npos ? std::string{} : lower(trimmed(one.substr(mark + 1)));
+    // A weight of nought refuses it: "q=0", "q=0.000".
+    const bool refused = weight.starts_with("q=0") && weight.find_first_of("123456789") == std::string::npos;
+    if (name == "gzip" || name == "x-gzip") return !refused;
+    if (name == "*") any = !refused;
+    if (end == std::string_view::npos) break;
+    accepted.remove_prefix(end + 1);
+  }
+  return any;
+}
+
+bool worth_gzip(std::string_view type) {
+  return type.starts_with("text/") || type.find("json") != std::string_view::npos || type.find("yaml") != std::string_view::npos;
+}
+
+std::string gzip(std::string_view text) {
+  z_stream flow{};
+  constexpr int fast = 1, gzip_window = 15 + 16, memory = 8;
+  if (deflateInit2(&flow, fast, Z_DEFLATED, gzip_window, memory, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  std::string out(deflateBound(&flow, static_cast<uLong>(text.size())), '\0');
+  flow.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  flow.avail_in = static_cast<uInt>(text.size());
+  flow.next_out = reinterpret_cast<Bytef*>(out.data());
+  flow.avail_out = static_cast<uInt>(out.size());
+  const bool whole = deflate(&flow, Z_FINISH) == Z_STREAM_END;
+  out.resize(whole ? flow.total_out : 0);
+  deflateEnd(&flow);
+  return out;
 }
 
 std::string http_date() {

@@ -14,6 +14,12 @@ namespace perdure::tools::gateway {
 [[nodiscard]] bool fit_for_id(std::string_view text);
 /// "Sun, 06 Nov 1994 08:49:37 GMT" of now.
 [[nodiscard]] std::string http_date();
+/// Whether an Accept-Encoding header takes gzip.
+[[nodiscard]] bool takes_gzip(std::string_view accepted);
+/// Whether compressing a body of this type makes it smaller: text, not what is compressed already.
+[[nodiscard]] bool worth_gzip(std::string_view type);
+/// Empty when it fails.
+[[nodiscard]] std::string gzip(std::string_view text);
 /// Appends a header line. No line end gets into it, whatever a caller put there.
 void put_header(std::string& head, std::string_view name, std::string_view value);
 

@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 #include "support/temp_directory.hpp"
 #include "tools/gateway/event_stream.hpp"
+#include "tools/gateway/http_text.hpp"
 #include "tools/gateway/router.hpp"
 #include "tools/gateway/service.hpp"
 
@@ -39,6 +40,21 @@ TEST_CASE("a target is split before it is decoded, so that an escaped slash stay
     INFO(bad);
     CHECK_FALSE(read_target(bad, in));
   }
+}
+
+TEST_CASE("gzip is for those who take it, and for text") {
+  for (const auto* yes : {"gzip", "br, gzip", "GZIP;q=0.5", "*", "gzip;q=1.0, identity", "deflate;q=0, gzip", "gzip ; q=1", "*;q=0, gzip"}) {
+    INFO(yes);
+    CHECK(takes_gzip(yes));
+  }
+  for (const auto* no : {"", "br", "identity", "gzip;q=0", "gzip; q=0.000", "xgzip", "gzipx", "*;q=0", "*, gzip;q=0"}) {
+    INFO(no);
+    CHECK_FALSE(takes_gzip(no));
+  }
+  CHECK(worth_gzip("application/json"));
+  CHECK(worth_gzip("text/plain; version=0.0.4"));
+  CHECK(worth_gzip("application/x-ndjson"));
+  CHECK_FALSE(worth_gzip("application/octet-stream"));
 }
 
 TEST_CASE("the place of a frame is read back as it was written") {
