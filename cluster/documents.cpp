@@ -1,9 +1,7 @@
 // Keeping documents in a data directory and choosing which of them a node registers. Reading them is document_reader's.
 #include "cluster/documents.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "persistence/durable_file.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::cluster {
@@ -45,45 +44,12 @@ std::filesystem::path path_of(const std::filesystem::path& data, const document&
   return data / "documents" / file_name(what.name) / (version + ".yaml");
 }
 
-result<void> sync_directory(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return system_error(path);
-  const bool synced = ::fsync(fd) == 0;
-  const auto why = system_error(path);
-  ::close(fd);
-  if (!synced) return why;
-  return {};
-}
-
 /// For this user alone, as the journal is: documents may hold what is nobody else's business.
 result<void> private_directory(const std::filesystem::path& path) {
   if (::mkdir(path.c_str(), 0700) == 0) return {};
   if (errno != EEXIST) return system_error(path);
   ::chmod(path.c_str(), 0700);  // one of an older version; where that is refused it is as it was
   return {};
-}
-
-/// The file appears under its name whole, or not at all.
-result<void> write_durably(const std::filesystem::path& path, const std::string& text) {
-  auto fresh = path;
-  fresh += ".new";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return system_error(fresh);
-  bool good = true;
-  for (std::size_t at = 0; good && at < text.size();) {
-    const auto written = ::write(fd, text.data() + at, text.size() - at);
-    good = written > 0 || errno == EINTR;
-    if (written > 0) at += static_cast<std::size_t>(written);
-  }
-  good = good && ::fsync(fd) == 0;
-  const auto why = system_error(fresh);
-  ::close(fd);
-  if (!good) {
-    ::unlink(fresh.c_str());
-    return why;
-  }
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error(path);
-  return sync_directory(path.parent_path());
 }
 
 struct kept_file {
@@ -168,16 +134,16 @@ result<void> keep_document(const std::filesystem::path& data, const document& wh
   }
   if (std::filesystem::exists(path, bad)) {
     if (kept_folder(path) != what.folder) {
-      if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
+      if (auto written = persistence::put_file(folder_file(path), what.folder.string()); !written) return written;
     }
     // It is the newest of its version again.
     std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now(), bad);
     return {};
   }
-  if (auto written = write_durably(folder_file(path), what.folder.string()); !written) return written;
-  if (auto written = write_durably(path, what.text); !written) return written;
-  if (auto synced = sync_directory(path.parent_path().parent_path()); !synced) return synced;
-  return sync_directory(data);
+  if (auto written = persistence::put_file(folder_file(path), what.folder.string()); !written) return written;
+  if (auto written = persistence::put_file(path, what.text); !written) return written;
+  if (auto synced = persistence::sync_folder(path.parent_path().parent_path()); !synced) return synced;
+  return persistence::sync_folder(data);
 }
 
 std::vector<document> kept_documents(const std::filesystem::path& data, document_reader& reader, std::vector<error>* unread) {

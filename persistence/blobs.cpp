@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "perdure/limits.hpp"
+#include "persistence/durable_file.hpp"
 #include "persistence/file_descriptor.hpp"
 
 namespace perdure::persistence {
@@ -19,35 +20,6 @@ namespace fs = std::filesystem;
 error system_error(int code, std::string_view doing, const fs::path& path) {
   const bool full = code == ENOSPC || code == EDQUOT;
   return {full ? errc::disk_full : errc::io_error, std::string{doing} + " " + path.string() + ": " + std::strerror(code)};
-}
-
-result<void> sync_directory(const fs::path& path) {
-  const file_descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!directory || ::fsync(directory.get()) != 0) return system_error(errno, "cannot sync", path);
-  return {};
-}
-
-/// Makes the directory and those above it, each durably.
-result<void> make_directory(const fs::path& path) {
-  if (::mkdir(path.c_str(), 0700) == 0) return sync_directory(path.parent_path());
-  if (errno == EEXIST) return {};
-  if (errno != ENOENT) return system_error(errno, "cannot make", path);
-  if (auto above = make_directory(path.parent_path()); !above) return above;
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error(errno, "cannot make", path);
-  return sync_directory(path.parent_path());
-}
-
-result<void> write_synced(const fs::path& path, std::string_view text) {
-  const file_descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
-  if (!file) return system_error(errno, "cannot make", path);
-  while (!text.empty()) {
-    const auto written = ::write(file.get(), text.data(), text.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error(errno, "cannot write", path);
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  if (::fsync(file.get()) != 0) return system_error(errno, "cannot sync", path);
-  return {};
 }
 
 result<payload> check(std::string text, const core::digest& hash) {
@@ -105,18 +77,11 @@ result<core::digest> file_blobs::put(std::string_view text) {
   const auto path = path_of(hash);
   if (const std::lock_guard removing{removing_}; is_there(path, text.size())) {
     // Whoever wrote it may not have come to its last step yet.
-    if (auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
+    if (auto synced = sync_folder(path.parent_path()); !synced) return synced.error();
     return hash;
   }
-  if (auto made = make_directory(path.parent_path()); !made) return made.error();
-  const auto temporary = fs::path{path} += "." + std::to_string(next_temporary_++);
-  auto written = write_synced(temporary, text);
-  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = system_error(errno, "cannot rename", temporary);
-  if (!written) {
-    ::unlink(temporary.c_str());
-    return written.error();
-  }
-  if (auto synced = sync_directory(path.parent_path()); !synced) return synced.error();
+  if (auto made = make_folder(path.parent_path()); !made) return made.error();
+  if (auto written = put_file(path, text); !written) return written.error();
   return hash;
 }
 

@@ -1,14 +1,13 @@
 // Large payloads by content address. Two keepers: files, and memory for the in-memory journal.
 //
-//   DIR/blobs/ab/cdef…      the text whose SHA-256 is abcdef…
-//   DIR/blobs/ab/cdef….N    being written, swept at the next start
+//   DIR/blobs/ab/cdef…          the text whose SHA-256 is abcdef…
+//   DIR/blobs/ab/cdef….P-N.new  being written, swept at the next start
 //
 // A text is durable under its name before `put` returns: temporary file, fsync, rename, fsync of the directory. Reading
 // checks the hash again. Whoever knows that nothing refers to a blob may remove it; one that was put or touched lately stays,
 // because an event that refers to it may be on its way.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -50,7 +49,6 @@ class file_blobs : public blob_store {
 
   std::filesystem::path directory_;
   bool read_only_;
-  std::atomic<std::uint64_t> next_temporary_{1};
   std::mutex removing_;  ///< between looking at a blob and removing it, or relying on it
 };
 

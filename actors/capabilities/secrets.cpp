@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/hmac.hpp"
 #include "core/json_text.hpp"
-#include "core/record.hpp"
 #include "core/stand_in.hpp"
 #include "perdure/json.hpp"
 
@@ -107,9 +107,7 @@ result<std::string> secret_book::mac_of(std::string_view workflow, std::string_v
     if (!found) return found.error();
     key_ = std::move(*found);
   }
-  // Keyed inside and outside, as HMAC is.
-  const auto inner = core::to_hex(core::sha256({key_, "in", workflow, std::string_view{"\0", 1}, place}));
-  return core::to_hex(core::sha256({key_, "out", inner})).substr(0, mac_digits);
+  return core::hmac_hex(key_, {"stand-in", workflow, place}).substr(0, mac_digits);
 }
 
 result<json::value> secret_book::stand_in(std::string_view workflow, const std::string& name) {
@@ -141,7 +139,7 @@ result<void> secret_book::put_in_text(std::string_view workflow, std::string& te
     const auto mac =
         colon == std::string_view::npos ? result<std::string>{std::string{}} : mac_of(workflow, inside.substr(0, colon));
     if (!mac) return mac.error();
-    if (mac->empty() || *mac != inside.substr(colon + 1)) {  // made by somebody else, or for another workflow
+    if (mac->empty() || !core::same_secret(*mac, inside.substr(colon + 1))) {  // made by somebody else, or for another workflow
       at += opening.size();
       continue;
     }

@@ -1,7 +1,6 @@
 #include "tools/gateway/keys.hpp"
 
 #include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,8 +9,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/hmac.hpp"
 #include "core/json_text.hpp"
 #include "core/record.hpp"
+#include "persistence/durable_file.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools::gateway {
@@ -43,25 +44,6 @@ result<std::string> random_hex(std::size_t count) {
 bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 bool is_id(std::string_view text) { return text.size() == 2 * id_bytes && is_hex(text); }
 
-/// Private to the owner; under its name whole or not at all, and durable.
-result<void> write_private(const std::filesystem::path& path, const std::string& text) {
-  const auto fresh = path.string() + ".new";
-  ::unlink(fresh.c_str());
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return system_error(fresh);
-  const bool good = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  const auto why = system_error(fresh);
-  ::close(fd);
-  if (!good) return why;
-  if (::rename(fresh.c_str(), path.c_str()) != 0) return system_error(path);
-  const int folder = ::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return system_error(path.parent_path());
-  const bool synced = ::fsync(folder) == 0;
-  ::close(folder);
-  if (!synced) return system_error(path.parent_path());
-  return {};
-}
-
 result<void> make_private_folder(const std::filesystem::path& path) {
   std::error_code bad;
   std::filesystem::create_directories(path.parent_path(), bad);
@@ -82,10 +64,6 @@ json::object members(const api_key& key) {
           {"created_at", to_string(key.created_at)},
           {"expires_at", time_or_null(key.expires_at)},
           {"revoked_at", time_or_null(key.revoked_at)}};
-}
-
-bool same_secret(std::string_view hash, std::string_view stored) {
-  return hash.size() == stored.size() && CRYPTO_memcmp(hash.data(), stored.data(), hash.size()) == 0;
 }
 
 }  // namespace
@@ -165,7 +143,7 @@ result<void> key_store::write(const api_key& key) const {
   all.emplace("secret_sha256", key.secret_hash);
   std::string text;
   core::write_json_text(text, all);
-  return write_private(path_of(key.id), text + "\n");
+  return persistence::put_file(path_of(key.id), text + "\n");
 }
 
 result<key_store::made> key_store::prepare(api_key what, timestamp now) const {
@@ -247,7 +225,7 @@ std::optional<api_key> key_store::check(std::string_view text, timestamp now) {
     const std::lock_guard lock{mutex_};
     known_.insert_or_assign(id, cached{seen, *key});
   }
-  if (!same_secret(hash, key->secret_hash) || !key->valid(now)) return std::nullopt;
+  if (!core::same_secret(hash, key->secret_hash) || !key->valid(now)) return std::nullopt;
   return key;
 }
 
@@ -263,7 +241,7 @@ result<std::optional<std::filesystem::path>> key_store::ensure_admin(const std::
   if (auto there = make_private_folder(folder_); !there) return there.error();
   // Its text first: a crash between the two leaves a text without a key, and the next start makes both anew.
   const auto path = data / "admin.key";
-  if (auto written = write_private(path, first->text + "\n"); !written) return written.error();
+  if (auto written = persistence::put_file(path, first->text + "\n"); !written) return written.error();
   if (auto written = write(first->key); !written) return written.error();
   return std::optional{path};
 }

@@ -1,0 +1,30 @@
+#include "core/hmac.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "core/assert.hpp"
+#include "core/record.hpp"
+
+namespace perdure::core {
+
+std::string hmac_hex(std::string_view key, std::initializer_list<std::string_view> parts) {
+  std::string all;
+  for (const auto part : parts) {
+    for (int shift = 56; shift >= 0; shift -= 8) all.push_back(static_cast<char>(std::uint64_t{part.size()} >> shift & 0xffU));
+    all.append(part);
+  }
+  digest out{};
+  unsigned size = 0;
+  const auto* made = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                          reinterpret_cast<const unsigned char*>(all.data()), all.size(), out.data(), &size);
+  PERDURE_ASSERT(made != nullptr && size == out.size());
+  return to_hex(out);
+}
+
+bool same_secret(std::string_view one, std::string_view other) {
+  return one.size() == other.size() && CRYPTO_memcmp(one.data(), other.data(), one.size()) == 0;
+}
+
+}  // namespace perdure::core
