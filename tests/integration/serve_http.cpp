@@ -84,6 +84,73 @@ TEST_CASE("keys are made, listed and revoked beside a running server, and count 
   CHECK(here.call({"keys", "create", "--tenant", "../x"}).code == 2);
 }
 
+TEST_CASE("keys are made, listed and revoked over HTTP, by admins, for their own tenant") {
+  const workplace here;
+  const served at{here};
+  const auto make = [&](const std::string& as, const std::string& body) { return at.call_as(as, "POST", "/api/v1/keys", body); };
+  const auto made = make(at.admin(), R"({"tenant":"acme","rights":["admin"],"expires":"90d"})");
+  REQUIRE(made.status == 201);
+  const auto acme = text_of(made.json().at("key"));
+  CHECK(made.header("cache-control") == "no-store");
+  CHECK(made.json().at("tenant") == "acme");
+  const auto reader = make(acme, R"({"rights":["read"]})");
+  REQUIRE(reader.status == 201);
+  CHECK(reader.json().at("tenant") == "acme");
+  CHECK(reader.json().at("expires_at").is_null());
+  CHECK(at.call_as(text_of(reader.json().at("key")), "GET", "/api/v1/runs").status == 200);
+  // Who is no admin, or another tenant's, makes none and sees none.
+  CHECK(make(text_of(reader.json().at("key")), "{}").status == 403);
+  CHECK(make(acme, R"({"tenant":"default"})").status == 403);
+  CHECK(at.call_as(acme, "GET", "/api/v1/keys").json().at("keys").as_array().size() == 2);
+  CHECK(at.call("GET", "/api/v1/keys").json().at("keys").as_array().size() == 3);
+  const auto other = text_of(make(at.admin(), R"({"tenant":"other"})").json().at("id"));
+  CHECK(at.call_as(acme, "DELETE", "/api/v1/keys/" + other).status == 404);
+  CHECK(at.call_as(acme, "DELETE", "/api/v1/keys/..%2F..%2Fadmin").status == 404);
+  CHECK(at.call("DELETE", "/api/v1/keys/" + other).json().at("valid") == false);
+  // One that is held to a workflow hands out no more than it has.
+  const auto held = text_of(make(at.admin(), R"({"workflow":"w","rights":["admin"]})").json().at("key"));
+  CHECK(make(held, "{}").json().at("workflow") == "w");
+  CHECK(make(held, R"({"workflow":"x"})").status == 403);
+  CHECK(at.call_as(held, "GET", "/api/v1/keys").json().at("keys").as_array().size() == 2);
+  for (const auto* bad : {R"({"rights":[]})", R"({"rights":"read"})", R"({"rights":["all"]})", R"({"tenant":"../x"})",
+                          R"({"expires":"soon"})", R"({"name":"x"})"}) {
+    INFO(bad);
+    CHECK(make(at.admin(), bad).status == 400);
+  }
+}
+
+TEST_CASE("a stream ends with a word when its key is revoked, and others go on") {
+  const workplace here;
+  std::filesystem::create_directory(here.path("flows"));
+  here.write("flows/slow.yaml",
+             "document: {dsl: '1.0.3', namespace: default, name: slow, version: 1.0.0}\ndo:\n  - a: {wait: {seconds: 60}}\n");
+  const served at{here, {"--workflows", here.path("flows").string()}};
+  const auto run = text_of(at.call("POST", "/api/v1/runs", R"({"workflow":"slow"})").json().at("run_id"));
+  const auto made = here.call({"keys", "create", "--rights", "read", "--json"}).json();
+  const auto service = here.call({"keys", "create", "--workflow", "slow", "--rights", "read", "--json"}).json();
+  const auto listen = [&](http_connection& to, const std::string& key, const std::string& path) {
+    to.send(http_request("GET", path, {{"Authorization", "Bearer " + key}, {"Accept", "text/event-stream"}}));
+    REQUIRE(to.read_head().status == 200);
+    REQUIRE(to.read_frame());
+  };
+  http_connection first{at.port()}, second{at.port()}, kept{at.port()};
+  listen(first, text_of(made.at("key")), "/api/v1/runs/" + run + "/events");
+  listen(second, text_of(service.at("key")), "/v1/workflow/" + run + "/events?user=u&include_state_snapshot=true");
+  listen(kept, at.admin(), "/api/v1/runs/" + run + "/events");
+  CHECK(here.call({"keys", "revoke", text_of(made.at("id"))}).code == 0);
+  CHECK(at.call("DELETE", "/api/v1/keys/" + text_of(service.at("id"))).status == 200);
+  const auto last_of = [](http_connection& from) {
+    std::optional<test::sse_frame> last;
+    while (auto frame = from.read_frame(5s)) last = frame;
+    return last.value();
+  };
+  CHECK(last_of(first).event == "revoked");
+  CHECK(has(last_of(second).data, "\"status\":401"));
+  CHECK(first.ends(5s));
+  while (const auto frame = kept.read_frame(1500ms)) CHECK(frame->event != "revoked");
+  CHECK(!kept.ends(10ms));
+}
+
 TEST_CASE("a connection serves many requests, also when they come before the answers") {
   const workplace here;
   const served at{here};
@@ -179,6 +246,18 @@ TEST_CASE("figures are given to the node's operator, and to no tenant") {
     CHECK(at.call_as(reader, "GET", path).status == 403);
     CHECK(at.call_as("", "GET", path).status == 401);
   }
+}
+
+TEST_CASE("Prometheus finds nothing to object to in the figures") {
+  if (std::system("command -v promtool > /dev/null") != 0) {
+    std::cout << "\nskipped: no promtool on this machine\n";
+    return;
+  }
+  const workplace here;
+  const served at{here};
+  CHECK(at.call("GET", "/api/v1/runs").status == 200);
+  const auto file = here.write("figures", at.call("GET", "/metrics").body);
+  CHECK(std::system(("promtool check metrics < '" + file + "'").c_str()) == 0);
 }
 
 TEST_CASE("over its number of connections a server turns new ones away and stays up") {

@@ -61,6 +61,12 @@ class http_connection {
     if (fd_ >= 0) ::close(std::exchange(fd_, -1));
     ended_ = true;
   }
+  /// Gone at once, without a word that all was taken.
+  void reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close();
+  }
   /// No more is sent; answers still come.
   void half_close() const { ::shutdown(fd_, SHUT_WR); }
 
@@ -128,6 +134,14 @@ class http_connection {
     if (in_.size() < size) out.status = 0;  // the connection ended inside of it
     out.body = in_.substr(0, size);
     in_.erase(0, size);
+    return out;
+  }
+  /// So many bytes of a body, or less when they do not come.
+  std::string read_body(std::size_t size, std::chrono::milliseconds limit = std::chrono::seconds{5}) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (in_.size() < size && !ended_ && std::chrono::steady_clock::now() < until) more(std::chrono::milliseconds{100});
+    auto out = in_.substr(0, size);
+    in_.erase(0, out.size());
     return out;
   }
   /// Empty text: the last chunk. Nothing: none came in time.

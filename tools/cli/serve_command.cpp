@@ -12,6 +12,7 @@
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/node_client.hpp"
+#include "tools/cli/serve_config.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/gateway/service.hpp"
 
@@ -27,9 +28,13 @@ struct serve_command {
   std::string listen = "127.0.0.1:7400";
   std::string workflows, keep_for, log_level = "warning", shutdown = "10s";
   std::string header_time, body_time;
+  gateway::tls_files tls;
   std::uint64_t keep_runs = 0;
-  gateway::http_limits limits;
-  bool log_json = false, access_log = false, plain_http = false, processes = false, calls = false;
+  std::filesystem::path config_file;
+  gateway::tenant_policy everybody;
+  serve_config config;
+  std::uint64_t connections = gateway::http_limits{}.connections;
+  bool log_json = false, access_log = false, plain_http = false;
 };
 
 void watch_hangups() {
@@ -69,21 +74,26 @@ result<void> read_times(const serve_command& how, gateway::service_options& into
 int serve(const serve_command& how) {
   const auto where = gateway::read_listen_address(how.listen);
   if (!where) return fail(how.common, where.error(), exit_usage);
-  if (!where->loopback && !how.plain_http) {
-    return fail_usage(
-        how.common,
-        "--listen: " + how.listen +
-            " is reached from other machines, and keys and data would cross the network unencrypted; put a proxy with "
-            "TLS in front of a loopback address, or force it with --plain-http");
+  const bool tls = !how.tls.empty();
+  if (how.tls.certificate.empty() != how.tls.key.empty())
+    return fail_usage(how.common, "--tls-cert and --tls-key belong together");
+  if (!where->loopback && !tls && !how.plain_http) {
+    return fail_usage(how.common, "--listen: " + how.listen +
+                                      " is reached from other machines, and keys and data would cross the network "
+                                      "unencrypted; give --tls-cert and --tls-key, or force it with --plain-http");
   }
   gateway::service_options options;
   options.data = how.common.data;
   options.workflows = how.workflows;
   options.address = where->host;
   options.port = where->port;
-  options.limits = how.limits;
-  options.put_may_run_processes = how.processes;
-  options.put_may_call = how.calls;
+  options.tls = how.tls;
+  options.limits = how.config.limits;
+  options.limits.connections = how.connections;
+  auto policies = policies_of(how.config, how.everybody);
+  if (!policies) return fail(how.common, policies.error(), exit_usage);
+  options.policies = std::move(*policies);
+  options.allowed_pages = {how.config.cors_origins, how.config.cors_max_age_s};
   options.retention.ended_runs = how.keep_runs;
   if (auto good = read_times(how, options); !good) return fail(how.common, good.error(), exit_usage);
   std::error_code ignored;
@@ -91,13 +101,14 @@ int serve(const serve_command& how) {
   options.log = log_writer(how.log_level, how.log_json);
   if (how.access_log) options.access = [](const std::string& line) { note(line); };
   const auto bound = options.shutdown_time + std::chrono::seconds{5};
+  if (auto kept = keep_secrets(how.config.secrets); !kept) return fail(how.common, kept.error(), exit_usage);
 
   watch_interrupts();
   watch_hangups();
   auto started = gateway::service::start(std::move(options));
   if (!started) return fail(how.common, with_way_out(started.error()));
   auto& service = **started;
-  const auto url = where->url(service.port());
+  const auto url = where->url(service.port(), tls);
   const auto& admin = service.new_admin_key();
   if (how.common.json) {
     put_json(json::object{{"listening", url},
@@ -128,24 +139,30 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command->footer(
       "The first start writes a key with all rights to DATA/admin.key; `perdure keys` makes others. See docs/http-api.md.\n"
       "SIGTERM stops: new work is refused, streams are told, what is done is committed. A second one exits at once.\n"
-      "SIGHUP reads the folder of workflows again, as does a change in it.");
+      "SIGHUP reads the folder of workflows and the certificate again, as does a change in them.");
   add_common_options(*command, how->common);
   command->add_option("--listen", how->listen, "Address and port; port 0 takes a free one")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
   command->add_option("--workflows", how->workflows, "Folder of Serverless Workflow documents")->type_name("DIR");
+  command->add_option("--config", how->config_file, "Options under their names, secrets, limits, tenants; YAML")
+      ->type_name("FILE");
+  auto* certificate =
+      command->add_option("--tls-cert", how->tls.certificate, "Serves HTTPS: the certificate and those that signed it, PEM");
+  auto* key = command->add_option("--tls-key", how->tls.key, "The certificate's private key, PEM");
+  certificate->type_name("FILE");
+  key->type_name("FILE");
   command->add_flag("--plain-http", how->plain_http, "Listen unencrypted at an address that other machines reach");
-  command->add_flag("--allow-processes", how->processes, "Documents put over HTTP may run shells, scripts and containers");
-  command->add_flag("--allow-calls", how->calls, "They may call services (HTTP), at any address");
-  command
-      ->add_option("--tenant-runs", how->limits.open_runs_per_tenant,
-                   "Runs of a tenant that have not ended, at most; 0 = any number")
+  command->add_flag("--allow-processes", how->everybody.put_may_run_processes,
+                    "Documents put over HTTP may run shells, scripts and containers");
+  command->add_flag("--allow-calls", how->everybody.put_may_call, "They may call services (HTTP), at any address");
+  command->add_option("--tenant-runs", how->everybody.open_runs, "Runs of a tenant that have not ended, at most; 0 = any number")
       ->transform(to_whole_number())
       ->capture_default_str();
-  command->add_option("--key-rate", how->limits.rate_per_key, "Requests a second with one key, at most; 0 = any number")
+  command->add_option("--key-rate", how->everybody.rate_per_key, "Requests a second with one key, at most; 0 = any number")
       ->transform(to_whole_number())
       ->capture_default_str();
-  command->add_option("--max-connections", how->limits.connections, "Connections at once")
+  command->add_option("--max-connections", how->connections, "Connections at once")
       ->transform(to_whole_number(1))
       ->capture_default_str();
   command->add_option("--header-time", how->header_time, "Time for the headers of a request (10s)")->type_name("DURATION");
@@ -162,7 +179,15 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
       ->capture_default_str();
   command->add_flag("--log-json", how->log_json, "Log lines as JSON");
   command->add_flag("--access-log", how->access_log, "A line of JSON on standard error for each request");
-  command->callback([&chosen, how] { chosen = [how] { return serve(*how); }; });
+  command->callback([&chosen, how, command] {
+    chosen = [how, command] {
+      if (!how->config_file.empty()) {
+        if (auto read = read_serve_config(how->config_file, *command, how->config); !read)
+          return fail(how->common, read.error(), exit_usage);
+      }
+      return serve(*how);
+    };
+  });
 }
 
 }  // namespace perdure::tools::cli

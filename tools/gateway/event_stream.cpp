@@ -35,7 +35,8 @@ class event_stream : public std::enable_shared_from_this<event_stream> {
     to_ = std::move(to);
     to_->on_room([self = shared_from_this()] { self->pump(); });
     to_->on_gone([self = shared_from_this()] { self->over(); });
-    at_->on_drain([self = shared_from_this()] { self->say_farewell(); });
+    at_->on_drain([self = shared_from_this()] { self->end_with(self->how_.farewell); });
+    at_->on_revoked([self = shared_from_this()] { self->end_with(self->how_.revoked); });
     subscribe();
   }
 
@@ -53,7 +54,7 @@ class event_stream : public std::enable_shared_from_this<event_stream> {
   }
   void subscribed(const std::shared_ptr<result<subscription>>& held) {
     if (over_) return release(held);
-    if (!*held) return say_farewell();
+    if (!*held) return end_with(how_.farewell);
     held_ = held;
   }
   void release(std::shared_ptr<result<subscription>> held) {
@@ -106,9 +107,9 @@ class event_stream : public std::enable_shared_from_this<event_stream> {
     if (again) subscribe();
   }
 
-  void say_farewell() {
+  void end_with(const std::string& last_words) {
     if (over_ || !to_) return;
-    to_->write(how_.farewell);
+    to_->write(last_words);
     to_->end();
   }
 

@@ -39,6 +39,7 @@ struct event_stream_options {
   frame_maker make;
   std::string ping;      ///< what a silent stream says
   std::string farewell;  ///< the frame that ends the stream when the node stops
+  std::string revoked;   ///< the frame that ends it when its key is not good any more
   std::size_t backlog_bytes = 1U << 20;
   std::size_t piece_bytes = 256U << 10;
 };

@@ -1,8 +1,11 @@
 #include "tools/gateway/http.hpp"
 
+#include <boost/beast/http/status.hpp>
+
 #include <algorithm>
 
 #include "core/json_text.hpp"
+#include "tools/gateway/http_text.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -74,6 +77,34 @@ bool read_target(std::string_view target, request& into) {
     query.remove_prefix(end + 1);
   }
   return true;
+}
+
+void compress(const request& in, std::size_t least_bytes, response& what) {
+  if (what.status != 200 || what.body.size() < least_bytes || !worth_gzip(what.type)) return;
+  what.headers.push_back({"Vary", "Accept-Encoding"});
+  const auto* accepted = in.header("accept-encoding");
+  if (accepted == nullptr || !takes_gzip(*accepted)) return;
+  auto smaller = gzip(what.body);
+  if (smaller.empty() || smaller.size() >= what.body.size()) return;
+  what.body = std::move(smaller);
+  what.headers.push_back({"Content-Encoding", "gzip"});
+}
+
+std::string head_text(const request& in, const response& what, const std::vector<field>& more, unsigned version,
+                      bool keep_alive) {
+  std::string head = version == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
+  const auto reason = boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(what.status));
+  head.append(std::to_string(what.status)).append(" ").append(reason.data(), reason.size()).append("\r\n");
+  put_header(head, "Date", http_date());
+  if (!what.type.empty() && what.status != 204) put_header(head, "Content-Type", what.type);
+  put_header(head, "X-Request-Id", in.id);
+  put_header(head, "X-Content-Type-Options", "nosniff");
+  for (const auto* list : {&what.headers, &more}) {
+    for (const auto& each : *list) put_header(head, each.name, each.value);
+  }
+  if (!keep_alive) put_header(head, "Connection", "close");
+  if (keep_alive && version == 10) put_header(head, "Connection", "keep-alive");
+  return head;
 }
 
 }  // namespace perdure::tools::gateway

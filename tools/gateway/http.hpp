@@ -71,6 +71,14 @@ class exchange {
   virtual void work(std::function<void()> call) = 0;
   /// Called on the server's thread when the server takes no new work any more; at once when that is so already.
   virtual void on_drain(std::function<void()> call) = 0;
+  /// Called on the server's thread when this is a stream and its caller may not have it any more; the call before is forgotten.
+  virtual void on_revoked(std::function<void()> call) = 0;
 };
+
+/// Makes a text of at least so many bytes smaller for a client that takes gzip.
+void compress(const request& in, std::size_t least_bytes, response& what);
+/// Status line and headers, without those that say how long the body is, and without the empty line. `version`: 10 or 11.
+[[nodiscard]] std::string head_text(const request& in, const response& what, const std::vector<field>& more, unsigned version,
+                                    bool keep_alive);
 
 }  // namespace perdure::tools::gateway

@@ -25,8 +25,6 @@ struct http_limits {
   std::size_t gzip_bytes = 1'024;                 ///< answers from here on are compressed for who takes it
   std::size_t stream_piece_bytes = 256U << 10;    ///< what one write of a stream takes
   std::size_t stream_backlog_bytes = 1U << 20;    ///< events kept for one stream; more are read again later
-  std::uint64_t rate_per_key = 0;                 ///< requests a second of one key, 0 = no limit: 429
-  std::uint64_t open_runs_per_tenant = 50;        ///< runs that have not ended, 0 = no limit: 429
 };
 
 /// An Idempotency-Key header: 400. Of the service API, and of the native one.

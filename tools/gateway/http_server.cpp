@@ -1,23 +1,25 @@
 #include "tools/gateway/http_server.hpp"
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <future>
 #include <optional>
+#include <set>
 #include <thread>
 #include <unordered_set>
 
 #include "tools/gateway/http_text.hpp"
+#include "tools/gateway/parse_errors.hpp"
+#include "tools/gateway/transport.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -26,10 +28,7 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace beast_http = boost::beast::http;
-using asio::ip::tcp;
 using io_executor = asio::io_context::executor_type;
-using socket_type = asio::basic_stream_socket<tcp, io_executor>;
-using acceptor_type = asio::basic_socket_acceptor<tcp, io_executor>;
 using clock_type = std::chrono::steady_clock;
 using timer_type = asio::basic_waitable_timer<clock_type, asio::wait_traits<clock_type>, io_executor>;
 using error_code = boost::system::error_code;
@@ -50,6 +49,7 @@ struct shared_state {
   std::uint64_t next_id = 0;         // the server's thread only
   std::array<char, 16384> unread{};  // what nobody wants to know; the server's thread only
 
+  std::string new_id() { return id_base + hex(++next_id); }
   template <class F>
   void post(F&& call) {
     if (!stopped) asio::post(io, std::forward<F>(call));
@@ -59,15 +59,20 @@ struct shared_state {
 /// One connection, from its first byte to close(). Everything runs on the server's thread.
 class session : public std::enable_shared_from_this<session> {
  public:
-  session(std::shared_ptr<shared_state> server, socket_type socket)
-      : server_(std::move(server)), socket_(std::move(socket)), deadline_(server_->io.get_executor()),
-        buffer_(server_->how.limits.header_bytes + (64U << 10)) {
+  session(std::shared_ptr<shared_state> server, std::unique_ptr<transport> bytes)
+      : server_(std::move(server)), bytes_(std::move(bytes)), deadline_(server_->io.get_executor()),
+        buffer_(server_->how.limits.header_bytes + body_read_bytes), peer_(bytes_->peer()) {
     server_->sessions.insert(this);
     ++server_->connections;
-    error_code ignored;
-    const auto peer = socket_.remote_endpoint(ignored);
-    if (!ignored) peer_ = peer.address().to_string();
-    socket_.set_option(tcp::no_delay{true}, ignored);
+  }
+
+  void begin() {
+    if (!bytes_->secure()) return wait_for_request();
+    arm(limits().header_time, &session::close);
+    bytes_->begin([self = shared_from_this()](const error_code& bad, std::size_t) {
+      self->disarm();
+      bad ? self->close() : self->wait_for_request();
+    });
   }
 
   void wait_for_request() {
@@ -76,20 +81,20 @@ class session : public std::enable_shared_from_this<session> {
     parser_.reset();
     if (buffer_.size() > 0) return read_header();
     arm(limits().idle_time, &session::close);
-    socket_.async_read_some(buffer_.prepare(first_read_bytes),
-                            [self = shared_from_this()](const error_code& bad, std::size_t got) {
-                              self->disarm();
-                              if (bad) return self->close();
-                              self->buffer_.commit(got);
-                              self->read_header();
-                            });
+    const auto room = buffer_.prepare(first_read_bytes);
+    bytes_->read_some(static_cast<char*>(room.data()), room.size(),
+                      [self = shared_from_this()](const error_code& bad, std::size_t got) {
+                        self->disarm();
+                        if (bad) return self->close();
+                        self->buffer_.commit(got);
+                        self->read_header();
+                      });
   }
 
   void close() {
     if (std::exchange(closed_, true)) return;
     disarm();
-    error_code ignored;
-    socket_.close(ignored);
+    bytes_->close();
     if (busy_) answered();
     busy_ = false;
     drain_calls_.clear();
@@ -110,6 +115,13 @@ class session : public std::enable_shared_from_this<session> {
     if (server_->draining) return call();
     drain_calls_.push_back(std::move(call));
   }
+  void on_revoked(std::function<void()> call) { on_revoked_ = std::move(call); }
+  /// Whose stream this is; empty = it is none.
+  [[nodiscard]] std::string_view streams_for() const { return streaming_ ? std::string_view{caller_} : std::string_view{}; }
+  void revoke() {
+    keep_alive_ = false;
+    if (const auto call = std::exchange(on_revoked_, nullptr)) call();
+  }
 
   void send(const request& in, std::string_view caller, const response& what) {
     const bool bodyless = what.status == 204 || what.status == 304;
@@ -120,8 +132,7 @@ class session : public std::enable_shared_from_this<session> {
     body_ = bodyless || in.method == "HEAD" ? std::string{} : what.body;
     log(in, caller, what.status, body_.size());
     arm(limits().write_time, &session::close);
-    const std::array<asio::const_buffer, 2> pieces{asio::buffer(head_), asio::buffer(body_)};
-    asio::async_write(socket_, pieces, [self = shared_from_this()](const error_code& bad, std::size_t) { self->sent(bad); });
+    bytes_->write(head_, body_, [self = shared_from_this()](const error_code& bad, std::size_t) { self->sent(bad); });
   }
 
   void begin_stream(const request& in, std::string_view caller, const response& head, std::string ping) {
@@ -133,6 +144,7 @@ class session : public std::enable_shared_from_this<session> {
     queued_ += "\r\n";
     log(in, caller, head.status, 0);
     ping_ = std::move(ping);
+    caller_ = caller;
     streaming_ = true;
     ended_ = false;
     answered();
@@ -163,7 +175,7 @@ class session : public std::enable_shared_from_this<session> {
 
  private:
   using parser_type = beast_http::request_parser<beast_http::string_body>;
-  static constexpr std::size_t first_read_bytes = 4096;
+  static constexpr std::size_t first_read_bytes = 4096, body_read_bytes = 64U << 10;
 
   [[nodiscard]] const http_limits& limits() const { return server_->how.limits; }
 
@@ -181,8 +193,7 @@ class session : public std::enable_shared_from_this<session> {
   /// The read in hand ends with an error, and is answered.
   void give_up_reading() {
     timed_out_ = true;
-    error_code ignored;
-    socket_.cancel(ignored);
+    bytes_->cancel();
   }
 
   // Reading -------------------------------------------------------------------------------------------------------
@@ -196,10 +207,47 @@ class session : public std::enable_shared_from_this<session> {
     keep_alive_ = false;
     version_ = 11;
     arm(limits().header_time, &session::give_up_reading);
-    beast_http::async_read_header(socket_, buffer_, *parser_, [self = shared_from_this()](const error_code& bad, std::size_t) {
-      self->disarm();
-      self->header_read(bad);
-    });
+    read_until(false);
+  }
+
+  /// The end of the headers, or of the whole request, or an error: then `header_read` or `body_read` go on.
+  void read_until(bool all) {
+    parser_->eager(all);
+    error_code bad;
+    while (!(all ? parser_->is_done() : parser_->is_header_done())) {
+      if (buffer_.size() > 0) {
+        const auto used = parser_->put(buffer_.data(), bad);
+        buffer_.consume(used);
+        if (bad && bad != beast_http::error::need_more) break;
+        bad = {};
+        if (used > 0) continue;
+      }
+      const auto room = std::min(all ? body_read_bytes : first_read_bytes, buffer_.max_size() - buffer_.size());
+      if (room > 0) return read_more(all, room);
+      bad = beast_http::error::buffer_overflow;
+      break;
+    }
+    disarm();
+    all ? body_read(bad) : header_read(bad);
+  }
+  void read_more(bool all, std::size_t most) {
+    const auto room = buffer_.prepare(most);
+    bytes_->read_some(static_cast<char*>(room.data()), room.size(),
+                      [self = shared_from_this(), all](const error_code& bad, std::size_t got) {
+                        if (self->closed_) return;
+                        self->buffer_.commit(got);
+                        if (!bad) return self->read_until(all);
+                        self->disarm();
+                        all ? self->body_read(self->cut_short(bad)) : self->header_read(self->cut_short(bad));
+                      });
+  }
+  /// The client's last byte may be what ends a request, or be missing.
+  error_code cut_short(error_code why) {
+    if (why != asio::error::eof) return why;
+    if (!parser_->got_some()) return beast_http::error::end_of_stream;
+    why = {};
+    parser_->put_eof(why);
+    return why;
   }
 
   void header_read(const error_code& bad) {
@@ -220,7 +268,7 @@ class session : public std::enable_shared_from_this<session> {
     if (expects.empty() || version_ == 10 || parser_->is_done()) return read_body();
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     arm(limits().write_time, &session::close);
-    asio::async_write(socket_, asio::buffer(go_on), [self = shared_from_this()](const error_code& failed, std::size_t) {
+    bytes_->write(go_on, {}, [self = shared_from_this()](const error_code& failed, std::size_t) {
       self->disarm();
       failed ? self->close() : self->read_body();
     });
@@ -229,30 +277,20 @@ class session : public std::enable_shared_from_this<session> {
   void read_body() {
     if (parser_->is_done()) return body_read({});
     arm(limits().body_time, &session::give_up_reading);
-    beast_http::async_read(socket_, buffer_, *parser_, [self = shared_from_this()](const error_code& bad, std::size_t) {
-      self->disarm();
-      self->body_read(bad);
-    });
+    read_until(true);
   }
 
   void body_read(const error_code& bad);
 
   void reading_failed(const error_code& bad) {
-    using beast_http::error;
     if (timed_out_) return refuse(408, "the request did not come to its end in time");
-    if (bad == error::end_of_stream) return close();
-    if (bad == error::header_limit || bad == error::buffer_overflow)
-      return refuse(431, "the headers are over the limit header_bytes of " + std::to_string(limits().header_bytes));
-    if (bad == error::body_limit)
-      return refuse(413, "the body is over the limit body_bytes of " + std::to_string(limits().body_bytes));
-    if (bad.category() == beast_http::make_error_code(error::bad_method).category())
-      return refuse(400, "this is no HTTP request: " + bad.message());
-    close();
+    const auto told = refusal_of(bad, limits());
+    told ? refuse(told->status, told->message) : close();
   }
 
   request take_request() {
     request out;
-    out.id = server_->id_base + hex(++server_->next_id);
+    out.id = server_->new_id();
     out.peer = peer_;
     if (!parser_ || !parser_->is_header_done()) return out;
     auto& message = parser_->get();
@@ -273,19 +311,10 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   // Writing -------------------------------------------------------------------------------------------------------
-
   std::string head_of(const request& in, const response& what) const {
-    std::string head = version_ == 10 ? "HTTP/1.0 " : "HTTP/1.1 ";
-    const auto reason = beast_http::obsolete_reason(beast_http::int_to_status(what.status));
-    head.append(std::to_string(what.status)).append(" ").append(reason.data(), reason.size()).append("\r\n");
-    put_header(head, "Date", http_date());
-    if (!what.type.empty() && what.status != 204) put_header(head, "Content-Type", what.type);
-    put_header(head, "X-Request-Id", in.id);
-    put_header(head, "X-Content-Type-Options", "nosniff");
-    for (const auto& each : what.headers) put_header(head, each.name, each.value);
-    if (!keep_alive_) put_header(head, "Connection", "close");
-    if (keep_alive_ && version_ == 10) put_header(head, "Connection", "keep-alive");
-    return head;
+    std::vector<field> more;
+    if (server_->how.more_headers) server_->how.more_headers(in, more);
+    return head_text(in, what, more, version_, keep_alive_);
   }
 
   void log(const request& in, std::string_view caller, unsigned status, std::size_t bytes) const {
@@ -317,7 +346,7 @@ class session : public std::enable_shared_from_this<session> {
     writing_ = true;
     flying_ = std::exchange(queued_, {});
     arm(limits().write_time, &session::close);
-    asio::async_write(socket_, asio::buffer(flying_), [self = shared_from_this()](const error_code& bad, std::size_t) {
+    bytes_->write(flying_, {}, [self = shared_from_this()](const error_code& bad, std::size_t) {
       self->writing_ = false;
       self->disarm();
       self->flying_ = {};
@@ -337,31 +366,30 @@ class session : public std::enable_shared_from_this<session> {
     if (const auto call = on_room_) call();
   }
   void send_ping() { stream_write(ping_); }
-
   void end_of_stream() {
     if (!std::exchange(streaming_, false)) return;
     --server_->streams;
-    on_room_ = nullptr;
+    on_room_ = on_revoked_ = nullptr;
     queued_ = {};
     if (const auto call = std::exchange(on_gone_, nullptr)) call();
   }
 
   /// The client still sends what nobody will read: closed at once, that would take the answer away from it.
   void linger() {
-    error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    bytes_->end_writing();
     arm(limits().linger_time, &session::close);
     scrap();
   }
   void scrap() {
-    socket_.async_read_some(asio::buffer(server_->unread), [self = shared_from_this()](const error_code& bad, std::size_t) {
+    auto& to = server_->unread;
+    bytes_->read_some(to.data(), to.size(), [self = shared_from_this()](const error_code& bad, std::size_t) {
       if (self->closed_) return;
       bad ? self->close() : self->scrap();
     });
   }
 
   std::shared_ptr<shared_state> server_;
-  socket_type socket_;
+  std::unique_ptr<transport> bytes_;
   timer_type deadline_;
   beast::flat_buffer buffer_;
   std::optional<parser_type> parser_;
@@ -373,8 +401,8 @@ class session : public std::enable_shared_from_this<session> {
   bool closed_ = false, busy_ = false, counted_ = false, timed_out_ = false, keep_alive_ = false;
   // A stream's:
   bool streaming_ = false, chunked_ = false, ended_ = false, writing_ = false;
-  std::string queued_, flying_, ping_;
-  std::function<void()> on_room_, on_gone_;
+  std::string queued_, flying_, ping_, caller_;
+  std::function<void()> on_room_, on_gone_, on_revoked_;
   std::vector<std::function<void()>> drain_calls_;
 };
 
@@ -410,7 +438,8 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
 
   void answer(response what) override {
     if (answered_.exchange(true)) return;
-    compress(what);
+    // On the caller's thread, so that the server's does nothing but move bytes.
+    compress(in, server_->how.limits.gzip_bytes, what);
     server_->post([self = shared_from_this(), what = std::move(what)] {
       if (self->session_->expects(self->number_)) self->session_->send(self->in, self->caller, what);
     });
@@ -434,20 +463,13 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
       if (self->session_->expects(self->number_)) self->session_->on_drain(call);
     });
   }
-
- private:
-  /// On the caller's thread, so that the server's does nothing but move bytes.
-  void compress(response& what) const {
-    if (what.status != 200 || what.body.size() < server_->how.limits.gzip_bytes || !worth_gzip(what.type)) return;
-    what.headers.push_back({"Vary", "Accept-Encoding"});
-    const auto* accepted = in.header("accept-encoding");
-    if (accepted == nullptr || !takes_gzip(*accepted)) return;
-    auto smaller = gzip(what.body);
-    if (smaller.empty() || smaller.size() >= what.body.size()) return;
-    what.body = std::move(smaller);
-    what.headers.push_back({"Content-Encoding", "gzip"});
+  void on_revoked(std::function<void()> call) override {
+    server_->post([self = shared_from_this(), call = std::move(call)] {
+      if (self->session_->expects(self->number_)) self->session_->on_revoked(call);
+    });
   }
 
+ private:
   std::shared_ptr<shared_state> server_;
   std::shared_ptr<session> session_;
   const std::uint64_t number_;
@@ -467,24 +489,14 @@ void session::body_read(const error_code& bad) {
 
 class http_server::impl {
  public:
-  explicit impl(server_options how)
-      : shared_(std::make_shared<shared_state>(std::move(how))), acceptor_(shared_->io), pause_(shared_->io) {}
+  explicit impl(server_options how) : shared_(std::make_shared<shared_state>(std::move(how))) {}
 
   result<void> listen() {
-    error_code bad;
     const auto& how = shared_->how;
-    const auto address = asio::ip::make_address(how.address, bad);
-    if (bad) return error{errc::invalid_argument, "\"" + how.address + "\" is no IP address"};
-    const tcp::endpoint where{address, how.port};
-    const auto failed = [&] {
-      return error{errc::io_error, "cannot listen at " + how.address + ":" + std::to_string(how.port) + ": " + bad.message()};
-    };
-    if (acceptor_.open(where.protocol(), bad)) return failed();
-    if (acceptor_.set_option(tcp::acceptor::reuse_address{true}, bad)) return failed();
-    if (acceptor_.bind(where, bad)) return failed();
-    if (acceptor_.listen(backlog, bad)) return failed();
-    port_ = acceptor_.local_endpoint(bad).port();
-    accept_next();
+    auto opened = listener::open(shared_->io, how.address, how.port, how.tls);
+    if (!opened) return opened.error();
+    listener_ = std::move(*opened);
+    listener_->accept([this](std::unique_ptr<transport> from) { take(std::move(from)); });
     thread_ = std::thread{[shared = shared_] { shared->io.run(); }};
     return {};
   }
@@ -496,14 +508,31 @@ class http_server::impl {
     });
   }
 
+  void end_streams_unless(const std::function<bool(const std::string&)>& good) {
+    const auto told = std::make_shared<std::promise<std::set<std::string>>>();
+    auto callers = told->get_future();
+    shared_->post([this, told] {
+      std::set<std::string> out;
+      for (const auto* each : shared_->sessions) out.emplace(each->streams_for());
+      out.erase(std::string{});
+      told->set_value(std::move(out));
+    });
+    auto bad = callers.get();
+    std::erase_if(bad, good);
+    if (bad.empty()) return;
+    shared_->post([this, bad = std::move(bad)] {
+      for (const auto& each : all()) {
+        if (bad.contains(std::string{each->streams_for()})) each->revoke();
+      }
+    });
+  }
+
   void stop() {
     if (!thread_.joinable()) return;
     shared_->draining = true;
     shared_->pool.join();
     shared_->post([this] {
-      error_code ignored;
-      acceptor_.close(ignored);
-      pause_.cancel();
+      listener_->close();
       for (const auto& each : all()) each->close();
     });
     shared_->stopped = true;
@@ -511,11 +540,9 @@ class http_server::impl {
   }
 
   std::shared_ptr<shared_state> shared_;
-  std::uint16_t port_ = 0;
+  std::unique_ptr<listener> listener_;
 
  private:
-  static constexpr int backlog = 4096;
-
   /// A session may end while another is looked at.
   std::vector<std::shared_ptr<session>> all() {
     std::vector<std::shared_ptr<session>> out;
@@ -525,36 +552,14 @@ class http_server::impl {
     return out;
   }
 
-  void accept_next() {
-    acceptor_.async_accept([this](const error_code& bad, socket_type socket) {
-      if (bad == asio::error::operation_aborted || !acceptor_.is_open()) return;
-      if (bad) {  // no file descriptors left, most likely
-        pause_.expires_after(std::chrono::milliseconds{100});
-        return pause_.async_wait([this](const error_code& cancelled) {
-          if (!cancelled) accept_next();
-        });
-      }
-      ++shared_->accepted;
-      if (shared_->connections >= shared_->how.limits.connections) {
-        turn_away(socket);
-      } else {
-        std::make_shared<session>(shared_, std::move(socket))->wait_for_request();
-      }
-      accept_next();
-    });
+  void take(std::unique_ptr<transport> from) {
+    ++shared_->accepted;
+    if (shared_->connections < shared_->how.limits.connections)
+      return std::make_shared<session>(shared_, std::move(from))->begin();
+    from->turn_away("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nX-Request-Id: " + shared_->new_id() +
+                    "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
   }
 
-  static void turn_away(socket_type& socket) {
-    static constexpr std::string_view full =
-        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(full), ignored);
-    socket.shutdown(tcp::socket::shutdown_send, ignored);
-  }
-
-  acceptor_type acceptor_;
-  timer_type pause_;
   std::thread thread_;
 };
 
@@ -567,7 +572,8 @@ result<std::unique_ptr<http_server>> http_server::start(server_options how) {
 http_server::http_server(std::unique_ptr<impl> held) : impl_(std::move(held)) {}
 http_server::~http_server() { stop(); }
 
-std::uint16_t http_server::port() const { return impl_->port_; }
+std::uint16_t http_server::port() const { return impl_->listener_->port(); }
+result<bool> http_server::look_at_certificate() { return impl_->listener_->look_again(); }
 
 server_figures http_server::figures() const {
   const auto& now = *impl_->shared_;
@@ -575,6 +581,9 @@ server_figures http_server::figures() const {
 }
 
 void http_server::drain() { impl_->drain(); }
+void http_server::end_streams_unless(const std::function<bool(const std::string&)>& good) {
+  if (!draining()) impl_->end_streams_unless(good);
+}
 bool http_server::draining() const { return impl_->shared_->draining; }
 
 bool http_server::wait_idle(std::chrono::milliseconds limit) {

@@ -4,7 +4,7 @@
 // request in hand at a time, so pipelined ones are answered in their order. What is malformed, too slow or over a limit is
 // answered here, in the form that `refuse` gives it.
 // Concurrency: any thread.
-// Limitations: plain HTTP, no TLS; one thread for all sockets, which is enough until about 100,000 requests a second.
+// Limitations: one thread for all sockets, TLS included; enough until about 100,000 requests a second without TLS.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,7 @@
 #include "perdure/error.hpp"
 #include "tools/gateway/http.hpp"
 #include "tools/gateway/http_limits.hpp"
+#include "tools/gateway/tls_keys.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -31,12 +32,14 @@ struct access_record {
 struct server_options {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0 = a free one
+  tls_files tls;           ///< empty = plain HTTP
   unsigned threads = 64;
   http_limits limits;
   std::function<void(std::shared_ptr<exchange>)> handle;
   /// The body of an answer that the server itself gives. `target` may be empty: it was not read.
   std::function<response(unsigned status, std::string_view message, const request& in)> refuse;
-  std::function<void(const access_record&)> access;  ///< may be empty; the server's thread
+  std::function<void(const request& in, std::vector<field>& out)> more_headers;  ///< of any answer; may be empty
+  std::function<void(const access_record&)> access;                              ///< may be empty; the server's thread
 };
 
 struct server_figures {
@@ -46,15 +49,19 @@ struct server_figures {
 
 class http_server {
  public:
-  /// io_error, invalid_argument: cannot listen there.
+  /// io_error, invalid_argument: cannot listen there, or the files of TLS are no good.
   [[nodiscard]] static result<std::unique_ptr<http_server>> start(server_options how);
   ~http_server();
 
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] server_figures figures() const;
+  /// As tls_keys::look_again.
+  [[nodiscard]] result<bool> look_at_certificate();
   /// Tells everything that waits or streams that no more work is taken; from now on answers close their connections.
   void drain();
   [[nodiscard]] bool draining() const;
+  /// Tells streams that their caller may not have them any more, where `good` says so of the caller's name.
+  void end_streams_unless(const std::function<bool(const std::string& caller)>& good);
   /// Until all requests are answered and all streams have ended; false when that takes longer.
   bool wait_idle(std::chrono::milliseconds limit);
   /// Closes all connections and ends the threads; what `handle` still does is waited for.

@@ -207,26 +207,33 @@ std::optional<api_key> key_store::check(std::string_view text, timestamp now) {
   const std::string id{text.substr(prefix.size(), 2 * id_bytes)};
   if (!is_id(id)) return std::nullopt;
   const auto hash = core::to_hex(core::sha256({text.substr(prefix.size() + 2 * id_bytes + 1)}));
+  auto key = find(id);
+  if (!key || !core::same_secret(hash, key->secret_hash) || !key->valid(now)) return std::nullopt;
+  return key;
+}
+
+bool key_store::valid(const std::string& id, timestamp now) {
+  if (!is_id(id)) return false;
+  const auto key = find(id);
+  return key && key->valid(now);
+}
+
+std::optional<api_key> key_store::find(const std::string& id) {
   const auto path = path_of(id);
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return std::nullopt;
   const version seen{info.st_ino, static_cast<std::uint64_t>(info.st_size),
                      std::int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec};
-  std::optional<api_key> key;
   {
     const std::lock_guard lock{mutex_};
-    if (const auto found = known_.find(id); found != known_.end() && found->second.seen == seen) key = found->second.key;
+    if (const auto found = known_.find(id); found != known_.end() && found->second.seen == seen) return found->second.key;
   }
-  if (!key) {
-    // Changed between the two looks: then what is remembered under the older state is looked at again next time.
-    auto stored = read(path);
-    if (!stored || stored->id != id) return std::nullopt;
-    key = std::move(*stored);
-    const std::lock_guard lock{mutex_};
-    known_.insert_or_assign(id, cached{seen, *key});
-  }
-  if (!core::same_secret(hash, key->secret_hash) || !key->valid(now)) return std::nullopt;
-  return key;
+  // Changed between the two looks: then what is remembered under the older state is looked at again next time.
+  auto stored = read(path);
+  if (!stored || stored->id != id) return std::nullopt;
+  const std::lock_guard lock{mutex_};
+  known_.insert_or_assign(id, cached{seen, *stored});
+  return std::move(*stored);
 }
 
 result<std::optional<std::filesystem::path>> key_store::ensure_admin(const std::filesystem::path& data, timestamp now) {

@@ -72,6 +72,9 @@ class key_store {
   /// The valid key that this is the text of; takes as long for a wrong secret as for the right one.
   [[nodiscard]] std::optional<api_key> check(std::string_view text, timestamp now);
 
+  /// Whether a key of this id is valid now.
+  [[nodiscard]] bool valid(const std::string& id, timestamp now);
+
   /// DATA/admin.key holds a key with all rights when no valid one with `admin` was there; gives its path when it was made now.
   [[nodiscard]] result<std::optional<std::filesystem::path>> ensure_admin(const std::filesystem::path& data, timestamp now);
 
@@ -86,6 +89,7 @@ class key_store {
     api_key key;
   };
   [[nodiscard]] std::filesystem::path path_of(const std::string& id) const { return folder_ / (id + ".json"); }
+  [[nodiscard]] std::optional<api_key> find(const std::string& id);
   [[nodiscard]] static result<api_key> read(const std::filesystem::path& path);
   [[nodiscard]] result<void> write(const api_key& key) const;
   [[nodiscard]] result<made> prepare(api_key what, timestamp now) const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "perdure/node.hpp"
+#include "tools/gateway/http_limits.hpp"
 #include "tools/gateway/router.hpp"
 #include "tools/gateway/workflow_shelf.hpp"
 
@@ -11,6 +12,7 @@ namespace perdure::tools::gateway {
 struct api_parts {
   node& engine;
   workflow_shelf& shelf;
+  const tenant_policies& policies;
   http_limits limits;
 };
 

@@ -58,12 +58,13 @@ std::optional<api_key> router::caller_of(const request& in) {
   return keys_.check(std::string_view{*given}.substr(scheme.size()), now());
 }
 
-bool router::within_rate(const std::string& key) {
-  if (rate_ == 0) return true;
+bool router::within_rate(const api_key& key) {
+  const auto rate = policies_.of(key.tenant).rate_per_key;
+  if (rate == 0) return true;
   const auto at = std::chrono::steady_clock::now();
-  const auto most = static_cast<double>(rate_);
+  const auto most = static_cast<double>(rate);
   const std::lock_guard lock{mutex_};
-  auto& of = buckets_.try_emplace(key, bucket{most, at}).first->second;
+  auto& of = buckets_.try_emplace(key.id, bucket{most, at}).first->second;
   of.tokens = std::min(most, of.tokens + std::chrono::duration<double>(at - of.at).count() * most);
   of.at = at;
   if (of.tokens < 1) return false;
@@ -95,7 +96,7 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
   auto who = caller_of(in);
   if (!who) return refuse(401, "a valid key is needed: Authorization: Bearer pdr_…");
   at->caller = who->id;
-  if (!within_rate(who->id)) return at->answer(error_answer(in, 429, "rate_limit_error", "too many requests with this key"));
+  if (!within_rate(*who)) return at->answer(error_answer(in, 429, "rate_limit_error", "too many requests with this key"));
   std::string allowed;
   for (const auto& each : routes_) {
     if (!fits(each, in.path)) continue;

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "tools/gateway/answers.hpp"
-#include "tools/gateway/http_limits.hpp"
 #include "tools/gateway/keys.hpp"
+#include "tools/gateway/tenant_policies.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -40,7 +40,8 @@ using simple_handler = std::function<result<response>(const call&)>;
 
 class router {
  public:
-  router(key_store& keys, const http_limits& limits) : keys_(keys), rate_(limits.rate_per_key) {}
+  /// Both outlive it.
+  router(key_store& keys, const tenant_policies& policies) : keys_(keys), policies_(policies) {}
 
   /// `pattern` as "/api/v1/runs/{id}".
   void add(std::string method, std::string_view pattern, right needs, handler does);
@@ -69,11 +70,11 @@ class router {
   };
   [[nodiscard]] static bool fits(const route& which, const std::vector<std::string>& path);
   [[nodiscard]] std::optional<api_key> caller_of(const request& in);
-  [[nodiscard]] bool within_rate(const std::string& key);
+  [[nodiscard]] bool within_rate(const api_key& key);
   void dispatch(const std::shared_ptr<exchange>& at);
 
   key_store& keys_;
-  const std::uint64_t rate_;
+  const tenant_policies& policies_;
   std::vector<route> routes_;
   std::vector<std::pair<std::vector<std::string>, std::function<response()>>> open_;
   std::atomic<state> state_{state::starting};

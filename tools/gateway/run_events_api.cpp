@@ -36,6 +36,7 @@ void stream_of_run(const api_parts& parts, const call& of, const run_summary& ru
                  .make = frame_of,
                  .ping = ": ping\n\n",
                  .farewell = "event: shutdown\ndata: {\"message\":\"the node stops; resume with Last-Event-ID\"}\n\n",
+                 .revoked = "event: revoked\ndata: {\"message\":\"the key is not valid any more\"}\n\n",
                  .backlog_bytes = parts.limits.stream_backlog_bytes,
                  .piece_bytes = parts.limits.stream_piece_bytes});
 }

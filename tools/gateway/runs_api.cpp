@@ -1,7 +1,6 @@
 // /api/v1/runs: start, list, get, and the commands of one run.
-#include <charconv>
-
 #include "cluster/tenants.hpp"
+#include "tools/gateway/durations.hpp"
 #include "tools/gateway/native_api.hpp"
 #include "tools/view/json_access.hpp"
 #include "tools/view/run_view.hpp"
@@ -20,36 +19,13 @@ result<std::string> idempotency_key(const request& in) {
   return *key;
 }
 
-/// Seconds as a number, or a text as the command line takes it: 90s, 250ms, 15m, 2h, 1d.
-result<duration> read_timeout(const json::value& given) {
-  if (given.is_null()) return duration{0};
-  double amount = -1, seconds = 1;
-  if (given.is_number()) {
-    amount = given.to_number<double>();
-  } else if (given.is_string()) {
-    const std::string_view text = given.get_string();
-    const auto [rest, bad] = std::from_chars(text.data(), text.data() + text.size(), amount);
-    const auto unit = text.substr(static_cast<std::size_t>(rest - text.data()));
-    seconds = unit.empty() || unit == "s" ? 1
-              : unit == "ms"              ? 0.001
-              : unit == "m"               ? 60
-              : unit == "h"               ? 3600
-              : unit == "d"               ? 86400
-                                          : 0;
-    if (bad != std::errc{}) amount = -1;
-  }
-  if (!(amount > 0) || seconds == 0 || amount * seconds > 1e11)
-    return error{errc::invalid_argument, "\"timeout\" is a number of seconds, or a text like 90s, 250ms, 15m, 2h or 1d"};
-  return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
-}
-
 result<response> start_run(const api_parts& parts, const call& of) {
   const auto body = json_body(of.in());
   if (!body) return body.error();
   if (auto known = only_members(*body, {"workflow", "version", "input", "timeout"}); !known) return known.error();
   const auto key = idempotency_key(of.in());
   if (!key) return key.error();
-  const auto timeout = read_timeout(value_of(*body, "timeout"));
+  const auto timeout = read_length("timeout", value_of(*body, "timeout"));
   if (!timeout) return timeout.error();
   cluster::tenant_start what;
   what.tenant = of.tenant();
@@ -60,7 +36,7 @@ result<response> start_run(const api_parts& parts, const call& of) {
   what.input = payload{value_of(*body, "input")};
   what.options.key = *key;
   what.options.timeout = *timeout;
-  what.open_runs = parts.limits.open_runs_per_tenant;
+  what.open_runs = parts.policies.of(of.who.tenant).open_runs;
   auto started = cluster::start_for(parts.engine, what);
   if (!started && started.error().code == errc::workflow_unknown)
     return error{errc::workflow_unknown,

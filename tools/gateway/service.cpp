@@ -8,6 +8,7 @@
 
 #include "core/json_text.hpp"
 #include "tools/gateway/http_server.hpp"
+#include "tools/gateway/keys_api.hpp"
 #include "tools/gateway/metrics.hpp"
 #include "tools/gateway/native_api.hpp"
 #include "tools/gateway/openapi.hpp"
@@ -60,11 +61,10 @@ std::string access_line(const access_record& what) {
 class service::impl {
  public:
   explicit impl(service_options how)
-      : how_(std::move(how)), keys_(how_.data), router_(keys_, how_.limits),
+      : how_(std::move(how)), keys_(how_.data), router_(keys_, how_.policies),
         shelf_({.data = how_.data,
                 .folder = how_.workflows,
-                .put_may_run_processes = how_.put_may_run_processes,
-                .put_may_call = how_.put_may_call,
+                .policies = how_.policies,
                 .log = [this](std::string_view level, const std::string& text) { log(level, text); }}) {}
   ~impl() { stop(); }
 
@@ -80,13 +80,17 @@ class service::impl {
     router_.add_open("/openapi.json", [answer = json_answer(*described)] { return answer; });
     server_options listener{.address = how_.address,
                             .port = how_.port,
+                            .tls = how_.tls,
                             .limits = how_.limits,
-                            .handle = [this](std::shared_ptr<exchange> at) { router_.take(at); },
+                            .handle = [this](std::shared_ptr<exchange> at) { take(at); },
                             .refuse = refusal};
     listener.access = [this](const access_record& what) {
       metrics_.count(what);
       if (how_.access) how_.access(access_line(what));
+      if (what.status == 500) log("error", "request " + what.in->id + " failed: " + what.in->method + " " + shown_path(*what.in));
     };
+    if (how_.allowed_pages.on())
+      listener.more_headers = [this](const request& in, std::vector<field>& out) { how_.allowed_pages.allow(in, out); };
     auto listening = http_server::start(std::move(listener));
     if (!listening) return listening.error();
     server_ = std::move(*listening);
@@ -107,11 +111,12 @@ class service::impl {
     auto first = keys_.ensure_admin(how_.data, wall_clock());
     if (!first) return first.error();
     new_admin_key_ = std::move(*first);
-    const api_parts parts{*engine_, shelf_, how_.limits};
+    const api_parts parts{*engine_, shelf_, how_.policies, how_.limits};
     add_workflow_routes(router_, parts);
     add_run_routes(router_, parts);
     add_run_event_routes(router_, parts);
     add_journal_routes(router_, parts);
+    add_key_routes(router_, keys_);
     add_service_start_routes(router_, parts);
     add_service_run_routes(router_, parts);
     add_service_form_routes(router_, parts);
@@ -133,10 +138,23 @@ class service::impl {
 
   [[nodiscard]] std::uint16_t port() const { return server_->port(); }
   [[nodiscard]] const std::optional<std::filesystem::path>& new_admin_key() const { return new_admin_key_; }
-  void look_again() { shelf_.look_again(); }
+  void look_again() {
+    shelf_.look_again();
+    server_->end_streams_unless([this, now = wall_clock()](const std::string& key) { return keys_.valid(key, now); });
+    const auto taken = server_->look_at_certificate();
+    if (!taken) return log("error", "the changed certificate is not taken, the old one stays: " + taken.error().message);
+    if (*taken) log("info", "new connections are shown the changed certificate");
+  }
 
  private:
   static constexpr std::chrono::milliseconds idle_time{2'000};
+
+  void take(const std::shared_ptr<exchange>& at) {
+    if (how_.allowed_pages.on()) {
+      if (auto told = how_.allowed_pages.preflight(at->in)) return at->answer(std::move(*told));
+    }
+    router_.take(at);
+  }
 
   /// Figures of the whole node: for those who run it, not for its tenants.
   result<response> give_metrics(const call& of) {
@@ -172,9 +190,9 @@ const std::optional<std::filesystem::path>& service::new_admin_key() const { ret
 void service::look_again() { impl_->look_again(); }
 void service::stop() { impl_->stop(); }
 
-std::string listen_address::url(std::uint16_t real_port) const {
+std::string listen_address::url(std::uint16_t real_port, bool tls) const {
   const auto shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return "http://" + shown + ":" + std::to_string(real_port);
+  return (tls ? "https://" : "http://") + shown + ":" + std::to_string(real_port);
 }
 
 result<listen_address> read_listen_address(const std::string& text) {

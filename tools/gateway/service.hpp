@@ -14,7 +14,10 @@
 #include <string>
 
 #include "perdure/node.hpp"
+#include "tools/gateway/cors.hpp"
 #include "tools/gateway/http_limits.hpp"
+#include "tools/gateway/tenant_policies.hpp"
+#include "tools/gateway/tls_keys.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -23,8 +26,10 @@ struct service_options {
   std::filesystem::path workflows;  ///< folder of documents; empty = none
   std::string address = "127.0.0.1";
   std::uint16_t port = 7400;
+  tls_files tls;  ///< empty = plain HTTP
   http_limits limits;
-  bool put_may_run_processes = false, put_may_call = false;
+  tenant_policies policies;
+  cors allowed_pages;
   std::chrono::milliseconds shutdown_time{10'000};
   retention_options retention;
   std::string helper_program;
@@ -41,7 +46,7 @@ class service {
   [[nodiscard]] std::uint16_t port() const;
   /// Where the first key was written, when this start made it.
   [[nodiscard]] const std::optional<std::filesystem::path>& new_admin_key() const;
-  /// Reads what changed in the folder of documents.
+  /// Reads what changed in the folder of documents, a changed certificate, and which keys are still good for their streams.
   void look_again();
   /// Within `shutdown_time` and two seconds, unless the disk hangs.
   void stop();
@@ -57,7 +62,7 @@ struct listen_address {
   std::string host;  ///< an IP address
   std::uint16_t port = 0;
   bool loopback = false;
-  [[nodiscard]] std::string url(std::uint16_t real_port) const;
+  [[nodiscard]] std::string url(std::uint16_t real_port, bool tls) const;
 };
 /// "127.0.0.1:7400", "[::1]:0", "localhost:7400". invalid_argument.
 [[nodiscard]] result<listen_address> read_listen_address(const std::string& text);

@@ -92,7 +92,7 @@ std::variant<asked, response> read_start(const api_parts& parts, const call& of)
   input[system_member::origin] = out.mode == response_mode::in_background ? "api-async" : "app-run";
   out.what.tenant = of.tenant();
   out.what.input = payload{json::value(std::move(input))};
-  out.what.open_runs = parts.limits.open_runs_per_tenant;
+  out.what.open_runs = parts.policies.of(of.who.tenant).open_runs;
   return out;
 }
 
@@ -164,13 +164,16 @@ void stream_service_events(const api_parts& parts, const std::shared_ptr<exchang
   const auto after = resume_place(at->in);
   if (!after) return at->answer(error_answer(at->in, after.error()));
   const auto made = std::make_shared<service_frames>(until_pause);
-  const auto gone = json_text(json::object{
-      {"event", "error"}, {"status", 503}, {"code", "shutting_down"}, {"message", "the node stops; resume with Last-Event-ID"}});
+  const auto error_frame = [](unsigned status, std::string_view code, std::string_view message) {
+    const json::object told{{"event", "error"}, {"status", status}, {"code", code}, {"message", message}};
+    return "data: " + json_text(told) + "\n\n";
+  };
   stream_events(at, run,
                 {.after = *after,
                  .make = [made](const run_event& event) { return made->take(event); },
                  .ping = "event: ping\n\n",
-                 .farewell = "data: " + gone + "\n\n",
+                 .farewell = error_frame(503, "shutting_down", "the node stops; resume with Last-Event-ID"),
+                 .revoked = error_frame(401, "unauthorized", "the key is not valid any more"),
                  .backlog_bytes = parts.limits.stream_backlog_bytes,
                  .piece_bytes = parts.limits.stream_piece_bytes});
 }

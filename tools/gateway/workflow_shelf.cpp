@@ -127,11 +127,11 @@ result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text,
   const std::string file = "document";
   auto reach = reader_.reach(text, file);
   if (!reach) return reach.error();
-  if (reach->processes && !how_.put_may_run_processes) {
+  if (reach->processes && !how_.policies.of(space).put_may_run_processes) {
     return error{errc::invalid_argument,
                  "a document put over HTTP may not run shells, scripts or containers here; the node's operator can allow it"};
   }
-  if (reach->calls && !how_.put_may_call) {
+  if (reach->calls && !how_.policies.of(space).put_may_call) {
     return error{errc::invalid_argument,
                  "a document put over HTTP may call functions of its own only here; the node's operator can allow more"};
   }

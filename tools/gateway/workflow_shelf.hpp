@@ -18,20 +18,20 @@
 #include "cluster/documents.hpp"
 #include "cluster/tenants.hpp"
 #include "perdure/node.hpp"
+#include "tools/gateway/tenant_policies.hpp"
 
 namespace perdure::tools::gateway {
 
 struct shelf_options {
   std::filesystem::path data;
-  std::filesystem::path folder;        ///< empty = none
-  bool put_may_run_processes = false;  ///< documents put over HTTP may run shells, scripts and containers
-  bool put_may_call = false;           ///< they may call services, at any address
+  std::filesystem::path folder;  ///< empty = none
+  tenant_policies policies;
   std::function<void(std::string_view level, const std::string& text)> log;
 };
 
 class workflow_shelf {
  public:
-  explicit workflow_shelf(shelf_options how) : how_(std::move(how)) {}
+  explicit workflow_shelf(shelf_options how) : how_(std::move(how)), reader_(how_.data) {}
 
   /// Reads the folder and what is kept; the node must not be open. io_error: there is no such folder.
   [[nodiscard]] result<void> prepare();

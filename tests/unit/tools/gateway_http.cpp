@@ -43,7 +43,8 @@ TEST_CASE("a target is split before it is decoded, so that an escaped slash stay
 }
 
 TEST_CASE("gzip is for those who take it, and for text") {
-  for (const auto* yes : {"gzip", "br, gzip", "GZIP;q=0.5", "*", "gzip;q=1.0, identity", "deflate;q=0, gzip", "gzip ; q=1", "*;q=0, gzip"}) {
+  for (const auto* yes :
+       {"gzip", "br, gzip", "GZIP;q=0.5", "*", "gzip;q=1.0, identity", "deflate;q=0, gzip", "gzip ; q=1", "*;q=0, gzip"}) {
     INFO(yes);
     CHECK(takes_gzip(yes));
   }
@@ -154,7 +155,7 @@ TEST_CASE("admin includes the other rights, and nothing else does") {
 
 TEST_CASE("an address to listen at is an IP address and a port") {
   CHECK(read_listen_address("localhost:7400")->loopback);
-  CHECK(read_listen_address("[::1]:0")->url(81) == "http://[::1]:81");
+  CHECK(read_listen_address("[::1]:0")->url(81, false) == "http://[::1]:81");
   CHECK_FALSE(read_listen_address("0.0.0.0:80")->loopback);
   CHECK_FALSE(read_listen_address("[::]:80")->loopback);
   for (const auto* bad :

@@ -1,0 +1,161 @@
+// `perdure serve --config`: what the file says counts, the command line has the last word, and what is wrong in it is told.
+#include "support/catch.hpp"
+#include "support/http_client.hpp"
+
+using namespace perdure;
+using namespace std::chrono_literals;
+using test::http_connection;
+using test::http_request;
+using test::served;
+using test::text_of;
+using test::workplace;
+
+namespace {
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+const std::string sleepy =
+    "document: {dsl: '1.0.3', namespace: default, name: sleepy, version: 1.0.0}\ndo:\n  - pause: {wait: {seconds: 60}}\n";
+
+/// A server with this configuration, and a folder of workflows with `sleepy` in it.
+struct configured {
+  workplace here;
+  std::unique_ptr<served> at;
+
+  explicit configured(const std::string& text) {
+    std::filesystem::create_directory(here.path("flows"));
+    here.write("flows/sleepy.yaml", sleepy);
+    at = std::make_unique<served>(
+        here, std::vector<std::string>{"--config",
+                                       here.write("perdure.yaml", "workflows: " + here.path("flows").string() + "\n" + text)});
+  }
+  [[nodiscard]] int start_as(const std::string& key) const {
+    return at->call_as(key, "POST", "/api/v1/runs", R"({"workflow":"sleepy"})").status;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("options of the configuration count, and the command line has the last word") {
+  const configured c{"listen: 127.0.0.1:1\ntenant_runs: 1\naccess-log: true\nlimits: {body_bytes: 1000, target_bytes: 100}\n"};
+  CHECK(c.start_as(c.at->admin()) == 201);
+  CHECK(c.start_as(c.at->admin()) == 429);
+  CHECK(c.at->call("GET", "/api/v1/runs/" + std::string(100, 'x')).status == 414);
+  CHECK(c.at->call("POST", "/api/v1/runs", std::string(1001, ' ')).status == 413);
+  c.at->node().signal(SIGTERM);
+  CHECK(has(c.at->node().finish().err, "\"status\":414"));
+}
+
+TEST_CASE("a tenant with a policy of its own is held to that, and others to everybody's") {
+  const configured c{
+      "tenant_runs: 2\n"
+      "tenants:\n"
+      "  small: {tenant_runs: 1, allow_processes: true}\n"
+      "  quick: {key_rate: 3}\n"};
+  const auto small = c.at->key({"--tenant", "small", "--rights", "run,read,deploy"});
+  CHECK(c.start_as(small) == 201);
+  CHECK(c.start_as(small) == 429);
+  const auto other = c.at->key({"--tenant", "other", "--rights", "run,read,deploy"});
+  CHECK(c.start_as(other) == 201);
+  CHECK(c.start_as(other) == 201);
+  CHECK(c.start_as(other) == 429);
+  const auto put = [&](const std::string& key, const std::string& space) {
+    return c.at
+        ->call_as(key, "PUT", "/api/v1/workflows/" + space + "%2Fshell",
+                  "document: {dsl: '1.0.3', namespace: " + space +
+                      ", name: shell, version: 1.0.0}\ndo:\n  - a: {run: {shell: {command: 'true'}}}\n",
+                  {{"Content-Type", "application/yaml"}})
+        .status;
+  };
+  CHECK(put(small, "small") == 201);
+  CHECK(put(other, "other") == 400);
+  const auto quick = c.at->key({"--tenant", "quick"});
+  std::map<int, int> seen;
+  for (int i = 0; i < 10; ++i) ++seen[c.at->call_as(quick, "GET", "/api/v1/workflows").status];
+  CHECK(seen[429] >= 1);
+  for (int i = 0; i < 10; ++i) CHECK(c.at->call_as(other, "GET", "/api/v1/workflows").status == 200);
+}
+
+TEST_CASE("secrets of the configuration reach documents of the folder, and no log or journal") {
+  workplace files;
+  const auto token = files.write("token", "s3cret-of-a-file\n");
+  const configured c{"secrets:\n  api-token: {file: " + token + "}\n  plain: text-of-the-config\n"};
+  c.here.write("flows/spends.yaml",
+               "document: {dsl: '1.0.3', namespace: default, name: spends, version: 1.0.0}\n"
+               "use: {secrets: [api-token, plain]}\n"
+               "do:\n"
+               "  - spend:\n"
+               "      run:\n"
+               "        shell:\n"
+               "          command: 'printf \"%s %s\" \"${#A}\" \"${#B}\"'\n"
+               "          environment: {A: '${ $secrets[\"api-token\"] }', B: '${ $secrets.plain }'}\n");
+  c.at->node().signal(SIGHUP);
+  test::http_answer begun;
+  REQUIRE(workplace::eventually([&] {
+    begun = c.at->call("POST", "/api/v1/runs", R"({"workflow":"spends"})", {{"Idempotency-Key", "once"}});
+    return begun.status == 201;
+  }));
+  const auto run = "/api/v1/runs/" + text_of(begun.json().at("run_id"));
+  CHECK(workplace::eventually([&] { return text_of(c.at->call("GET", run).json().at("status")) == "succeeded"; }));
+  CHECK(text_of(c.at->call("GET", run).json().at("output")) == "16 18");
+  CHECK(!has(c.at->call("GET", run + "/journal").body, "s3cret"));
+}
+
+TEST_CASE("pages of the origins that are allowed may read answers, and no others") {
+  const configured c{"cors: {origins: ['https://app.example.org'], max_age: 60}\n"};
+  const auto asked = [&](const std::string& origin) {
+    http_connection to{c.at->port()};
+    to.send(
+        http_request("OPTIONS", "/api/v1/runs",
+                     {{"Origin", origin}, {"Access-Control-Request-Method", "POST"}, {"Access-Control-Request-Headers", "x"}}));
+    return to.read();
+  };
+  const auto good = asked("https://app.example.org");
+  CHECK(good.status == 204);
+  CHECK(good.header("access-control-allow-origin") == "https://app.example.org");
+  CHECK(has(good.header("access-control-allow-headers"), "Authorization"));
+  CHECK(good.header("access-control-max-age") == "60");
+  const auto bad = asked("https://evil.example.org");
+  CHECK(bad.status == 401);
+  CHECK(bad.header("access-control-allow-origin").empty());
+  // Errors can be read, too, also those that the server gives before it knows who asks.
+  for (const auto& target : {std::string{"/api/v1/runs"}, "/" + std::string(9'000, 'a')}) {
+    http_connection to{c.at->port()};
+    to.send(http_request("GET", target, {{"Origin", "https://app.example.org"}}));
+    CHECK(to.read().header("access-control-allow-origin") == "https://app.example.org");
+  }
+  const workplace other;
+  const served plain{other};
+  const auto none = plain.call("GET", "/api/v1/runs", {}, {{"Origin", "https://app.example.org"}});
+  CHECK(none.header("access-control-allow-origin").empty());
+  CHECK(none.header("vary").empty());
+}
+
+TEST_CASE("what is wrong in a configuration is told with its place before anything is served") {
+  const workplace here;
+  const std::pair<const char*, const char*> cases[] = {{"listne: 127.0.0.1:0\n", "listne: there is no such option"},
+                                                       {"tenant_runs: -1\n", "tenant_runs: "},
+                                                       {"tenant_runs: [1]\n", "tenant_runs: has to be a text or a number"},
+                                                       {"access_log: maybe\n", "access_log: has to be true or false"},
+                                                       {"log_level: loud\n", "log_level: "},
+                                                       {"limits: {body_bytes: 0}\n", "limits.body_bytes"},
+                                                       {"limits: {size: 1}\n", "limits.size: is no limit"},
+                                                       {"cors: {origins: ['app.example.org']}\n", "cors.origins"},
+                                                       {"tenants: {Bad: {}}\n", "tenants.Bad"},
+                                                       {"tenants: {good: {runs: 1}}\n", "tenants.good.runs: is not known"},
+                                                       {"secrets: {a: {file: /nowhere/at/all}}\n", "secrets.a: "},
+                                                       {"secrets: {a-b: x, a.b: y}\n", "the same secret"},
+                                                       {"tls_cert: a.pem\n", "belong together"},
+                                                       {"listen: 0.0.0.0:0\n", "--plain-http"},
+                                                       {"a: b: c\n", "perdure.yaml"},
+                                                       {"- a\n", "has to be a map"}};
+  for (const auto& [text, told] : cases) {
+    INFO(text);
+    const auto refused = here.call({"serve", "--config", here.write("perdure.yaml", text)});
+    CHECK(refused.code == 2);
+    INFO(refused.err);
+    CHECK(has(refused.err, told));
+  }
+  CHECK(here.call({"serve", "--config", here.path("none.yaml").string()}).code == 2);
+  CHECK(!std::filesystem::exists(here.path("data")));
+}
