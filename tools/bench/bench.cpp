@@ -61,8 +61,8 @@ scratch_directory::~scratch_directory() {
   if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
 }
 
-std::uint64_t anonymous_bytes() {
-  std::ifstream status{"/proc/self/status"};
+std::uint64_t anonymous_bytes(int pid) {
+  std::ifstream status{"/proc/" + (pid == 0 ? std::string{"self"} : std::to_string(pid)) + "/status"};
   std::string name;
   while (status >> name) {
     std::uint64_t kilobytes = 0;

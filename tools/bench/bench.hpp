@@ -27,6 +27,8 @@ struct bench_options {
   std::uint64_t log_records = 1'000'000;  ///< growth, archive: of the log, before it is archived
   bool sleeping = false;                  ///< recovery: runs that slept when the process died, and are due
   std::size_t parked = 0;                 ///< recovery: so many more runs that sleep on
+  std::size_t connections = 64;           ///< submit
+  std::size_t streams = 0;                ///< submit: so many event streams on which nothing happens
   double rate = 5000;                     ///< timers: so many come due a second; 0 = all at the same moment
   std::filesystem::path data;  ///< a fresh directory inside it is used and removed again; empty = the system's temporary one
 };
@@ -78,8 +80,8 @@ class scratch_directory {
   std::filesystem::path path_;
 };
 
-/// RssAnon of this process.
-[[nodiscard]] std::uint64_t anonymous_bytes();
+/// RssAnon of a process; 0 = this one.
+[[nodiscard]] std::uint64_t anonymous_bytes(int pid = 0);
 /// Bytes on disk below a directory (blocks that are really allocated).
 [[nodiscard]] std::uint64_t disk_bytes(const std::filesystem::path& directory);
 [[nodiscard]] double seconds_since(std::chrono::steady_clock::time_point began);

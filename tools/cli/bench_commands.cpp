@@ -47,18 +47,21 @@ int run_bench(const bench_command& what, bench_function measure) {
   return exit_fine;
 }
 
+/// `runs` 0: it does not hold the number of runs down.
 std::shared_ptr<bench_command> add(CLI::App& bench, chosen_command& chosen, const std::string& name, const std::string& help,
                                    bench_function measure, std::size_t runs) {
   auto what = std::make_shared<bench_command>();
   what->how.runs = runs;
   auto* command = bench.add_subcommand(name, help);
   add_json_option(*command, what->common);
-  command->add_option("--runs,--inflight", what->how.runs, "Runs in flight at once")
-      ->capture_default_str()
-      ->transform(to_whole_number(1, 10'000'000));
-  command->add_option("--threads", what->how.threads, "Threads that start runs")
-      ->capture_default_str()
-      ->transform(to_whole_number(1, 1024));
+  if (runs > 0) {
+    command->add_option("--runs,--inflight", what->how.runs, "Runs in flight at once")
+        ->capture_default_str()
+        ->transform(to_whole_number(1, 10'000'000));
+    command->add_option("--threads", what->how.threads, "Threads that start runs")
+        ->capture_default_str()
+        ->transform(to_whole_number(1, 1024));
+  }
   command
       ->add_option("--data", what->how.data,
                    "A directory in which the bench makes one of its own, and removes it (default: the temporary directory)")
@@ -85,6 +88,16 @@ void add_seconds(CLI::App& bench, const std::string& name, bench_command& to) {
       });
 }
 
+void add_connections(CLI::App& bench, bench_command& to) {
+  auto* command = bench.get_subcommand("submit");
+  command->add_option("--connections", to.how.connections, "Connections, each with one start on its way")
+      ->capture_default_str()
+      ->transform(to_whole_number(1, 10'000));
+  command->add_option("--streams", to.how.streams, "Measures the memory of so many silent event streams, too")
+      ->capture_default_str()
+      ->transform(to_whole_number(0, 100'000));
+}
+
 void add_archive(CLI::App& bench, const std::string& name, bench_command& to) {
   auto* command = bench.get_subcommand(name);
   command->add_option("--retention", to.how.retention, "Ended runs that are kept; 0 = all")
@@ -109,8 +122,9 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
   what = add(*bench, chosen, "documents", "Documents of `set` tasks, reading large ones, and loops", bench::bench_documents, 256);
   add_steps(*bench, "documents", *what, 10);
   add_seconds(*bench, "documents", *what);
-  what = add(*bench, chosen, "submit", "Starts of one-step runs", bench::bench_submit, 256);
+  what = add(*bench, chosen, "submit", "Starts of one-step runs over HTTP, and inside of this process", bench::bench_submit, 0);
   add_seconds(*bench, "submit", *what);
+  add_connections(*bench, *what);
   what = add(*bench, chosen, "timers", "Runs that sleep; so many a second come due", bench::bench_timers, 10'000);
   add_seconds(*bench, "timers", *what);
   bench->get_subcommand("timers")
