@@ -64,6 +64,9 @@ void look_for_reach(const json::value& in, const json::object* functions, docume
     if (name == "emit" || name == "listen" || name == "schedule") out.events = true;
     const bool own = name == "call" && value.is_string() && functions != nullptr && functions->contains(value.get_string());
     if (name == "call" && !own) out.calls = true;
+    // A function of a catalog may do anything.
+    if (name == "call" && !own && value.is_string() && value.get_string().find_first_of("@:") != json::string::npos)
+      out.resources = true;
     if (name == "resource" || name == "source") out.resources = true;
     if (name != "run" || !value.is_object()) continue;
     const auto& run = value.get_object();

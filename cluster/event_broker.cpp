@@ -81,6 +81,8 @@ class event_broker : public executor<broker_state> {
       }
     } else if (const auto* what = members->if_contains("unsubscribe")) {
       if (what->is_string()) forget(std::string{what->get_string()});
+    } else if (const auto* what = members->if_contains("events"); what != nullptr && what->is_array()) {
+      for (const auto& each : what->get_array()) take(json::object{{"event", each}});
     } else if (const auto* what = members->if_contains("event"); what != nullptr && what->is_object()) {
       event_backlog next{.event = *what};
       for (const auto& each : state_.subscriptions) {

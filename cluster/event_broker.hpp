@@ -21,8 +21,9 @@ namespace perdure::cluster {
 inline constexpr std::string_view event_workflow = "perdure.events";
 /// Workflows of the node itself: their runs do not end, and nobody waits for them.
 [[nodiscard]] constexpr bool is_own_workflow(std::string_view name) { return name.starts_with("perdure."); }
-/// The signal that the broker waits for: an object with one member, "event" (a CloudEvent), "subscribe" (a
-/// subscription) or "unsubscribe" (its id).
+/// The signal that the broker waits for: an object with the member "event" (a CloudEvent), "events" (an array of
+/// them), "subscribe" (a subscription) or "unsubscribe" (its id; with "correlated", the keys that it found, when it got what it
+/// listened for).
 inline constexpr std::string_view event_signal = "in";
 
 /// Attributes of an event that must be there and equal. What a listener asks beyond them it asks itself.

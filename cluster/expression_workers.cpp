@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "actors/capabilities/jq_workers.hpp"
+#include "dsl/jq_lexer.hpp"
 #include "perdure/json.hpp"
 #include "perdure/limits.hpp"
 
@@ -36,11 +37,12 @@ class expression_workers : public dsl::expression_host {
   }
 
   result<void> check(const std::vector<dsl::expression_text>& programs) override {
-    // In portions, since compiling takes long.
-    for (std::size_t at = 0; at < programs.size(); at += portion) {
+    // In portions, each of which a worker compiles in one piece and well within its time.
+    for (std::size_t at = 0; at < programs.size();) {
       json::array part;
-      for (std::size_t i = at; i < std::min(at + portion, programs.size()); ++i) {
-        part.emplace_back(json::object{{"program", programs[i].program}, {"names", to_json(programs[i].names)}});
+      for (std::size_t bytes = 0; at < programs.size() && part.size() < portion && bytes < portion_bytes; ++at) {
+        bytes += programs[at].program.size();
+        part.emplace_back(json::object{{"program", programs[at].program}, {"names", to_json(programs[at].names)}});
       }
       if (auto answer = ask({{"check", std::move(part)}}); !answer) return answer.error();
     }
@@ -59,7 +61,7 @@ class expression_workers : public dsl::expression_host {
   }
 
  private:
-  static constexpr std::size_t portion = 16;
+  static constexpr std::size_t portion = 250, portion_bytes = 32U << 10;
 
   result<json::object> ask(const json::object& request) {
     if (!known_)
@@ -73,6 +75,8 @@ class expression_workers : public dsl::expression_host {
 };
 
 }  // namespace
+
+bool is_closed_expression(std::string_view program) { return !dsl::lex_jq(program).error; }
 
 std::shared_ptr<dsl::expression_host> make_expression_workers(const std::string& helper_program) {
   return std::make_shared<expression_workers>(find_program(helper_program));

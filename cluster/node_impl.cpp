@@ -8,6 +8,9 @@
 #include "actors/backends/process_backend.hpp"
 #include "actors/capabilities/container.hpp"
 #include "actors/capabilities/process.hpp"
+#ifdef PERDURE_GRPC
+#include "actors/grpc/grpc_capability.hpp"
+#endif
 #include "actors/http/http_capability.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/journal_writer.hpp"
@@ -112,7 +115,11 @@ result<void> node::impl::bring_up() {
   shared_->capabilities.add("events", cluster::make_event_capability(weak_from_this()));
   shared_->capabilities.add("runs", cluster::make_run_capability(weak_from_this()));
   if (auto added = shared_->workflows.add(cluster::make_event_workflow().shared()); !added) return added.error();
-  offer("http", std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>()));
+  const auto http = std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>());
+  offer("http", http);
+#ifdef PERDURE_GRPC
+  offer("grpc", actors::make_grpc_capability(http));
+#endif
 
   const bool unclean = shared_->journal->last_lsn() > 0 && !shared_->journal->was_closed();
   config_ = std::make_unique<caf::actor_system_config>();

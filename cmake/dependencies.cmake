@@ -14,6 +14,16 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(ZLIB REQUIRED)
+# Without it there is no `call: grpc`.
+find_package(Protobuf 3.21 QUIET)
+find_path(PERDURE_PROTO_PARSER google/protobuf/compiler/parser.h HINTS ${Protobuf_INCLUDE_DIRS})   # in a package of its own
+set(PERDURE_GRPC OFF)
+if(Protobuf_FOUND AND PERDURE_PROTO_PARSER)
+  set(PERDURE_GRPC ON)
+endif()
+if(NOT PERDURE_GRPC)
+  message(STATUS "No libprotobuf: documents cannot call gRPC services")
+endif()
 # Headers only.
 find_path(VALIJSON_INCLUDE_DIR valijson/validator.hpp REQUIRED)
 if(NOT TARGET yaml-cpp::yaml-cpp)

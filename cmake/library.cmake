@@ -19,6 +19,9 @@ set(perdure_dependencies
     "date::date-tz    | date 3 CONFIG                       | -ldate-tz     | private"
     "CURL::libcurl    | CURL 7.85                           | -lcurl        | private"
     "yaml-cpp::yaml-cpp | yaml-cpp                          | -lyaml-cpp    | private")
+if(PERDURE_GRPC)
+  list(APPEND perdure_dependencies "protobuf::libprotobuf | Protobuf 3.21 | -lprotobuf | private")
+endif()
 
 # perdure_dependency(ROW OUT...): the cells of a row.
 function(perdure_dependency row)

@@ -124,6 +124,9 @@ http_request request_of(const http_call& call) {
   }
   if (header(out.headers, "idempotency-key") == nullptr) out.headers.emplace_back("Idempotency-Key", key_text(call.key));
   if (const auto* body = call.spec.if_contains("body"); body != nullptr && !body->is_null()) add_body(out, *body);
+  if (const auto* bytes = call.spec.if_contains("body64"); bytes != nullptr && bytes->is_string())
+    out.body = core::from_base64({bytes->get_string().data(), bytes->get_string().size()});
+  out.http2 = flag(call.spec, "http2");
   out.follow = flag(call.spec, "redirect");
   out.only_public = flag(call.spec, "public");
   out.stop = call.stop;
@@ -183,6 +186,10 @@ void authenticate(const std::shared_ptr<http_call>& call, http_request request) 
     request.headers.emplace_back("Authorization", "Bearer " + member(*inner, "token"));
   } else if (kind == "digest") {
     request.digest.emplace(user, password);
+  } else if (kind == "certificate") {
+    request.certificate = client_certificate{member(*inner, "certificate"), member(*inner, "key"), password};
+    if (request.certificate->certificate.empty() || request.certificate->key.empty())
+      return call->fail(http_error("configuration", "authentication by certificate needs \"certificate\" and \"key\""));
   } else if (kind == "oauth2" || kind == "oidc") {
     auto shared = std::make_shared<http_request>(std::move(request));
     return call->tokens->get({.policy = *inner, .oidc = kind == "oidc", .only_public = shared->only_public, .stop = call->stop},

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -168,6 +169,12 @@ std::string problem_of(const http_request& request) {
   return {};
 }
 
+/// PEM file of the authorities that servers are trusted by, instead of the system's; null = the system's.
+const char* authorities_file() {
+  static const auto* found = std::getenv("PERDURE_CA_FILE");
+  return found != nullptr && *found != '\0' ? found : nullptr;
+}
+
 bool prepare(exchange& mine) {
   mine.easy = curl_easy_init();
   if (mine.easy == nullptr) return false;
@@ -219,6 +226,22 @@ bool prepare(exchange& mine) {
   } else if (request.method != "POST" && (request.method != "GET" || request.body)) {
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   }
+  if (request.http2) {
+    curl_easy_setopt(
+        easy, CURLOPT_HTTP_VERSION,
+        static_cast<long>(request.url.starts_with("https:") ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE));
+  }
+  if (request.certificate) {
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);  // libcurl would show it to every server on the way
+    const auto give = [easy](CURLoption option, const std::string& text) {
+      curl_blob blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};
+      return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
+    };
+    if (!give(CURLOPT_SSLCERT_BLOB, request.certificate->certificate)) return false;
+    if (!give(CURLOPT_SSLKEY_BLOB, request.certificate->key)) return false;
+    if (!request.certificate->password.empty()) curl_easy_setopt(easy, CURLOPT_KEYPASSWD, request.certificate->password.c_str());
+  }
+  if (const auto* file = authorities_file()) curl_easy_setopt(easy, CURLOPT_CAINFO, file);
   if (request.digest) {
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_DIGEST));
     curl_easy_setopt(easy, CURLOPT_USERNAME, request.digest->first.c_str());

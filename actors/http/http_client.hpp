@@ -23,14 +23,21 @@ namespace perdure::actors {
 
 using http_headers = std::vector<std::pair<std::string, std::string>>;
 
+/// What a client shows a server of itself, as PEM text.
+struct client_certificate {
+  std::string certificate, key, password;
+};
+
 struct http_request {
   std::string method = "GET";
   std::string url;  ///< http or https, already escaped
   http_headers headers;
   std::optional<std::string> body;
+  bool http2 = false;   ///< from the first byte on, also without TLS; what comes after the body counts as headers
   bool follow = false;  ///< redirects, up to limits::http_redirects
   /// For the server the request names, not for others that it redirects to.
   std::optional<std::pair<std::string, std::string>> digest;  ///< user and password of digest authentication
+  std::optional<client_certificate> certificate;              ///< then no redirect is followed
   std::chrono::milliseconds time{limits::http_time};
   bool only_public = false;  ///< no loopback, link-local, private or other special address, looked at after DNS
   std::stop_token stop;

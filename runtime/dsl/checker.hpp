@@ -46,6 +46,10 @@ class checker {
     add(problem_kind::invalid, where.at(), where.pointer(), std::move(message));
   }
   void unsupported(const cursor& where, const std::string& what);
+  /// The same, with a message of its own.
+  void lacks(const cursor& where, std::string message) {
+    if (tells_unsupported_) add(problem_kind::unsupported, where.named_at(), where.pointer(), std::move(message));
+  }
   void forbidden(const cursor& where, const std::string& what) {
     add(problem_kind::forbidden, where.named_at(), where.pointer(), what + " is not allowed here");
   }

@@ -30,6 +30,14 @@ struct read_options {
 [[nodiscard]] std::variant<document, std::vector<problem>> read_document(std::string_view text, const std::string& file,
                                                                          const read_options& options = {});
 
+/// Reads a function of a catalog, a task's definition, for the task at the pointer `caller` which calls it `name`. It knows no
+/// components and no secrets of the caller's document.
+[[nodiscard]] std::variant<std::shared_ptr<const task>, std::vector<problem>> read_function(std::string_view text,
+                                                                                            const std::string& file,
+                                                                                            const std::string& name,
+                                                                                            std::string caller,
+                                                                                            const read_options& options = {});
+
 /// The name a document's workflow is registered under: "name" in the namespace "default", else "namespace/name".
 [[nodiscard]] std::string workflow_name(const document& from);
 [[nodiscard]] std::string workflow_name(const std::string& space, const std::string& name);

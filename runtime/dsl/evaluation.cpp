@@ -52,6 +52,15 @@ data_ptr stand_ins(const document& from, const dynamic_value& program, secret_ho
   return make_data(std::move(out));
 }
 
+/// Not every number can be stored.
+void check_stored(const data& value, const std::string& reference) {
+  try {
+    (void)value.stored();
+  } catch (const step_error& e) {
+    throw step_error(make_error("expression", e.why().message, reference));
+  }
+}
+
 }  // namespace
 
 const std::string& interpreter::reference_of(const running* now) const {
@@ -113,6 +122,8 @@ bindings interpreter::bind(const std::vector<std::string>& names, const running*
 
 async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_ptr input, const running* now,
                                       variables_ptr variables, bool recorded) {
+  const bool kept = recorded;
+  recorded = recorded && records_all_;
   if (!recorded) {
     if (const auto* constant = what->constant()) co_return make_data(*constant);
   }
@@ -126,7 +137,9 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
   if (!recorded && what->is_native()) {
     auto value = what->evaluate(input->value(), lookup_in(values), nullptr);
     if (!value) throw step_error(expression_error(value.error(), reference));
-    co_return make_data(std::move(*value));
+    auto out = make_data(std::move(*value));
+    if (kept) check_stored(*out, reference);
+    co_return out;
   }
   // What the body uses it co-owns: a body may outlive the attempt that started it.
   auto body = [ports = ports_, document = document_, program = std::move(what), input, values = std::move(values), secret,
@@ -141,7 +154,7 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
       throw step_error(make_error("expression", e.why().message, reference));
     }
   };
-  idle_tasks_ = 0;
+  note_step();
   auto step = ctx_->call(label, body);
   auto stored = co_await step;
   co_return std::make_shared<const data>(std::move(stored));
@@ -173,7 +186,7 @@ async<> interpreter::check_schema(std::string what, const schema_rule& rule, dat
       }
       return payload{json::value(std::move(*told))};
     };
-    idle_tasks_ = 0;
+    note_step();
     auto step = ctx_->call("schema", body);
     const auto stored = co_await step;
     problems = stored.value();

@@ -12,6 +12,7 @@ namespace perdure::dsl {
 async<> interpreter::handle(const json::value& input, context& ctx) {
   ctx_ = &ctx;
   started_ = ctx.now();
+  records_all_ = ctx.version("perdure.set_is_no_step", 1, 2) == 1;
   auto given = input;
   core::spoil_stand_ins(given);  // whoever starts a run must not get at the secrets of its document
   workflow_input_ = make_data(std::move(given));
@@ -86,16 +87,18 @@ async<interpreter::given> interpreter::run_list(const task_list& tasks, data_ptr
 
 bool interpreter::is_pause_due() {
   constexpr std::uint32_t pause_after = 64;
+  constexpr std::size_t pause_after_bytes = 1U << 20;  // well below turn_output_bytes
   if (++idle_tasks_ > limits::idle_tasks) {
     throw step_error(failure{.code = std::string{failure_code::limit},
                              .message = "more than idle_tasks = " + std::to_string(limits::idle_tasks) +
                                         " tasks in a row that do nothing that takes time"});
   }
-  return ++unpaused_ % pause_after == 0;
+  return ++unpaused_ % pause_after == 0 || (!records_all_ && unpaused_bytes_ > pause_after_bytes);
 }
 
 /// Every coroutine that ends without having waited is deeper on the stack than the one before; a step takes it back.
 async<> interpreter::pause() {
+  unpaused_bytes_ = 0;
   auto nothing = [] {};
   auto step = ctx_->call("pause", nothing);
   co_await step;
@@ -136,6 +139,7 @@ async<interpreter::next_step> interpreter::run_task(const dsl::task& what, data_
   }
   if (now.number != 0) {
     if (failed) end_scopes_within(now.number, *failed);
+    if (failed && around.failed != nullptr && *around.failed == 0) *around.failed = now.number;
     end_scope(now, failed ? nullptr : out.value, failed);
   }
   if (failed) detail::throw_failure(std::move(*failed));
@@ -207,10 +211,10 @@ async<interpreter::given> interpreter::run_stages(running& now) {
 
 async<interpreter::given> interpreter::run_within(running& now, duration limit) {
   auto work = run_body(now);
-  auto timer = ctx_->sleep_for(limit);
+  auto timer = sleep(limit, now.number);
   auto race = ctx_->when_any(work, timer);
   auto won = co_await race;
-  idle_tasks_ = 0;
+  note_step();
   if (won.index == 1) {
     auto late = make_error("timeout", "the task took longer than " + to_human(limit), now.what->reference);
     end_scopes_within(now.number, late);
@@ -241,6 +245,8 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const openapi_task& body) const { return self.run_openapi(now, body); }
     async<given> operator()(const mcp_task& body) const { return self.run_mcp(now, body); }
     async<given> operator()(const a2a_task& body) const { return self.run_a2a(now, body); }
+    async<given> operator()(const asyncapi_task& body) const { return self.run_asyncapi(now, body); }
+    async<given> operator()(const grpc_task& body) const { return self.run_grpc(now, body); }
     async<given> operator()(const emit_task& body) const { return self.run_emit(now, body); }
     async<given> operator()(const listen_task& body) const { return self.run_listen(now, body); }
     async<given> operator()(const job_task& body) const { return self.run_job(now, body); }
@@ -268,9 +274,19 @@ async<> interpreter::run_export(running& now, const std::optional<dynamic_value>
   }
 }
 
+step<void> interpreter::sleep(duration length, std::uint32_t task) {
+  return {ctx_->frame(),
+          {.kind = detail::step_kind::sleep, .name = "sleep", .args = payload{json::value{{"task", task}}}, .delay = length}};
+}
+
+step<json::value> interpreter::next_signal(const std::string& name, std::uint32_t task) {
+  return {ctx_->frame(), {.kind = detail::step_kind::signal, .name = name, .args = payload{json::value{{"task", task}}}}};
+}
+
 void interpreter::start_scope(running& now) {
   detail::output start{.kind = detail::output_kind::scope_start, .name = now.what->name, .reference = now.what->reference};
   start.value = now.input->stored();
+  unpaused_bytes_ += start.value.size();
   now.number = ++scopes_;
   start.number = now.number;
   start.attempt = now.around.attempt;
@@ -281,6 +297,7 @@ void interpreter::start_scope(running& now) {
 void interpreter::end_scope(running& now, const data_ptr& value, const std::optional<failure>& error) {
   detail::output end{.kind = detail::output_kind::scope_end, .name = now.what->name, .reference = now.what->reference};
   if (value) end.value = value->stored();
+  unpaused_bytes_ += end.value.size();
   end.error = error;
   end.number = now.number;
   end.attempt = now.around.attempt;

@@ -1,8 +1,8 @@
 // interpreter: runs a document as the handler of one executor.
 //
 // Operation: a coroutine walks through the tasks. Everything that is not pure is a durable step of the context; pure
-// evaluations are repeated by a replay, and at least one step is recorded for every task that changes data. Tasks are
-// announced with scopes, numbered in the order they start.
+// evaluations are repeated by a replay. Tasks are announced with scopes, numbered in the order they start, which travel in the
+// record of the next step; a pause is such a step where many tasks take none.
 // Concurrency: as its context: one thread at a time. Bodies of steps get shared values that never change.
 // Limitations: one activation, so at most limits::activation_steps steps.
 #pragma once
@@ -42,6 +42,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
     std::uint32_t scope = 0;            ///< number of the task around it, 0 = the workflow
     std::uint32_t attempt = 1;          ///< of the nearest try around it
     std::uint32_t calls = 0;            ///< of functions around it
+    std::uint32_t* failed = nullptr;    ///< where the nearest try notes the task that failed; lives longer
     const running* extended = nullptr;  ///< in an extension: the task that it extends; lives longer
   };
   /// One task being run.
@@ -97,12 +98,21 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   /// Counts what goes on without a step. True: a pause is due.
   bool is_pause_due();
   async<> pause();
+  /// A step that does something comes.
+  void note_step() {
+    idle_tasks_ = 0;
+    if (!records_all_) unpaused_ = 0;
+  }
   void start_scope(running& now);
   void end_scope(running& now, const data_ptr& value, const std::optional<failure>& error);
   void end_scopes_within(std::uint32_t number, const failure& why);
   /// Asks the runs to cancel that tasks waited for which were cut off, and ends their subscriptions.
   async<> cancel_orphans();
   void leave_orphans(open_scope& of);
+
+  /// Waits that say which task they belong to (its number), for those who look on. Replays do not compare it.
+  step<void> sleep(duration length, std::uint32_t task);
+  step<json::value> next_signal(const std::string& name, std::uint32_t task);
 
   // run_tasks.cpp
   async<given> run_set(running& now, const set_task& body);
@@ -137,6 +147,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
 
   // run_call.cpp
   async<given> run_function(running& now, const function_task& body);
+  async<std::shared_ptr<const dsl::task>> fetch_function(running& now, const function_task& body);
   async<given> run_subflow(running& now, const subflow_task& body);
   bool is_extended(const running& now) const;
   async<std::vector<const extension*>> extensions_of(running& now);
@@ -153,6 +164,15 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<json::value> ask_mcp_http(running& now, const mcp_task& body, mcp_messages say);
   async<json::value> ask_mcp_stdio(running& now, const mcp_task& body, mcp_messages say);
 
+  // run_grpc.cpp
+  async<given> run_grpc(running& now, const grpc_task& body);
+
+  // run_asyncapi.cpp
+  async<given> run_asyncapi(running& now, const asyncapi_task& body);
+  async<json::object> asyncapi_request(running& now, const asyncapi_task& body);
+  /// `kept` has what was taken so far; null = it is of no use to others.
+  async<given> take_messages(running& now, const message_subscription& of, json::object spec, std::shared_ptr<json::array> kept);
+
   // run_schedule.cpp
   async<std::string> begin_scheduled(json::value input);
   async<timestamp> tick_after(timestamp last);
@@ -166,7 +186,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<> tell_broker(json::object message);
   async<given> run_emit(running& now, const emit_task& body);
   async<given> run_listen(running& now, const listen_task& body);
-  async<given> consume(running& now, const listen_task& body, std::string id);
+  /// `keys` get what correlations are about.
+  async<given> consume(running& now, const listen_task& body, std::string id, json::object& keys);
   async<given> run_item(running& now, const iterator_rule& rule, data_ptr item, std::size_t number);
   async<bool> fits_attribute(running& now, const std::string& name, const dynamic_value& wanted, const json::value& event);
   async<bool> fits_filter(running& now, const event_filter& filter, data_ptr event, json::object& keys);
@@ -175,7 +196,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
 
   // run_try.cpp
   async<given> run_try(running& now, const try_task& body);
-  async<given> run_attempt(running& now, const try_task& body, std::uint32_t attempt);
+  async<given> run_attempt(running& now, const try_task& body, std::uint32_t attempt, std::uint32_t& failed);
   async<bool> is_caught(running& now, const try_task& body, surroundings around, const failure& why);
   async<std::optional<duration>> next_delay(running& now, const retry_rule& rule, surroundings around, std::uint32_t attempt,
                                             timestamp first);
@@ -186,8 +207,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   const data_ptr& describe_workflow();
   /// A value of the document, kept alive by it.
   using program_ptr = std::shared_ptr<const dynamic_value>;
-  program_ptr program(const dynamic_value& of_document) const { return {document_, &of_document}; }
-  /// `recorded`: as a step of its own even when it is pure.
+  program_ptr program(const dynamic_value& of_document) const { return {kept_, &of_document}; }
+  /// `recorded`: what it gives is a task's data; in runs of older builds a step of its own even when it is pure.
   async<data_ptr> evaluate(std::string label, program_ptr what, data_ptr input, const running* now, variables_ptr variables,
                            bool recorded = false);
   async<bool> is_true(std::string label, const expression_ptr& what, data_ptr input, const running* now, variables_ptr variables);
@@ -198,14 +219,22 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
 
   std::shared_ptr<const document> document_;
   document_ports ports_;
+  /// What programs are part of: bodies that use them may outlive this object.
+  struct kept {
+    std::shared_ptr<const document> of;
+    std::map<std::string, std::shared_ptr<const dsl::task>> fetched;  ///< functions of catalogs, by caller and text
+  };
+  std::shared_ptr<kept> kept_ = std::make_shared<kept>(kept{document_, {}});
   context* ctx_ = nullptr;
   timestamp started_{};
   data_ptr workflow_input_, workflow_;
   data_ptr context_;
   std::uint64_t context_version_ = 0;
   std::uint32_t scopes_ = 0;
-  std::uint32_t idle_tasks_ = 0;  ///< begun since the last step that did something
-  std::uint32_t unpaused_ = 0;    ///< begun since the last pause
+  bool records_all_ = false;        ///< the run began with a build that made a step of every `set` and `raise`
+  std::uint32_t idle_tasks_ = 0;    ///< begun since the last step that did something
+  std::uint32_t unpaused_ = 0;      ///< begun since the last pause
+  std::size_t unpaused_bytes_ = 0;  ///< of inputs and outputs told since then
   std::map<std::uint32_t, open_scope> open_;
   struct orphan {
     std::string run, subscription;  ///< one of them

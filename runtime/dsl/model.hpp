@@ -86,7 +86,7 @@ struct raise_task {
 struct endpoint {
   dynamic_value uri;
   bool is_template = false;                     ///< "{name}" in it is a property of the task's input
-  std::optional<dynamic_value> authentication;  ///< {basic | bearer | digest | oauth2 | oidc: {…}}
+  std::optional<dynamic_value> authentication;  ///< {basic | bearer | certificate | digest | oauth2 | oidc: {…}}
 };
 
 /// run: shell, script and container.
@@ -113,9 +113,10 @@ struct subflow_task {
   bool awaits = true;
   bool gives_output = true;
 };
-/// call of a function of the document.
+/// call of a function: of the document, or of a catalog.
 struct function_task {
   std::string function;
+  std::optional<endpoint> source;          ///< of a catalog: where its definition is
   std::optional<dynamic_value> arguments;  ///< "with"; none = the task's input
 };
 
@@ -194,6 +195,28 @@ struct listen_task {
   std::optional<iterator_rule> each;
 };
 
+/// Which messages a subscription takes, and for how long.
+struct message_subscription {
+  expression_ptr filter, condition, until;  ///< condition: "while"
+  std::optional<std::uint64_t> amount;
+  std::optional<duration_value> length;
+  std::optional<iterator_rule> each;
+};
+struct grpc_task {
+  endpoint proto;      ///< where the description of the service is
+  dynamic_value call;  ///< an object of service, host, port, method and arguments
+  std::optional<dynamic_value> authentication;
+};
+struct asyncapi_task {
+  endpoint document;
+  std::string operation, channel;        ///< one of them
+  std::string server, protocol;          ///< empty = not named
+  dynamic_value variables;               ///< of the server, an object
+  std::optional<dynamic_value> message;  ///< an object of payload and headers
+  std::optional<message_subscription> subscription;
+  std::optional<dynamic_value> authentication;
+};
+
 /// What extensions can name.
 enum class task_kind : std::uint8_t { call, composite, emit, extension, loop, listen, raise, run, set, choice, attempt, wait };
 
@@ -208,7 +231,8 @@ struct task {
   flow then;
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
-               function_task, http_task, openapi_task, mcp_task, a2a_task, emit_task, listen_task, job_task>
+               function_task, http_task, openapi_task, mcp_task, a2a_task, asyncapi_task, grpc_task, emit_task, listen_task,
+               job_task>
       body;
 };
 

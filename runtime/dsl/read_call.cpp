@@ -1,8 +1,9 @@
-// call in all its forms. gRPC and AsyncAPI are checked in full, and not run by this version.
+// call in all its forms.
 #include <algorithm>
 #include <array>
 
 #include "dsl/reader.hpp"
+#include "dsl/resource.hpp"
 
 namespace perdure::dsl {
 
@@ -20,10 +21,6 @@ void reader::read_call(properties& all, const cursor& at, task& out) {
     if (fits && with) read_call_of(function, at, *with, out);
     return;
   }
-  if (function.find("://") != std::string_view::npos || function.find('@') != std::string_view::npos) {
-    to_.unsupported(at, "call of a function of a catalog");
-    return;
-  }
   // A document may have a function of that name.
   if (function == "job" && !functions_.contains("job")) {
     job_task body;
@@ -33,10 +30,81 @@ void reader::read_call(properties& all, const cursor& at, task& out) {
     return;
   }
   function_task body;
-  if (find_component(at, functions_, "a function") == nullptr) return;
   body.function = function;
+  const bool elsewhere = function.find("://") != std::string_view::npos || function.find('@') != std::string_view::npos;
+  if (elsewhere && !functions_.contains(function)) {
+    body.source = catalog_source(at);
+    if (!body.source) return;
+  } else if (find_component(at, functions_, "a function") == nullptr) {
+    return;
+  }
   if (fits && with) body.arguments = read_dynamic(*with, expression_site::in_task);
   out.body = std::move(body);
+}
+
+namespace {
+
+constexpr std::string_view github = "https://github.com/", gitlab = "https://gitlab.com/";
+
+/// Pages of GitHub and GitLab that show a file, as the addresses of the file itself.
+std::string raw_address(std::string address) {
+  for (const std::string_view view : {"/-/tree/", "/-/blob/"}) {
+    const auto at = address.starts_with(gitlab) ? address.find(view) : std::string::npos;
+    if (at != std::string::npos) return address.replace(at, view.size(), "/-/raw/");
+  }
+  if (!address.starts_with(github)) return address;
+  auto rest = address.substr(github.size());
+  for (const std::string_view view : {"/tree/", "/blob/"}) {
+    if (const auto at = rest.find(view); at != std::string::npos)
+      return "https://raw.githubusercontent.com/" + rest.replace(at, view.size(), "/refs/heads/");
+  }
+  return address;
+}
+
+/// The root of a repository shows its main branch.
+std::string with_branch(std::string root) {
+  if (root.starts_with(github) && root.find("/tree/") == std::string::npos) return root + "/tree/main";
+  if (root.starts_with(gitlab) && root.find("/-/") == std::string::npos) return root + "/-/tree/main";
+  return root;
+}
+
+}  // namespace
+
+/// Where "name:version@catalog" is, or a whole address.
+std::optional<endpoint> reader::catalog_source(const cursor& at) {
+  const auto text = std::string{at.tree().text()};
+  if (!scheme_of(text).empty()) {
+    endpoint out;
+    out.uri = dynamic_value{json::value(raw_address(text))};
+    check_kind_of_address(at, out, "a function");
+    return out;
+  }
+  const auto sign = text.rfind('@'), colon = text.rfind(':', sign);
+  if (colon == std::string::npos || colon == 0 || colon + 1 >= sign || sign + 1 >= text.size()) {
+    to_.unfit(at, "a function of a catalog: \"name:version@catalog\"");
+    return std::nullopt;
+  }
+  const auto name = text.substr(sign + 1);
+  const auto found = catalogs_.find(name);
+  if (found == catalogs_.end()) {
+    to_.invalid(at, "expected the name of a catalog defined in \"use\" after \"@\", found \"" + name + "\"");
+    return std::nullopt;
+  }
+  const auto* where = found->second.at.tree().is_object() ? found->second.at.tree().find("endpoint") : nullptr;
+  if (where == nullptr) return std::nullopt;
+  auto root = read_endpoint(cursor{found->second.at, *where}, expression_site::in_task);
+  const auto* fixed = root ? root->uri.constant() : nullptr;
+  if (fixed == nullptr || !fixed->is_string()) {
+    to_.invalid(at, "the catalog \"" + name + "\" has no plain address");
+    return std::nullopt;
+  }
+  std::string base{fixed->get_string()};
+  while (base.ends_with('/')) base.pop_back();
+  root->uri = dynamic_value{json::value(raw_address(with_branch(std::move(base)) + "/functions/" + text.substr(0, colon) + "/" +
+                                                    text.substr(colon + 1, sign - colon - 1) + "/function.yaml"))};
+  root->is_template = false;
+  check_kind_of_address(at, *root, "a function");
+  return root;
 }
 
 void reader::read_call_of(std::string_view function, const cursor& at, const cursor& with, task& out) {
@@ -48,9 +116,10 @@ void reader::read_call_of(std::string_view function, const cursor& at, const cur
   if (function == "openapi") return take(openapi_task{}, &reader::read_openapi);
   if (function == "mcp") return take(mcp_task{}, &reader::read_mcp);
   if (function == "a2a") return take(a2a_task{}, &reader::read_a2a);
-  if (function == "grpc") check_grpc(with);
-  if (function == "asyncapi") check_asyncapi(with);
-  to_.unsupported(at, "call: " + std::string{function});
+  if (function == "asyncapi") return take(asyncapi_task{}, &reader::read_asyncapi);
+  grpc_task body;
+  read_grpc(at, with, body);
+  out.body = std::move(body);
 }
 
 void reader::read_http(const cursor& with, http_task& out) {
@@ -92,65 +161,44 @@ void reader::read_job(const cursor& with, job_task& out) {
   all.done();
 }
 
-void reader::check_grpc(const cursor& with) {
+void reader::read_grpc(const cursor& at, const cursor& with, grpc_task& out) {
+  constexpr auto site = expression_site::in_task;
   properties all{to_, with, "the arguments of call: grpc"};
-  check_resource(all.required("proto"));
+  dynamic_value::map call;
+  const auto text = [&](const std::optional<cursor>& value, std::string_view name) {
+    if (check_string(to_, value, false) && value) call.emplace_back(name, read_text(*value, site));
+  };
+  if (auto proto = read_resource(all.required("proto"), "a proto file", site)) out.proto = std::move(*proto);
   if (const auto service = all.required("service")) {
     properties one{to_, *service, "a gRPC service"};
-    check_string(to_, one.required("name"), false);
-    check_string(to_, one.required("host"), false);
+    text(one.required("name"), "service");
+    text(one.required("host"), "host");
     const auto port = one.optional("port");
     if (check_integer(to_, port) && port) {
       const auto* number = port->tree().scalar.if_int64();
       if (number == nullptr || *number < 0 || *number > 65535) to_.unfit(*port, "a port from 0 to 65535");
+      call.emplace_back("port", dynamic_value{port->tree().scalar});
     }
-    check_authentication(one.optional("authentication"), true);
-    one.done();
-  }
-  check_string(to_, all.required("method"), false);
-  check_object(to_, all.optional("arguments"));
-  all.done();
-}
-
-void reader::check_asyncapi(const cursor& with) {
-  properties all{to_, with, "the arguments of call: asyncapi"};
-  check_resource(all.required("document"));
-  check_string(to_, all.optional("channel"), false);
-  check_string(to_, all.optional("operation"), false);
-  (void)all.one_of({"channel", "operation"});
-  (void)all.one_of({"message", "subscription"});
-  if (const auto server = all.optional("server")) {
-    properties one{to_, *server, "a server"};
-    check_string(to_, one.required("name"), false);
-    check_object(to_, one.optional("variables"));
-    one.done();
-  }
-  check_enum(to_, all.optional("protocol"),
-             {"amqp", "amqp1", "anypointmq", "googlepubsub", "http", "ibmmq", "jms", "kafka", "mercure", "mqtt", "mqtt5", "nats",
-              "pulsar", "redis", "sns", "solace", "sqs", "stomp", "ws"});
-  if (const auto message = all.optional("message")) {
-    properties one{to_, *message, "a message"};
-    check_object_or_expression(one.optional("payload"));
-    check_object_or_expression(one.optional("headers"));
-    one.done();
-  }
-  if (const auto subscription = all.optional("subscription")) {
-    properties one{to_, *subscription, "a subscription"};
-    (void)read_expression(one.optional("filter"), expression_site::in_task);
-    if (const auto consume = one.required("consume")) {
-      properties life{to_, *consume, "a subscription's lifetime"};
-      (void)life.one_of({"amount", "while", "until"});
-      check_integer(to_, life.optional("amount"));
-      (void)read_duration(life.optional("for"), expression_site::in_task);
-      (void)read_expression(life.optional("while"), expression_site::in_task);
-      (void)read_expression(life.optional("until"), expression_site::in_task);
-      life.done();
+    if (const auto policy = one.optional("authentication")) {
+      check_authentication(policy, true);
+      out.authentication = read_authentication(*policy);
     }
-    (void)read_iterator(one.optional("foreach"));
     one.done();
   }
-  check_authentication(all.optional("authentication"), true);
+  text(all.required("method"), "method");
+  if (const auto arguments = all.optional("arguments")) {
+    check_object_or_expression(arguments);
+    call.emplace_back("arguments", read_dynamic(*arguments, site));
+  }
   all.done();
+  out.call = dynamic_value{std::move(call)};
+#ifndef PERDURE_GRPC
+  to_.lacks(at,
+            "call: grpc is not part of this build: libprotobuf (packages libprotobuf-dev and libprotoc-dev) was not there when "
+            "it was made");
+#else
+  (void)at;
+#endif
 }
 
 }  // namespace perdure::dsl

@@ -7,6 +7,7 @@
 #include "dsl/jq_values.hpp"
 #include "dsl/reader.hpp"
 #include "perdure/json.hpp"
+#include "perdure/limits.hpp"
 
 namespace perdure::dsl {
 
@@ -126,6 +127,13 @@ document reader::read(const node_ptr& root) {
   return out;
 }
 
+std::shared_ptr<const task> reader::read_function(const node_ptr& root, const std::string& name, std::string caller) {
+  caller_ = std::move(caller);
+  auto out = read_task(cursor{root}, name, {});
+  check_programs();
+  return out;
+}
+
 void reader::read_header(const cursor& at, document& out) {
   properties all{to_, at, "the document's header"};
   const auto text = [&](const std::optional<cursor>& value, std::string& into) {
@@ -189,9 +197,8 @@ void reader::read_use(const cursor& at, document& out) {
   read_components(all, "errors", errors_);
   read_components(all, "authentications", authentications_);
   for (const auto& [name, policy] : authentications_) check_authentication(policy.at, false);
-  components catalogs;
-  read_components(all, "catalogs", catalogs);
-  for (const auto& [name, catalog] : catalogs) {
+  read_components(all, "catalogs", catalogs_);
+  for (const auto& [name, catalog] : catalogs_) {
     properties one{to_, catalog.at, "a catalog"};
     check_endpoint(one.required("endpoint"));
     one.done();
@@ -317,10 +324,16 @@ void reader::check_programs() {
     if (!answer) to_.add(problem_kind::invalid, each.at, each.pointer, answer.error().message);
   }
   if (programs_.empty()) return;
+  std::map<std::pair<std::string, std::vector<std::string>>, std::vector<const pending_program*>> places;
+  for (const auto& each : programs_) places[{each.text.program, each.text.names}].push_back(&each);
+  std::vector<std::vector<const pending_program*>> different;
+  for (auto& [text, all] : places) different.push_back(std::move(all));
+  std::size_t guilty = 0;
   // One question for all; only when the answer is no, the guilty are looked for by halves.
   const auto ask = [&](auto&& self, std::size_t begin, std::size_t end) -> void {
+    if (guilty >= limits::document_problems) return;
     std::vector<expression_text> texts;
-    for (auto i = begin; i < end; ++i) texts.push_back(programs_[i].text);
+    for (auto i = begin; i < end; ++i) texts.push_back(different[i].front()->text);
     const auto answer = options_.host->check(texts);
     if (answer) return;
     if (end - begin > 1) {
@@ -329,10 +342,13 @@ void reader::check_programs() {
       self(self, middle, end);
       return;
     }
-    to_.add(problem_kind::invalid, programs_[begin].at, programs_[begin].pointer,
-            "not a valid expression: " + answer.error().message + ", in \"" + programs_[begin].text.program + "\"");
+    ++guilty;
+    for (const auto* each : different[begin]) {
+      to_.add(problem_kind::invalid, each->at, each->pointer,
+              "not a valid expression: " + answer.error().message + ", in \"" + each->text.program + "\"");
+    }
   };
-  ask(ask, 0, programs_.size());
+  ask(ask, 0, different.size());
 }
 
 std::variant<document, std::vector<problem>> read_document(std::string_view text, const std::string& file,
@@ -353,6 +369,20 @@ std::variant<document, std::vector<problem>> read_document(std::string_view text
   }
   const auto canonical = jq::dump(sorted(*out.definition));
   out.hash = core::to_hex(core::sha256({canonical}));
+  return out;
+}
+
+std::variant<std::shared_ptr<const task>, std::vector<problem>> read_function(std::string_view text, const std::string& file,
+                                                                              const std::string& name, std::string caller,
+                                                                              const read_options& options) {
+  std::vector<problem> problems;
+  std::shared_ptr<const task> out;
+  if (const auto root = read_tree(text, file, problems)) {
+    checker to{file, problems};
+    reader reads{to, options};
+    out = reads.read_function(root, name, std::move(caller));
+  }
+  if (!problems.empty()) return problems;
   return out;
 }
 

@@ -71,7 +71,7 @@ std::shared_ptr<const task> reader::read_task(const cursor& at, const std::strin
   ++task_count_;
   auto out = std::make_shared<task>();
   out->name = name;
-  out->reference = at.pointer();
+  out->reference = caller_.value_or(std::string{}) + at.pointer();
   out->source = at.shared();
   properties all{to_, at, "a task"};
   if (!all.is_object()) return nullptr;

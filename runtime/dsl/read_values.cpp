@@ -19,7 +19,9 @@ bool is_name(std::string_view text) {
 std::vector<std::string> reader::names_at(expression_site site) const {
   if (site == expression_site::workflow_input) return {"workflow", "runtime", "secrets"};
   if (site == expression_site::workflow_output) return {"context", "workflow", "runtime", "secrets"};
-  std::vector<std::string> out{"context", "task", "workflow", "runtime", "secrets"};
+  std::vector<std::string> out{"context", "task", "workflow", "runtime"};
+  // A function of others must not get at the secrets of the document that calls it.
+  if (!caller_) out.emplace_back("secrets");
   if (site != expression_site::before_task) out.insert(out.end(), {"input", "authorization"});
   if (site == expression_site::task_export) out.emplace_back("output");
   out.insert(out.end(), variables_.begin(), variables_.end());

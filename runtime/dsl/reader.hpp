@@ -23,6 +23,8 @@ class reader {
 
   /// The document; only to be used when no problem was found.
   document read(const node_ptr& root);
+  /// A function that stands alone, called `name` by the task at the pointer `caller`; null when it is none.
+  std::shared_ptr<const task> read_function(const node_ptr& root, const std::string& name, std::string caller);
 
  private:
   /// Components of "use", by name. They are read where they are used, since their variables are those of that place.
@@ -97,11 +99,15 @@ class reader {
 
   // read_call.cpp
   void read_call(properties& task_properties, const cursor& at, task& out);
+  std::optional<endpoint> catalog_source(const cursor& at);
   void read_call_of(std::string_view function, const cursor& at, const cursor& with, task& out);
-  void check_grpc(const cursor& with);
+  void read_grpc(const cursor& at, const cursor& with, grpc_task& out);
   void read_http(const cursor& with, http_task& out);
   void read_job(const cursor& with, job_task& out);
-  void check_asyncapi(const cursor& with);
+
+  // read_asyncapi.cpp
+  void read_asyncapi(const cursor& with, asyncapi_task& out);
+  void read_subscription(const cursor& at, message_subscription& out);
 
   // read_protocols.cpp
   void check_object_or_expression(const std::optional<cursor>& at);
@@ -124,6 +130,7 @@ class reader {
   void check_resource(const std::optional<cursor>& at);
   /// The endpoint of a resource; reports kinds of addresses from which nothing can be read.
   std::optional<endpoint> read_resource(const std::optional<cursor>& at, std::string_view what, expression_site site);
+  void check_kind_of_address(const cursor& where, const endpoint& at, std::string_view what);
   std::optional<endpoint> read_endpoint(const std::optional<cursor>& at, expression_site site);
   std::optional<dynamic_value> read_authentication(const cursor& at);
   void check_authentication(const std::optional<cursor>& at, bool may_refer);
@@ -134,9 +141,10 @@ class reader {
   evaluate_mode mode_ = evaluate_mode::strict;
   std::vector<std::string> secrets_;
   std::vector<std::string> variables_;  ///< of loops and catches around, innermost last
-  components timeouts_, retries_, errors_, authentications_, functions_;
+  components timeouts_, retries_, errors_, authentications_, functions_, catalogs_;
   std::deque<cursor> kept_;  ///< parents of the components' cursors
   std::size_t task_count_ = 0;
+  std::optional<std::string> caller_;  ///< of a function that stands alone: where references begin
   struct pending_program {
     mark at;
     std::string pointer;

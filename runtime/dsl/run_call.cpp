@@ -4,6 +4,25 @@
 
 namespace perdure::dsl {
 
+/// A function of a catalog is read for each call, so a run sees what was there when it called.
+async<std::shared_ptr<const dsl::task>> interpreter::fetch_function(running& now, const function_task& body) {
+  auto where = address_of(*body.source, now.input, &now);
+  const auto from = co_await where;
+  auto reading = read_resource("function", from, now.what->reference);
+  const auto text = co_await reading;
+  auto& known = kept_->fetched[now.what->reference + "\n" + text];
+  if (!known) {
+    auto read = dsl::read_function(text, from.url, body.function, now.what->reference, {.policy = document_->policy});
+    if (const auto* problems = std::get_if<std::vector<problem>>(&read)) {
+      std::string all;
+      for (const auto& each : *problems) all += (all.empty() ? "" : "; ") + each.str();
+      throw step_error(make_error("configuration", std::move(all), now.what->reference));
+    }
+    known = std::get<std::shared_ptr<const dsl::task>>(read);
+  }
+  co_return known;
+}
+
 async<interpreter::given> interpreter::run_function(running& now, const function_task& body) {
   if (now.around.calls >= limits::function_depth) {
     throw step_error(make_error(
@@ -19,7 +38,13 @@ async<interpreter::given> interpreter::run_function(running& now, const function
   // A function knows what it was called with, and nothing of where.
   auto inside = now.inside(nullptr);
   ++inside.calls;
-  const auto& function = document_->functions.at(body.function);
+  std::shared_ptr<const dsl::task> function;
+  if (body.source) {
+    auto fetched = fetch_function(now, body);
+    function = co_await fetched;
+  } else {
+    function = document_->functions.at(body.function);
+  }
   auto work = run_task(*function, std::move(input), inside);
   auto next = co_await work;
   given out;
@@ -55,9 +80,10 @@ async<interpreter::given> interpreter::run_subflow(running& now, const subflow_t
                     {"input", input->value()},
                     {"close", static_cast<int>(close)},
                     {"await", false},
-                    {"timeout_us", 0}};
+                    {"timeout_us", 0},
+                    {"task", now.number}};
   if (!body.version.empty()) args.emplace("version", body.version);
-  idle_tasks_ = 0;
+  note_step();
   step<child> start{ctx_->frame(),
                     {.kind = detail::step_kind::child, .name = now.what->name, .args = payload{json::value(std::move(args))}}};
   const auto begun = co_await start;
@@ -67,7 +93,10 @@ async<interpreter::given> interpreter::run_subflow(running& now, const subflow_t
   open_.at(now.number).child = begun.run_id;
   std::optional<failure> failed;
   try {
-    auto end = ctx_->wait_child<json::value>(begun);
+    step<json::value> end{ctx_->frame(),
+                          {.kind = detail::step_kind::child_result,
+                           .name = "child",
+                           .args = payload{json::value{{"run", begun.run_id}, {"task", now.number}}}}};
     auto value = co_await end;
     out.value = make_data(body.gives_output ? std::move(value) : json::value{});
   } catch (const step_error& e) {

@@ -154,7 +154,7 @@ data_ptr describe_authorization(const json::value& policy) {
   const auto& [key, inside] = *policy.get_object().begin();
   const std::string_view kind{key.data(), key.size()};
   const auto* token = kind == "bearer" && inside.is_object() ? inside.get_object().if_contains("token") : nullptr;
-  const auto* scheme = kind == "basic" ? "Basic" : kind == "digest" ? "Digest" : "Bearer";
+  const auto* scheme = kind == "basic" ? "Basic" : kind == "digest" ? "Digest" : kind == "certificate" ? "Certificate" : "Bearer";
   return make_data(json::object{{"scheme", scheme}, {"parameter", token != nullptr ? *token : json::value{}}});
 }
 

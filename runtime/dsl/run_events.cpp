@@ -173,33 +173,36 @@ async<interpreter::given> interpreter::run_listen(running& now, const listen_tas
   auto subscribed = subscribe(body, id);
   co_await subscribed;
   given out;
+  json::object keys;
   std::optional<failure> failed;
   try {
-    auto listening = consume(now, body, id);
+    auto listening = consume(now, body, id, keys);
     out = co_await listening;
   } catch (const step_error& e) {
     failed = e.why();
   }
   open_.at(now.number).subscription.clear();
   if (!failed || can_be_caught(*failed)) {
-    auto left = tell_broker({{"unsubscribe", json::value(id)}});
+    json::object leave{{"unsubscribe", id}};
+    if (!failed) leave.emplace("correlated", std::move(keys));
+    auto left = tell_broker(std::move(leave));
     co_await left;
   }
   if (failed) detail::throw_failure(std::move(*failed));
   co_return out;
 }
 
-async<interpreter::given> interpreter::consume(running& now, const listen_task& body, std::string id) {
+async<interpreter::given> interpreter::consume(running& now, const listen_task& body, std::string id, json::object& keys) {
   const bool all = body.to.what == event_strategy::kind::all;
   const bool goes_on = all || body.to.until || body.to.until_events;
   std::vector<bool> open(body.to.filters.size(), true);
   std::vector<bool> until_open(body.to.until_events ? body.to.until_events->filters.size() : 0, true);
-  json::object keys, until_keys;
+  json::object until_keys;
   json::array consumed;
   given out;
   while (true) {
-    idle_tasks_ = 0;
-    auto next = ctx_->wait_signal<json::value>(id);
+    note_step();
+    auto next = next_signal(id, now.number);
     auto signal = co_await next;
     core::spoil_stand_ins(signal);
     if (const auto& refused = member(signal, "refused"); refused.is_string())

@@ -47,7 +47,7 @@ async<interpreter::given> interpreter::run_job(running& now, const job_task& bod
     auto measure = length_of(*body.timeout, &now, now.around.variables);
     options.timeout = co_await measure;
   }
-  idle_tasks_ = 0;
+  note_step();
   const auto& name = now.what->name;
   step<job_handle> submit{
       ctx_->frame(),

@@ -180,7 +180,7 @@ async<interpreter::given> interpreter::run_process(running& now, const process_t
                            .spec = json::object{{"drop", work.spec.at("name")}},
                            .delay = after});
   }
-  idle_tasks_ = 0;
+  note_step();
   given out;
   if (!body.awaits) {
     later.works.insert(later.works.begin(), work);

@@ -33,7 +33,7 @@ async<std::string> interpreter::read_resource(std::string name, const address& f
     if (!read) throw step_error(make_error("configuration", read.error().message, reference));
     return *read;
   };
-  idle_tasks_ = 0;
+  note_step();
   auto step = ctx_->call(name, body);
   auto text = co_await step;
   co_return text;
@@ -136,7 +136,7 @@ async<interpreter::given> interpreter::run_mcp(running& now, const mcp_task& bod
     auto measure = length_of(*body.timeout, &now, now.around.variables);
     const auto limit = co_await measure;
     auto asking = body.http ? ask_mcp_http(now, body, say) : ask_mcp_stdio(now, body, say);
-    auto timer = ctx_->sleep_for(limit);
+    auto timer = sleep(limit, now.number);
     auto race = ctx_->when_any(asking, timer);
     auto won = co_await race;
     if (won.index == 1) throw_error("timeout", "the MCP call took longer than its limit", now.what->reference);

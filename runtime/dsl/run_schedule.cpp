@@ -85,7 +85,7 @@ async<> interpreter::follow_times(schedule_order& order) {
     next = co_await first;
   }
   for (int begun = 0; begun < runs_of_a_history;) {
-    idle_tasks_ = 0;
+    note_step();
     order.next_us = next.time_since_epoch().count();
     auto timer = ctx_->sleep_until(next);
     co_await timer;
@@ -110,7 +110,7 @@ async<> interpreter::follow_times(schedule_order& order) {
 /// Each run is a child, so that its end is known. Children stay with a run that continues as new, so another run takes over.
 async<> interpreter::follow_ends(const schedule_order& order) {
   for (int begun = 0; begun < runs_of_a_history; ++begun) {
-    idle_tasks_ = 0;
+    note_step();
     const json::value args(json::object{{"workflow", workflow_name(*document_)},
                                         {"version", document_->version},
                                         {"message", message_name<json::value>},
@@ -153,7 +153,8 @@ async<> interpreter::follow_events(schedule_order& order) {
     co_await subscribed;
   }
   for (int begun = 0; begun < runs_of_a_history; ++begun) {
-    auto listening = consume(now, body, order.subscription);
+    json::object keys;
+    auto listening = consume(now, body, order.subscription, keys);
     const auto events = co_await listening;
     auto run = begin_scheduled(events.value->value());
     co_await run;

@@ -14,8 +14,8 @@ async<interpreter::given> interpreter::run_set(running& now, const set_task& bod
 async<interpreter::given> interpreter::run_wait(running& now, const wait_task& body) {
   auto measure = length_of(body.length, &now, now.around.variables);
   const auto length = co_await measure;
-  idle_tasks_ = 0;
-  auto timer = ctx_->sleep_for(length);
+  note_step();
+  auto timer = sleep(length, now.number);
   co_await timer;
   given out;
   out.value = now.input;
@@ -61,6 +61,7 @@ async<interpreter::given> interpreter::run_for(running& now, const for_task& bod
   }
   const auto& list = items->value().get_array();
   for (std::size_t i = 0; i < list.size(); ++i) {
+    if (!records_all_) idle_tasks_ = 0;  // a loop over items comes to an end
     if (is_pause_due()) {
       auto rest = pause();
       co_await rest;

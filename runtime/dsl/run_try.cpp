@@ -12,8 +12,9 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
   given out;
   for (std::uint32_t attempt = 1;; ++attempt) {
     std::optional<failure> failed;
+    std::uint32_t failed_task = 0;
     try {
-      auto tasks = run_attempt(now, body, attempt);
+      auto tasks = run_attempt(now, body, attempt, failed_task);
       out = co_await tasks;
     } catch (const step_error& e) {
       failed = e.why();
@@ -32,8 +33,8 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
       auto decision = next_delay(now, *body.retry, inside, attempt, first);
       const auto delay = co_await decision;
       if (delay) {
-        idle_tasks_ = 0;
-        auto timer = ctx_->sleep_for(*delay);
+        note_step();
+        auto timer = sleep(*delay, failed_task != 0 ? failed_task : now.number);
         co_await timer;
         continue;
       }
@@ -50,9 +51,11 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
 }
 
 /// The tasks once. The time limit of attempts concerns those that try again.
-async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t attempt) {
+async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t attempt,
+                                                   std::uint32_t& failed) {
   auto inside = now.inside();
   inside.attempt = attempt;
+  inside.failed = &failed;
   if (attempt == 1 || !body.retry || !body.retry->attempt_limit) {
     auto tasks = run_list(body.tasks, now.input, inside);
     auto out = co_await tasks;
@@ -61,7 +64,7 @@ async<interpreter::given> interpreter::run_attempt(running& now, const try_task&
   auto measure = length_of(*body.retry->attempt_limit, &now, now.around.variables);
   const auto limit = co_await measure;
   auto tasks = run_list(body.tasks, now.input, inside);
-  auto timer = ctx_->sleep_for(limit);
+  auto timer = sleep(limit, now.number);
   auto race = ctx_->when_any(tasks, timer);
   auto won = co_await race;
   if (won.index == 1) {

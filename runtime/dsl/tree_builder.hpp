@@ -24,8 +24,10 @@ class tree_builder {
   void scalar(node leaf, std::size_t anchor = 0);
   void alias(mark at, std::size_t anchor);
 
-  void fail(mark at, std::string what);
-  [[noreturn]] void abandon(mark at, std::string what);
+  void fail(mark at, std::string what, std::string pointer = {});
+  [[noreturn]] void abandon(mark at, std::string what, std::string pointer = {});
+  /// JSON pointer of the value that comes next, or of the array or object that it is put into.
+  [[nodiscard]] std::string place(bool of_parent = false) const;
   /// Null when nothing was built or a problem was noted.
   [[nodiscard]] node_ptr take();
 

@@ -39,7 +39,8 @@ class handler : public YAML::EventHandler {
     leaf.at = to_mark(at);
     if (tag == "?") {
       if (!resolve_plain(value, leaf)) {
-        out_.fail(leaf.at, "\"" + value + "\" is a number that JSON does not have; write it in quotes if it is text");
+        out_.fail(leaf.at, "\"" + value + "\" is a number that JSON does not have; write it in quotes if it is text",
+                  out_.place());
         leaf.kind = node_kind::null;
         leaf.scalar = nullptr;
       }
@@ -74,13 +75,15 @@ class handler : public YAML::EventHandler {
     };
     if (known && fits()) return;
     out_.fail(leaf.at,
-              "the tag \"" + tag + "\" does not fit \"" + value + "\"; documents use only the tags of the YAML core schema");
+              "the tag \"" + tag + "\" does not fit \"" + value + "\"; documents use only the tags of the YAML core schema",
+              out_.place());
     leaf.kind = node_kind::null;
     leaf.scalar = nullptr;
   }
   void collection(const YAML::Mark& at, const std::string& tag, std::string_view kind) {
     if (tag.empty() || tag == "?" || tag == "!" || tag == std::string{core_tags}.append(kind)) return;
-    out_.fail(to_mark(at), "the tag \"" + tag + "\" does not fit here; documents use only the tags of the YAML core schema");
+    out_.fail(to_mark(at), "the tag \"" + tag + "\" does not fit here; documents use only the tags of the YAML core schema",
+              out_.place());
   }
 
   tree_builder& out_;

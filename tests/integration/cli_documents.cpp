@@ -217,3 +217,33 @@ TEST_CASE("a container runs with the engine on the PATH, and gets all that the d
   CHECK(broken.code == 1);
   CHECK(test::text_of(broken.json().at("error").at("detail")).find("could not run the container: broken") != std::string::npos);
 }
+
+TEST_CASE("waits of branches, of a retry and of a time limit are shown at their own tasks") {
+  const workplace here;
+  const auto file =
+      here.document("waits",
+                    "  - lanes:\n      fork:\n        branches:\n"
+                    "          - first: {do: [{prepare: {set: {x: 1}}}, {long: {wait: {hours: 1}}}]}\n"
+                    "          - second: {do: [{brief: {wait: {hours: 2}}}]}\n"
+                    "          - third:\n              try:\n"
+                    "                - deep: {do: [{fails: {raise: {error: {type: 'https://x.y/z', status: 503}}}}]}\n"
+                    "              catch: {retry: {delay: {hours: 3}}}\n"
+                    "          - fourth: {do: [{listens: {listen: {to: {any: []}}, timeout: {after: {hours: 4}}}}]}\n");
+  auto running = here.start({"run", file, "--json", "--key", "k"});
+  json::value shown;
+  REQUIRE(workplace::eventually([&] {
+    const auto list = here.call({"runs", "list", "--workflow", "waits", "--json"});
+    if (list.code != 0 || list.json().at("runs").as_array().empty()) return false;
+    shown = here.call({"runs", "show", test::text_of(list.json().at("runs").at(0).at("run_id")), "--json"}).json();
+    return shown.at("timers").as_array().size() == 4;
+  }));
+  std::vector<std::string> owners;
+  for (const auto& each : shown.at("timers").as_array()) owners.push_back(test::text_of(each.at("executor")));
+  CHECK(owners == std::vector<std::string>{"long", "brief", "fails", "listens"});
+  for (const auto& each : shown.at("executors").as_array()) {
+    const auto name = test::text_of(each.at("name"));
+    if (name == "fails") CHECK(each.at("status") == "retrying");
+    if (name == "listens" || name == "long" || name == "brief") CHECK(each.at("status") == "waiting");
+  }
+  running->kill();
+}

@@ -21,6 +21,7 @@ extern "C" {
 }
 
 #include "cluster/documents.hpp"
+#include "cluster/expression_workers.hpp"
 #include "core/json_text.hpp"
 #include "perdure/limits.hpp"
 
@@ -99,29 +100,44 @@ struct compiled {
   std::string problem;
 };
 
+/// False: with what is wrong first. Most of the time goes into jq's own built-ins, however long the text is.
+bool compiles(compiled& out, const std::string& text) {
+  out.state.reset(jq_init());
+  jq_set_error_cb(out.state.get(), keep_first, &out.problem);
+  if (jq_compile(out.state.get(), text.c_str()) != 0 && out.problem.empty()) return true;
+  if (out.problem.empty()) out.problem = "it does not compile";
+  return false;
+}
+
 /// Arguments are part of the input, so that a program compiles once for all their values.
 compiled compile(const std::string& program, const std::vector<std::string>& names) {
   compiled out;
   out.problem = refused(program);
   if (!out.problem.empty()) return out;
-  const auto fresh = [&out] {
-    out.state.reset(jq_init());
-    jq_set_error_cb(out.state.get(), keep_first, &out.problem);
-  };
   std::string bind;
   for (const auto& name : names) bind += ".[1]." + name + " as $" + name + " | ";
-  // Alone first: what only compiles inside the parentheses below is no program. The variables stand on its own line.
-  fresh();
-  if (jq_compile(out.state.get(), (std::string{shadows} + bind + "\n" + program).c_str()) == 0) {
-    if (out.problem.empty()) out.problem = "it does not compile";
-    return out;
-  }
-  fresh();
-  if (jq_compile(out.state.get(), (std::string{shadows} + bind + ".[0] | (\n" + program + "\n)").c_str()) == 0 &&
-      out.problem.empty()) {
-    out.problem = "it does not compile";
-  }
+  // What only compiles inside the parentheses below is no program; alone it stands below the variables, on a line of its own.
+  if (!cluster::is_closed_expression(program) && !compiles(out, std::string{shadows} + bind + "\n" + program)) return out;
+  (void)compiles(out, std::string{shadows} + bind + ".[0] | (\n" + program + "\n)");
   return out;
+}
+
+struct source {
+  std::string program;
+  std::vector<std::string> names;
+};
+
+/// Whether they compile, all in one text: each is a function of its own that gets its variables inside.
+bool compile_together(const std::vector<source>& all) {
+  std::string text{shadows};
+  for (const auto& each : all) {
+    if (!refused(each.program).empty() || !cluster::is_closed_expression(each.program)) return false;
+    text += &each == all.data() ? "(def checked__: " : ", (def checked__: ";
+    for (const auto& name : each.names) text += "null as $" + name + " | ";
+    text += "\n" + each.program + "\n; checked__)";
+  }
+  compiled whole;
+  return compiles(whole, text);
 }
 
 /// Not with Boost's parser: it reads one double in five a unit off.
@@ -135,10 +151,17 @@ class evaluator {
  public:
   json::object answer(const json::object& request) {
     if (const auto* programs = request.if_contains("check")) {
-      for (const auto& each : programs->as_array()) {
-        const auto text = json::value_to<std::string>(each.at("program"));
-        auto& known = find(text, json::value_to<std::vector<std::string>>(each.at("names")));
-        if (!known.problem.empty()) return {{"error", text + ": " + known.problem}};
+      std::vector<source> all;
+      for (const auto& each : programs->as_array())
+        all.push_back(
+            {json::value_to<std::string>(each.at("program")), json::value_to<std::vector<std::string>>(each.at("names"))});
+      if (all.size() > 1) {
+        if (compile_together(all)) return {};
+        return {{"error", "one of " + std::to_string(all.size()) + " programs does not compile"}};
+      }
+      for (const auto& each : all) {
+        if (const auto& known = find(each.program, each.names); !known.problem.empty())
+          return {{"error", each.program + ": " + known.problem}};
       }
       return {};
     }

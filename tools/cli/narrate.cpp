@@ -128,6 +128,7 @@ std::vector<narrator::line> narrator::turn(const run_event& event) {
   const auto& data = event.data;
   const auto& who = event.executor;
   std::vector<line> steps, told;
+  if (auto* known = document_of(event)) known->ended.clear();
   outputs(event, told);
   const auto* in = document_of(event);
   for (const auto& each : list_of(data, "done")) {
@@ -169,6 +170,7 @@ void narrator::outputs(const run_event& event, std::vector<line>& out) {
       const auto began = in.open.find(number);
       const auto took = began == in.open.end() ? std::string{} : " in " + to_human(event.time - began->second.began);
       if (began != in.open.end()) in.open.erase(began);
+      in.ended[number] = name;
       in.waiting = name;
       if (why.is_null()) {
         out.push_back({name, "succeeded" + took, short_value(value_of(what, "value")), colour::green});
@@ -193,11 +195,15 @@ void narrator::waits(const run_event& event, std::vector<line>& out) {
     const auto& step = each.get_object();
     const auto kind = text_of(step, "kind");
     const auto due = text_of(step, "due");
-    // After a failure the pause before the next attempt, else the task begun last.
     auto who = event.executor;
     if (in != nullptr) {
+      // Older journals do not say it: after a failure the pause before the next attempt, else the task begun last.
       const bool failed = !out.empty() && out.back().how == colour::red;
       who = failed || in->open.empty() ? in->waiting : in->open.rbegin()->second.name;
+      const auto& args = value_of(step, "args");
+      const auto task = args.is_object() && args.get_object().contains("task") ? number_of(args.get_object(), "task") : 0;
+      if (const auto open = in->open.find(task); task != 0 && open != in->open.end()) who = open->second.name;
+      if (const auto ended = in->ended.find(task); task != 0 && ended != in->ended.end()) who = ended->second;
     }
     if (kind == "sleep") {
       out.push_back({who, "waits", "until " + until(due, event.time), colour::yellow});

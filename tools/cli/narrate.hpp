@@ -32,8 +32,9 @@ class narrator {
   };
   /// A document's interpreter: its tasks tell what it does, so its own steps are not told.
   struct document {
-    std::map<std::uint64_t, scope> open;  ///< by number
-    std::string waiting;                  ///< the task that the last wait was told of
+    std::map<std::uint64_t, scope> open;         ///< by number
+    std::map<std::uint64_t, std::string> ended;  ///< in the event that is told, by number
+    std::string waiting;                         ///< the task that ended last
   };
   std::vector<line> turn(const run_event& event);
   [[nodiscard]] static line job(const run_event& event);

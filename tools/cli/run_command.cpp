@@ -5,6 +5,7 @@
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
+#include "tools/cli/lifecycle_arguments.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/terminal.hpp"
@@ -24,6 +25,7 @@ struct run_command {
   bool follow = false;
   bool dry_run = false;
   bool log_json = false;
+  lifecycle_options lifecycle;
 };
 
 /// How to go on with a run that this process leaves.
@@ -108,6 +110,8 @@ int execute(const run_command& how) {
     if (!age) return fail(how.common, age.error(), exit_usage);
     retention.age = *age;
   }
+  const auto lifecycle = lifecycle_of(how.lifecycle);
+  if (!lifecycle) return fail(how.common, lifecycle.error(), exit_usage);
   cluster::document_reader reader{how.common.data};
   auto found = cluster::find_document(how.common.data, reader, how.file);
   if (!found) return fail(how.common, found.error());
@@ -126,6 +130,9 @@ int execute(const run_command& how) {
                                    .retention = retention});
   if (!opened) return fail(how.common, with_way_out(opened.error()));
   auto& runs = **opened;
+  result<subscription> passing = subscription{};
+  if (lifecycle->any()) passing = pass_on_lifecycle(runs.engine(), *lifecycle);
+  if (!passing) return fail(how.common, passing.error());
   const bool attached = !how.key.empty() && runs.engine().find(how.key).has_value();
   const auto run = runs.engine().start(found->name, *input, start);
   if (!run) return fail(how.common, run.error());
@@ -197,6 +204,7 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
                    "While it runs, removes ended runs beyond so many, the oldest first; 0 = none is removed")
       ->type_name("N")
       ->transform(to_whole_number());
+  add_lifecycle_arguments(*command, how->lifecycle);
   command->add_flag("--dry-run", how->dry_run, "Check the document and list its tasks in their order; run nothing");
   command->add_flag("--follow", how->follow, "Print what happens as it happens");
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")

@@ -11,6 +11,7 @@
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
+#include "tools/cli/lifecycle_arguments.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/serve_config.hpp"
 #include "tools/cli/terminal.hpp"
@@ -35,6 +36,7 @@ struct serve_command {
   serve_config config;
   std::uint64_t connections = gateway::http_limits{}.connections;
   bool log_json = false, access_log = false, plain_http = false;
+  lifecycle_options lifecycle;
 };
 
 void watch_hangups() {
@@ -95,6 +97,9 @@ int serve(const serve_command& how) {
   options.policies = std::move(*policies);
   options.allowed_pages = {how.config.cors_origins, how.config.cors_max_age_s};
   options.retention.ended_runs = how.keep_runs;
+  const auto lifecycle = lifecycle_of(how.lifecycle);
+  if (!lifecycle) return fail(how.common, lifecycle.error(), exit_usage);
+  options.lifecycle = *lifecycle;
   if (auto good = read_times(how, options); !good) return fail(how.common, good.error(), exit_usage);
   std::error_code ignored;
   options.helper_program = std::filesystem::read_symlink("/proc/self/exe", ignored).string();
@@ -174,6 +179,7 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--keep-runs", how->keep_runs, "Removes ended runs beyond so many, the oldest first; 0 = none is removed")
       ->type_name("N")
       ->transform(to_whole_number());
+  add_lifecycle_arguments(*command, how->lifecycle);
   command->add_option("--log-level", how->log_level, "Least level of the log on standard error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

@@ -106,6 +106,11 @@ class service::impl {
     auto opened = node::open(std::move(open));
     if (!opened) return opened.error();
     engine_.emplace(std::move(*opened));
+    if (how_.lifecycle.any()) {
+      auto passing = pass_on_lifecycle(*engine_, how_.lifecycle);
+      if (!passing) return passing.error();
+      lifecycle_ = std::move(*passing);
+    }
     if (auto added = shelf_.attach(*engine_); !added) return added;
     // Only whoever holds the directory makes its first key.
     auto first = keys_.ensure_admin(how_.data, wall_clock());
@@ -130,6 +135,7 @@ class service::impl {
     router_.close();
     server_->drain();
     if (!server_->wait_idle(idle_time)) log("warning", "some clients did not take their answers in time");
+    lifecycle_.cancel();
     if (engine_) engine_->close();
     server_->stop();
     server_.reset();
@@ -173,6 +179,7 @@ class service::impl {
   router router_;
   workflow_shelf shelf_;
   std::optional<node> engine_;
+  subscription lifecycle_;  // ends before it
   std::unique_ptr<http_server> server_;
   std::optional<std::filesystem::path> new_admin_key_;
 };

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 
+#include "perdure/lifecycle.hpp"
 #include "perdure/node.hpp"
 #include "tools/gateway/cors.hpp"
 #include "tools/gateway/http_limits.hpp"
@@ -32,6 +33,7 @@ struct service_options {
   cors allowed_pages;
   std::chrono::milliseconds shutdown_time{10'000};
   retention_options retention;
+  lifecycle_options lifecycle;
   std::string helper_program;
   std::function<void(const log_record&)> log;           ///< any thread
   std::function<void(const std::string& line)> access;  ///< one JSON object a line; empty = no access log

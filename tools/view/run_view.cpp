@@ -306,8 +306,8 @@ bool run_view::in_backoff(std::size_t scope) const {
                      [&](const auto& each) { return each.second.kind == "sleep" && each.second.scope == scope; });
 }
 
-/// Steps do not say which task of a document issued them. A turn tells the tasks it began and ended: its waits belong to
-/// the last innermost ones that it began, in order, or to the one that failed in it (then it is the pause before a retry).
+/// The tasks that the waits of a turn belong to. They say so, but for those of older journals: these belong to the last
+/// innermost tasks that the turn began, in order, or to the one that failed in it (then it is the pause before a retry).
 void run_view::give_owners(const json::object& turn, activation_id activation, live& state) const {
   std::vector<std::size_t> begun;
   std::optional<std::size_t> failed;
@@ -328,6 +328,11 @@ void run_view::give_owners(const json::object& turn, activation_id activation, l
   const auto& issued = list_of(turn, "issued");
   for (std::size_t i = 0; i < issued.size(); ++i) {
     auto& step = state.pending.at(static_cast<step_ordinal>(number_of(issued[i].get_object(), "step")));
+    const auto task = step.args.is_object() ? number_of(step.args.get_object(), "task") : 0;
+    if (const auto said = scope_numbers_.find({activation, task}); task != 0 && said != scope_numbers_.end()) {
+      step.scope = said->second;
+      continue;
+    }
     const auto from_end = issued.size() - i;
     if (from_end <= begun.size()) {
       step.scope = begun[begun.size() - from_end];

@@ -39,11 +39,12 @@ class told_secrets : public dsl::secret_host {
 
 class document_world {
  public:
+  /// `old`: the journal is one of a build that made a step of every `set`, and said nothing of it.
   explicit document_world(std::string_view text, json::value input = nullptr, outside answers = {},
-                          std::shared_ptr<dsl::resource_host> files = nullptr)
+                          std::shared_ptr<dsl::resource_host> files = nullptr, bool old = false)
       : workflow_(
             *dsl::make_workflow(read_valid(text), {.files = std::move(files), .secrets = std::make_shared<told_secrets>()})),
-        answers_(std::move(answers)) {
+        answers_(std::move(answers)), old_(old) {
     input_ = {.run = *run_id::parse("0190a5d0-7b1c-7def-8123-456789abcdef"),
               .workflow = workflow_.name(),
               .executor = "e",
@@ -52,7 +53,9 @@ class document_world {
               .value = payload{input},
               .began = timestamp{1'000'000s}};
     clock = input_.began;
+    if (old_) input_.versions["perdure.set_is_no_step"] = 1;
     start();
+    if (old_) input_.versions.clear();
   }
 
   /// Runs to the end. `crash_every`: after so many steps the process dies and starts again; 0 = never.
@@ -126,8 +129,15 @@ class document_world {
   std::vector<core::output> outputs;
   std::vector<process_spec> processes;
   std::size_t recorded_steps = 0;
+  std::size_t largest_turn = 0;  ///< bytes that one record tells
 
   [[nodiscard]] duration elapsed() const { return clock - input_.began; }
+  /// What a replay needs: outcomes of steps, and the bytes of their values.
+  [[nodiscard]] std::size_t kept_bytes() const {
+    std::size_t out = history_.size() * sizeof(core::history_item);
+    for (const auto& each : history_) out += each.result.value.size();
+    return out;
+  }
 
  private:
   class body_call : public call_context {
@@ -185,7 +195,15 @@ class document_world {
       pending_.erase(each);
       bodies_.erase(each);
     }
+    std::size_t told = 0;
     for (const auto& each : report.outputs) {
+      told += each.value.size() + each.name.size() + each.reference.size();
+      largest_turn = std::max(largest_turn, told);
+      if (each.kind == core::output_kind::version) {
+        if (!old_) ++others_;
+        if (!old_) input_.versions[each.name] = each.number;
+        continue;
+      }
       const bool sent = each.kind == core::output_kind::message || each.kind == core::output_kind::output;
       ++(sent ? messages_ : others_);
       outputs.push_back(each);
@@ -241,6 +259,7 @@ class document_world {
   std::map<step_ordinal, core::pending_step> pending_;
   std::set<step_ordinal> bodies_;
   std::uint32_t others_ = 0, messages_ = 0;
+  bool old_ = false;
 };
 
 /// Runs the document without a crash and with one after every step; both must tell the same.

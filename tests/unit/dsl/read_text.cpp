@@ -80,11 +80,11 @@ TEST_CASE("a malformed document is told with line and column") {
 TEST_CASE("duplicate properties are errors, all of them told") {
   std::vector<problem> problems;
   CHECK(read_tree("a: 1\nb:\n  c: 1\n  c: 2\na: 2\n\"a\": 3\n", "a.yaml", problems) == nullptr);
-  CHECK(told(problems) == std::vector<std::string>{"4:3 : duplicate property \"c\"; the first is in line 3, column 3",
-                                                   "5:1 : duplicate property \"a\"; the first is in line 1, column 1",
-                                                   "6:1 : duplicate property \"a\"; the first is in line 1, column 1"});
+  CHECK(told(problems) == std::vector<std::string>{"4:3 /b/c: duplicate property \"c\"; the first is in line 3, column 3",
+                                                   "5:1 /a: duplicate property \"a\"; the first is in line 1, column 1",
+                                                   "6:1 /a: duplicate property \"a\"; the first is in line 1, column 1"});
   CHECK(problem_of("{\"a\": 1, \"a\": 2}", "a.json") ==
-        "a.json:1:10: duplicate property \"a\"; the first is in line 1, column 2");
+        "a.json:1:10: duplicate property \"a\"; the first is in line 1, column 2 (at /a)");
 }
 
 TEST_CASE("aliases share their node and are counted as what they stand for") {

@@ -87,10 +87,67 @@ TEST_CASE("functions are checked where they stand, and must be there") {
   CHECK(
       mentions(told_of("do: []\nuse: {functions: {add: {sett: {x: 1}}}}\n"), "/use/functions/add: expected what the task does"));
   // What does not run yet is refused only in a function that is called.
-  const std::string grpc = "{call: grpc, with: {proto: {endpoint: 'file://a'}, service: {name: n, host: h}, method: m}}";
-  CHECK(told_of("do: []\nuse: {functions: {f: " + grpc + "}}\n").empty());
-  CHECK(mentions(told_of("do:\n  - a: {call: f}\nuse: {functions: {f: " + grpc + "}}\n"), "/use/functions/f/call: call: grpc"));
-  CHECK(mentions(told_of("do:\n  - a: {call: 'https://x.y/function.yaml'}\n"), "call of a function of a catalog"));
+  const std::string kafka =
+      "{call: asyncapi, with: {document: {endpoint: 'file://a'}, operation: o, protocol: kafka, message: {}}}";
+  CHECK(told_of("do: []\nuse: {functions: {f: " + kafka + "}}\n").empty());
+  CHECK(mentions(told_of("do:\n  - a: {call: f}\nuse: {functions: {f: " + kafka + "}}\n"),
+                 "/use/functions/f/with/protocol: call: asyncapi over the protocol \"kafka\""));
+}
+
+TEST_CASE("functions of catalogs: by their address, and by name, version and catalog") {
+  std::vector<std::string> asked;
+  const outside answers = [&](const core::pending_step& step) -> std::optional<core::outcome> {
+    asked.emplace_back(step.args.value().at("spec").at("url").as_string());
+    return core::outcome{
+        payload{
+            json::value("input: {schema: {document: {required: [a]}}}\nset: {twice: '${ .a * 2 }', at: '${ $task.name }'}\n")},
+        {}};
+  };
+  const auto with = [&](const std::string& function, const std::string& arguments = "{a: 4}") {
+    asked.clear();
+    return run_document(
+        "use: {catalogs: {mine: {endpoint: {uri: 'https://x.y/root/', authentication: {bearer: {token: t}}}}, hub: {endpoint: "
+        "'https://github.com/me/catalog'}}}\ndo:\n  - c: {call: '" +
+            function + "', with: " + arguments + "}\n",
+        nullptr, answers);
+  };
+  CHECK(with("https://x.y/f.yaml").result == json::value{{"twice", 8}, {"at", "https://x.y/f.yaml"}});
+  CHECK(with("f:1.0.0@mine").result->at("at") == json::value("f:1.0.0@mine"));
+  CHECK(with("f:1.0.0@mine").result->at("twice") == json::value(8));
+  CHECK(asked.at(0) == "https://x.y/root/functions/f/1.0.0/function.yaml");
+  (void)with("f:1.0.0@hub");
+  CHECK(asked.at(0) == "https://raw.githubusercontent.com/me/catalog/refs/heads/main/functions/f/1.0.0/function.yaml");
+  (void)with("https://gitlab.com/me/catalog/-/blob/v1/f.yaml");
+  CHECK(asked.at(0) == "https://gitlab.com/me/catalog/-/raw/v1/f.yaml");
+  const auto unfit = with("f:1.0.0@mine", "{b: 1}");
+  CHECK(unfit.failed->code == "validation");
+  CHECK(unfit.failed->instance == "/do/0/c");
+  CHECK(mentions(told_of("do:\n  - a: {call: 'f:1@none'}\n"),
+                 "the name of a catalog defined in \"use\" after \"@\", found \"none\""));
+  CHECK(mentions(told_of("do:\n  - a: {call: 'f@none'}\n"), "a function of a catalog: \"name:version@catalog\""));
+  const outside broken = [](const core::pending_step&) { return core::outcome{payload{json::value("sett: 1\n")}, {}}; };
+  const auto failed = run_document("do:\n  - c: {call: 'https://x.y/f.yaml'}\n", nullptr, broken);
+  REQUIRE(failed.failed);
+  CHECK(failed.failed->code == "configuration");
+  CHECK(failed.failed->message.find("unknown property \"sett\"") != std::string::npos);
+}
+
+TEST_CASE("a function of a catalog gets no secrets of the document, and its tasks are below the one that calls it") {
+  const auto answering = [](const std::string& text) {
+    return outside{[text](const core::pending_step&) { return core::outcome{payload{json::value(text)}, {}}; }};
+  };
+  const std::string calls = "use: {secrets: [known]}\ndo:\n  - c: {call: 'https://x.y/f.yaml'}\n";
+  const auto thief = run_document(calls, nullptr, answering("set: {all: '${ $secrets }'}\n"));
+  REQUIRE(thief.failed);
+  CHECK(thief.failed->code == "configuration");
+  CHECK(thief.failed->message.find("$secrets is not available") != std::string::npos);
+  const auto inner = run_document(calls, nullptr, answering("do:\n  - a: {set: {at: '${ $task.reference }'}}\n"));
+  CHECK(inner.result == json::value{{"at", "/do/0/c/do/0/a"}});
+  // A file is not read for those who may not read files.
+  const auto told = problems_of(header + "do:\n  - c: {call: 'file://f.yaml'}\n", {.policy = {.may_read_files = false}});
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].kind == problem_kind::forbidden);
+  CHECK(told[0].pointer == "/do/0/c/call");
 }
 
 TEST_CASE("extensions run before and after a task, see it as $task, and leave its data alone") {

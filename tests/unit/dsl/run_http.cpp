@@ -117,7 +117,10 @@ TEST_CASE("authentication inline and by name, and what $authorization shows of i
   CHECK(mentions(told_of(call("method: get, endpoint: {uri: 'https://x.y', authentication: {basic: {use: user}}}")),
                  "the name of a secret listed in \"use.secrets\", found \"user\""));
   CHECK(mentions(told_of(call("method: get, endpoint: {uri: 'https://x.y', authentication: {certificate: {}}}")),
-                 "authentication by certificate is not supported"));
+                 "/authentication/certificate: expected the property \"key\" in a policy of the kind \"certificate\""));
+  CHECK(told_of(call("method: get, endpoint: {uri: 'https://x.y', authentication: {certificate: {certificate: c, key: k, "
+                     "password: p}}}"))
+            .empty());
   CHECK(mentions(told_of(call("method: get, endpoint: {uri: 'https://x.y', authentication: {oauth2: {authority: 'https://a.b', "
                               "grant: authorization_code}}}")),
                  "the grant \"authorization_code\" is not supported"));

@@ -163,6 +163,34 @@ TEST_CASE("the tasks of a document are its executors, and what interprets it is 
   CHECK(run.view.outcome().at("error").at("code") == "cancelled");
 }
 
+TEST_CASE("a wait belongs to the task that it names, whatever the order in which branches began") {
+  teller run;
+  run.start("document");
+  turn step{.activation = 1, .attempt = 1, .waits = true};
+  for (std::uint32_t number = 1; number <= 3; ++number)
+    step.outputs.push_back(scope(output_kind::scope_start, number, "branch" + std::to_string(number), "1"));
+  auto failed = scope(output_kind::scope_end, 2, "branch2", "null");
+  failed.error = failure{.code = "runtime", .message = "no"};
+  step.outputs.push_back(failed);
+  const auto sleeps = [&](step_ordinal ordinal, int task, int hours) {
+    step.issued.push_back({.ordinal = ordinal,
+                           .kind = step_kind::sleep,
+                           .name = "sleep",
+                           .args = payload{json::value{{"task", task}}},
+                           .due = run.now + std::chrono::hours{hours}});
+  };
+  sleeps(0, 3, 1);
+  sleeps(1, 1, 2);
+  sleeps(2, 2, 3);
+  run(step);
+  const auto timers = run.view.timers();
+  REQUIRE(timers.size() == 3);
+  CHECK(timers[0].executor == "branch3");
+  CHECK(timers[1].executor == "branch1");
+  CHECK(timers[2].executor == "branch2");
+  CHECK(run.executor(1).status == "retrying");
+}
+
 TEST_CASE("a task that is done again keeps its place and counts its attempts") {
   teller run;
   run.start("document");

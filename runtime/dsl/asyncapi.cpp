@@ -1,0 +1,156 @@
+// Operation: 3.x has operations that name a channel, 2.x has channels with a "publish" and a "subscribe" operation; both have
+// servers by name, whose addresses hold variables. A channel's address holds parameters, which the variables fill too.
+// Limitations: references lead into the document itself.
+#include "dsl/asyncapi.hpp"
+
+#include <algorithm>
+
+#include "dsl/resource.hpp"
+#include "dsl/uri_template.hpp"
+
+namespace perdure::dsl {
+
+namespace {
+
+constexpr int most_references = 20;
+
+const json::value* member(const json::value* of, std::string_view name) {
+  const auto* members = of == nullptr ? nullptr : of->if_object();
+  return members == nullptr ? nullptr : members->if_contains(name);
+}
+
+std::string text_at(const json::value* of, std::string_view name) {
+  const auto* found = member(of, name);
+  return found != nullptr && found->is_string() ? std::string{found->get_string()} : std::string{};
+}
+
+const json::value* resolved(const json::value& document, const json::value* what) {
+  for (int i = 0; i < most_references && what != nullptr; ++i) {
+    const auto reference = text_at(what, "$ref");
+    if (reference.empty()) return what;
+    if (!reference.starts_with("#/")) return nullptr;
+    boost::system::error_code bad;
+    what = document.find_pointer(reference.substr(1), bad);
+    if (bad) return nullptr;
+  }
+  return nullptr;
+}
+
+struct server {
+  std::string name, url, protocol;
+};
+
+/// "{name}" in an address: what the caller gave, else the default.
+result<std::string> fill(std::string text, const json::value* declared, const json::object& given, const std::string& where) {
+  for (auto at = text.find('{'); at != std::string::npos; at = text.find('{', at)) {
+    const auto end = text.find('}', at);
+    if (end == std::string::npos) break;
+    const auto name = text.substr(at + 1, end - at - 1);
+    auto value = text_at(member(declared, name), "default");
+    if (const auto* own = given.if_contains(name))
+      value = own->is_string() ? std::string{own->get_string()} : json::serialize(*own);
+    if (value.empty()) return error{errc::invalid_argument, where + " needs a value for the variable \"" + name + "\""};
+    text.replace(at, end - at + 1, value);
+    at += value.size();
+  }
+  return text;
+}
+
+bool speaks_http(std::string_view protocol) { return protocol == "http" || protocol == "https"; }
+
+std::string without_slash(std::string text) {
+  while (text.ends_with('/')) text.pop_back();
+  return text;
+}
+
+result<server> server_of(const json::value& document, const std::string& name, const json::value& what,
+                         const asyncapi_wish& wish) {
+  server out{name, text_at(&what, "url"), text_at(&what, "protocol")};
+  if (out.url.empty()) out.url = text_at(&what, "host") + text_at(&what, "pathname");
+  const auto* variables = member(&what, "variables");
+  auto filled = fill(out.url, resolved(document, variables), wish.variables, "the server \"" + name + "\"");
+  if (!filled) return filled.error();
+  out.url = without_slash(std::move(*filled));
+  if (scheme_of(out.url).empty()) out.url = out.protocol + "://" + out.url;
+  return out;
+}
+
+/// The servers that a channel is at: names in 2.x, references in 3.x; none = all.
+bool is_at(const json::value* channel, const std::string& name) {
+  const auto* list = member(channel, "servers");
+  if (list == nullptr || !list->is_array() || list->get_array().empty()) return true;
+  return std::any_of(list->get_array().begin(), list->get_array().end(), [&](const json::value& each) {
+    if (each.is_string()) return std::string_view{each.get_string()} == name;
+    return text_at(&each, "$ref") == "#/servers/" + name;
+  });
+}
+
+result<server> choose_server(const json::value& document, const json::value* channel, const asyncapi_wish& wish,
+                             const std::string& from) {
+  const auto* servers = member(&document, "servers");
+  if (servers == nullptr || !servers->is_object() || servers->get_object().empty())
+    return error{errc::invalid_argument, from + " has no servers"};
+  std::string others;
+  for (const auto& [key, each] : servers->get_object()) {
+    const std::string name{key};
+    if (!wish.server.empty() ? name != wish.server : !is_at(channel, name)) continue;
+    const auto* what = resolved(document, &each);
+    if (what == nullptr) continue;
+    const auto protocol = text_at(what, "protocol");
+    const bool fits = !wish.server.empty() || wish.protocol.empty() || wish.protocol == protocol;
+    if (fits && speaks_http(protocol)) return server_of(document, name, *what, wish);
+    others += (others.empty() ? "" : ", ") + name + " (" + protocol + ")";
+  }
+  if (others.empty() && !wish.server.empty()) return error{errc::not_found, from + " has no server \"" + wish.server + "\""};
+  return error{errc::unsupported,
+               "call: asyncapi needs a server of HTTP; " + from + " has " + (others.empty() ? "none" : others)};
+}
+
+std::string method_of(const json::value& document, const json::value* operation, bool publishes) {
+  const auto* bindings = resolved(document, member(operation, "bindings"));
+  auto method = text_at(resolved(document, member(bindings, "http")), "method");
+  std::transform(method.begin(), method.end(), method.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+  return !method.empty() ? method : publishes ? "POST" : "GET";
+}
+
+}  // namespace
+
+result<asyncapi_target> find_asyncapi_target(const json::value& document, const asyncapi_wish& wish, const std::string& from) {
+  const auto version = text_at(&document, "asyncapi");
+  if (version.empty()) return error{errc::invalid_argument, from + " is no AsyncAPI document: it has no \"asyncapi\""};
+  const bool old = version.starts_with("2.");
+  const auto& named = old ? wish.channel : wish.operation;
+  if (named.empty()) {
+    return error{errc::invalid_argument, from + " is of AsyncAPI " + version + ", where " +
+                                             (old ? "a \"channel\"" : "an \"operation\"") + " has to be named"};
+  }
+  const json::value *channel = nullptr, *operation = nullptr;
+  std::string address;
+  const auto* channels = member(&document, "channels");
+  if (old) {
+    channel = resolved(document, member(channels, named));
+    if (channel == nullptr) return error{errc::not_found, from + " has no channel \"" + named + "\""};
+    operation = resolved(document, member(channel, wish.publishes ? "publish" : "subscribe"));
+    if (operation == nullptr) {
+      return error{errc::invalid_argument,
+                   "the channel \"" + named + "\" has no operation \"" + (wish.publishes ? "publish" : "subscribe") + "\""};
+    }
+    address = named;
+  } else {
+    operation = resolved(document, member(member(&document, "operations"), named));
+    if (operation == nullptr) return error{errc::not_found, from + " has no operation \"" + named + "\""};
+    channel = resolved(document, member(operation, "channel"));
+    if (channel == nullptr) return error{errc::invalid_argument, "the operation \"" + named + "\" has no channel"};
+    address = text_at(channel, "address");
+  }
+  const auto at = choose_server(document, channel, wish, from);
+  if (!at) return at.error();
+  const auto filled = fill(std::move(address), resolved(document, member(channel, "parameters")), wish.variables,
+                           "the channel of \"" + named + "\"");
+  if (!filled) return filled.error();
+  const auto path = filled->empty() || filled->starts_with('/') ? *filled : "/" + *filled;
+  return asyncapi_target{at->url + path, method_of(document, operation, wish.publishes)};
+}
+
+}  // namespace perdure::dsl
