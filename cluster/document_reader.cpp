@@ -52,6 +52,16 @@ class document_secrets : public dsl::secret_host {
   std::shared_ptr<actors::secret_book> book_;
 };
 
+/// Not plainly an address of the web: in an expression, which any text may be in the mode "loose", it is known only when it runs.
+bool may_be_file(const json::value& endpoint) {
+  const auto* members = endpoint.if_object();
+  const auto* uri = members != nullptr ? members->if_contains("uri") : &endpoint;
+  if (uri == nullptr || !uri->is_string()) return false;
+  const std::string_view text{uri->get_string()};
+  const bool web = text.starts_with("http://") || text.starts_with("https://");
+  return !web || text.find("${") != std::string_view::npos;
+}
+
 /// Looks at every object, wherever it stands. `functions` are the document's own; may be null.
 void look_for_reach(const json::value& in, const json::object* functions, document_reach& out) {
   if (in.is_array()) {
@@ -68,6 +78,10 @@ void look_for_reach(const json::value& in, const json::object* functions, docume
     if (name == "call" && !own && value.is_string() && value.get_string().find_first_of("@:") != json::string::npos)
       out.resources = true;
     if (name == "resource" || name == "source") out.resources = true;
+    // What else is read from an address: descriptions of services.
+    const auto* described = name == "document" || name == "proto" || name == "agentCard" ? value.if_object() : nullptr;
+    const auto* endpoint = described != nullptr ? described->if_contains("endpoint") : nullptr;
+    if (endpoint != nullptr && may_be_file(*endpoint)) out.resources = true;
     if (name != "run" || !value.is_object()) continue;
     const auto& run = value.get_object();
     if (run.contains("shell") || run.contains("script") || run.contains("container")) out.processes = true;

@@ -20,7 +20,7 @@ inline constexpr std::size_t commit_bytes = 64U << 20;
 /// Records of one commit.
 inline constexpr std::size_t commit_records = 4096;
 /// Steps of one activation; what needs more uses several activations.
-inline constexpr std::uint32_t activation_steps = 10'000;
+inline constexpr std::uint32_t activation_steps = 20'000;
 /// Steps that wait at once in one activation.
 inline constexpr std::uint32_t pending_steps = 4'096;
 /// Activations of one run unless the workflow says otherwise.

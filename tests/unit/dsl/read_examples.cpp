@@ -1,8 +1,7 @@
-// The specification's own examples: each is valid, or refused only for constructs that do not run yet.
+// The specification's own examples: each is valid, but for the one that needs WebSockets.
 #include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <set>
 #include <sstream>
 
 #include "documents.hpp"
@@ -15,20 +14,25 @@ TEST_CASE("every example of the specification is read") {
     std::cout << "skipped: " << folder << " is not there" << std::endl;
     return;
   }
-  std::size_t valid = 0, refused = 0;
+  std::size_t valid = 0;
+  std::vector<std::string> refused;
   for (const auto& entry : std::filesystem::directory_iterator{folder}) {
     if (entry.path().extension() != ".yaml") continue;
     std::ifstream in{entry.path()};
     std::stringstream text;
     text << in.rdbuf();
     const auto problems = problems_of(text.str(), {}, entry.path().filename().string());
-    ++(problems.empty() ? valid : refused);
+    if (problems.empty()) ++valid;
     for (const auto& each : problems) {
       INFO(each.str());
       CHECK(each.kind == problem_kind::unsupported);
+      // What a build without libprotobuf lacks is no part of this version.
+      if (each.message.find("libprotobuf") == std::string::npos)
+        refused.push_back(entry.path().stem().string() + ": " + each.message);
     }
   }
-  CHECK(valid >= 6);
-  CHECK(valid + refused >= 60);
-  std::cout << valid << " examples valid, " << refused << " refused for constructs that do not run yet" << std::endl;
+  CHECK(valid >= 60);
+  CHECK(refused ==
+        std::vector<std::string>{"call-asyncapi-subscribe-consume-amount: call: asyncapi over the protocol \"ws\" (only "
+                                 "\"http\" is) is not supported by this version"});
 }

@@ -21,7 +21,7 @@ TEST_CASE("an activation has a limit of steps, and the error says what to do") {
   for (std::uint32_t i = 0; i < limits::activation_steps; ++i) again.now.history[i].ordinal = i;
   again.start();
   CHECK(again.last ==
-        "failed limit: step 10001 of the activation is over activation_steps = 10000: split the work over several activations "
+        "failed limit: step 20001 of the activation is over activation_steps = 20000: split the work over several activations "
         "(send a message along an edge, to the same executor if need be), that of a document over several runs (run: "
         "workflow)\n");
 }
@@ -134,5 +134,5 @@ TEST_CASE("a damaged journal with impossible ordinals is refused, not obeyed") {
   w.now.history.push_back({.ordinal = 4'000'000'000U, .name = "x"});
   w.start();
   CHECK(w.failed->code == "nondeterminism");
-  CHECK(w.failed->message == "the journal has a step 4000000000, more than activation_steps = 10000 allows");
+  CHECK(w.failed->message == "the journal has a step 4000000000, more than activation_steps = 20000 allows");
 }
