@@ -85,7 +85,7 @@ class session : public std::enable_shared_from_this<session> {
     bytes_->read_some(static_cast<char*>(room.data()), room.size(),
                       [self = shared_from_this()](const error_code& bad, std::size_t got) {
                         self->disarm();
-                        if (bad) return self->close();
+                        if (bad || self->closed_) return self->close();
                         self->buffer_.commit(got);
                         self->read_header();
                       });

@@ -121,14 +121,14 @@ class tls_transport : public transport {
   [[nodiscard]] std::string peer() const override { return address_of(socket_); }
   [[nodiscard]] bool secure() const override { return true; }
   void begin(done call) override {
-    ERR_clear_error();
+    if (is_gone(call)) return;
     const int came = SSL_accept(ssl_.get());
     if (came == 1) return succeed(std::move(call), 0);
     if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) say_plainly();
     retry(came, std::move(call), [this](done again) { begin(std::move(again)); });
   }
   void read_some(char* to, std::size_t most, done call) override {
-    ERR_clear_error();
+    if (is_gone(call)) return;
     std::size_t got = 0;
     const int came = SSL_read_ex(ssl_.get(), to, most, &got);
     if (came == 1) return succeed(std::move(call), got);
@@ -157,6 +157,13 @@ class tls_transport : public transport {
   void turn_away(std::string_view) override { end_writing(); }
 
  private:
+  /// Once closed, the socket's number may be another connection's: OpenSSL must not touch it any more.
+  bool is_gone(const done& call) {
+    ERR_clear_error();
+    if (socket_.is_open()) return false;
+    fail(call, asio::error::operation_aborted);
+    return true;
+  }
   void succeed(done call, std::size_t bytes) {
     asio::post(socket_.get_executor(), [call = std::move(call), bytes] { call({}, bytes); });
   }
@@ -178,7 +185,7 @@ class tls_transport : public transport {
   }
   void write_on(done call) {
     while (written_ < out_.size()) {
-      ERR_clear_error();
+      if (is_gone(call)) return;
       std::size_t taken = 0;
       const int came = SSL_write_ex(ssl_.get(), out_.data() + written_, out_.size() - written_, &taken);
       if (came != 1) return retry(came, std::move(call), [this](done again) { write_on(std::move(again)); });
