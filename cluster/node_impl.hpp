@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <variant>
 
 #include "actors/backends/job_service.hpp"
 #include "actors/caf_support.hpp"
@@ -35,6 +36,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
     bool fresh = true;  ///< false: its key had begun it before
   };
   result<begun> start(const start_request& what);
+  /// Tells once it is durable or refused; on a thread that must not be blocked.
+  void start(start_request what, std::function<void(result<begun>)> told);
   [[nodiscard]] const std::shared_ptr<actors::job_service>& jobs() const { return jobs_; }
   result<run_ref> get(const run_id& id);
   result<run_ref> find(std::string_view key);
@@ -75,6 +78,9 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   void fail_stop();
   void start_jobs();
   result<run_ref> begin(actors::start_run what);
+  /// A run that the key began, or the order for a new one.
+  result<std::variant<begun, actors::start_run>> order_for(const start_request& what);
+  result<begun> outcome_of(const start_request& what, const result<run_id>& started);
   result<begun> attach(const run_id& holder, const start_request& what);
   /// Begins a run that takes over a state made of another's events.
   using make_state =

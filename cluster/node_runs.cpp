@@ -33,6 +33,22 @@ class answer_slot {
   bool set_ = false;
 };
 
+/// The same for who does not wait.
+template <class T>
+class telling {
+ public:
+  explicit telling(std::function<void(result<T>)> told) : told_(std::move(told)) {}
+  telling(const telling&) = delete;
+  telling& operator=(const telling&) = delete;
+  ~telling() { tell(error{errc::shutting_down, "the run's actor ended before it answered; ask again"}); }
+  void tell(result<T> what) {
+    if (const auto call = std::exchange(told_, nullptr)) call(std::move(what));
+  }
+
+ private:
+  std::function<void(result<T>)> told_;
+};
+
 std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
 
 /// It is shown as JSON later, together with other runs: one that cannot be would take all of a listing with it.
@@ -82,7 +98,7 @@ result<void> check(const core::command& what) {
 
 }  // namespace
 
-result<node::impl::begun> node::impl::start(const start_request& what) {
+result<std::variant<node::impl::begun, actors::start_run>> node::impl::order_for(const start_request& what) {
   if (closed_ || failed_) return closing;
   const auto& key = what.options.key;
   if (auto named = check_name("the key", key, true); !named) return named.error();
@@ -93,7 +109,11 @@ result<node::impl::begun> node::impl::start(const start_request& what) {
   if (!key.empty()) {
     const auto held = enter();
     if (!held) return closing;
-    if (const auto holder = shared_->journal->find_key(what.tenant, key)) return attach(*holder, what);
+    if (const auto holder = shared_->journal->find_key(what.tenant, key)) {
+      auto there = attach(*holder, what);
+      if (!there) return there.error();
+      return std::move(*there);
+    }
   }
   auto definition =
       what.version.empty() ? shared_->workflows.newest(what.workflow) : shared_->workflows.find(what.workflow, what.version, {});
@@ -105,21 +125,47 @@ result<node::impl::begun> node::impl::start(const start_request& what) {
                                              " is not registered; known: " + (known.empty() ? "none" : known)};
   }
   if (shared_->pool.overloaded()) return error{errc::overloaded, "all threads for user code are busy or stuck; try again later"};
-  auto started = begin({.how = {.id = run_id::make(),
-                                .message = std::string{what.message},
-                                .input = what.input,
-                                .key = key,
-                                .tenant = what.tenant,
-                                .timeout = what.options.timeout},
-                        .definition = std::move(definition),
-                        .tenant_runs = what.open_runs});
-  if (started) return begun{std::move(*started), true};
+  return actors::start_run{.how = {.id = run_id::make(),
+                                   .message = std::string{what.message},
+                                   .input = what.input,
+                                   .key = key,
+                                   .tenant = what.tenant,
+                                   .timeout = what.options.timeout},
+                           .definition = std::move(definition),
+                           .tenant_runs = what.open_runs};
+}
+
+/// Of two that came with one key at the same time, one began the run; the other is led to it.
+result<node::impl::begun> node::impl::outcome_of(const start_request& what, const result<run_id>& started) {
+  if (started) return begun{run_ref{*started, shared_from_this()}, true};
+  const auto& key = what.options.key;
   if (started.error().code == errc::already_exists && !key.empty()) {
     const auto held = enter();
     if (!held) return closing;
     if (const auto holder = shared_->journal->find_key(what.tenant, key)) return attach(*holder, what);
   }
   return started.error();
+}
+
+result<node::impl::begun> node::impl::start(const start_request& what) {
+  auto order = order_for(what);
+  if (!order) return order.error();
+  if (auto* there = std::get_if<begun>(&*order)) return std::move(*there);
+  const auto started = begin(std::move(std::get<actors::start_run>(*order)));
+  return outcome_of(what, started ? result<run_id>{started->id()} : result<run_id>{started.error()});
+}
+
+void node::impl::start(start_request what, std::function<void(result<begun>)> told) {
+  auto order = order_for(what);
+  if (!order) return told(order.error());
+  if (auto* there = std::get_if<begun>(&*order)) return told(std::move(*there));
+  auto& fresh = std::get<actors::start_run>(*order);
+  fresh.answer = [weak = weak_from_this(), what = std::move(what), told = std::make_shared<telling<begun>>(std::move(told))](
+                     const result<run_id>& id, const std::optional<run_id>&) {
+    const auto self = weak.lock();
+    told->tell(self ? self->outcome_of(what, id) : result<begun>{closing});
+  };
+  actors::tell(router_, std::move(fresh));
 }
 
 result<run_ref> node::impl::begin(actors::start_run what) {

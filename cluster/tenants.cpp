@@ -9,20 +9,31 @@ namespace {
 
 const error closing{errc::shutting_down, "the node is closing"};
 
+node::impl::start_request request_of(const tenant_start& what) {
+  return {.workflow = what.workflow,
+          .version = what.version,
+          .message = message_name<json::value>,
+          .input = what.input,
+          .options = what.options,
+          .tenant = what.tenant,
+          .open_runs = what.open_runs};
+}
+
 error no_run(const run_id& run) { return {errc::not_found, "no run " + run.str()}; }
 
 }  // namespace
 
 result<tenant_started> start_for(node& at, const tenant_start& what) {
-  auto begun = at.internals().start({.workflow = what.workflow,
-                                     .version = what.version,
-                                     .message = message_name<json::value>,
-                                     .input = what.input,
-                                     .options = what.options,
-                                     .tenant = what.tenant,
-                                     .open_runs = what.open_runs});
+  auto begun = at.internals().start(request_of(what));
   if (!begun) return begun.error();
   return tenant_started{std::move(begun->run), begun->fresh};
+}
+
+void start_for(node& at, const tenant_start& what, std::function<void(result<tenant_started>)> told) {
+  at.internals().start(request_of(what), [told = std::move(told)](result<node::impl::begun> begun) {
+    if (!begun) return told(begun.error());
+    told(tenant_started{std::move(begun->run), begun->fresh});
+  });
 }
 
 result<run_summary> summary_for(node& at, std::string_view tenant, const run_id& run) {

@@ -31,6 +31,9 @@ struct tenant_started {
 /// all the same. workflow_unknown: also when the version is not registered.
 [[nodiscard]] result<tenant_started> start_for(node& at, const tenant_start& what);
 
+/// The same without waiting: `told` is called once, on a thread that must not be blocked.
+void start_for(node& at, const tenant_start& what, std::function<void(result<tenant_started>)> told);
+
 /// not_found: no such run, or another tenant's.
 [[nodiscard]] result<run_summary> summary_for(node& at, std::string_view tenant, const run_id& run);
 /// The run that a key of the tenant's began; not_found.

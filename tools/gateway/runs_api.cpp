@@ -19,7 +19,7 @@ result<std::string> idempotency_key(const request& in) {
   return *key;
 }
 
-result<response> start_run(const api_parts& parts, const call& of) {
+result<cluster::tenant_start> read_start(const api_parts& parts, const call& of) {
   const auto body = json_body(of.in());
   if (!body) return body.error();
   if (auto known = only_members(*body, {"workflow", "version", "input", "timeout"}); !known) return known.error();
@@ -37,7 +37,11 @@ result<response> start_run(const api_parts& parts, const call& of) {
   what.options.key = *key;
   what.options.timeout = *timeout;
   what.open_runs = parts.policies.of(of.who.tenant).open_runs;
-  auto started = cluster::start_for(parts.engine, what);
+  return what;
+}
+
+result<response> started_answer(const api_parts& parts, const cluster::tenant_start& what,
+                                const result<cluster::tenant_started>& started) {
   if (!started && started.error().code == errc::workflow_unknown)
     return error{errc::workflow_unknown,
                  "no workflow \"" + what.workflow + "\"" + (what.version.empty() ? "" : " " + what.version)};
@@ -47,6 +51,20 @@ result<response> start_run(const api_parts& parts, const call& of) {
   auto out = json_answer(cluster::to_wire(*run), started->fresh ? 201 : 200);
   out.headers.push_back({"Location", "/api/v1/runs/" + run->id.str()});
   return out;
+}
+
+/// No thread waits for the commit.
+void start_run(const api_parts& parts, const std::shared_ptr<call>& of) {
+  const auto what = read_start(parts, *of);
+  if (!what) return of->fail(what.error());
+  cluster::tenant_start named;
+  named.tenant = what->tenant;
+  named.workflow = what->workflow;
+  named.version = what->version;
+  cluster::start_for(parts.engine, *what, [parts, of, what = std::move(named)](const result<cluster::tenant_started>& started) {
+    auto out = started_answer(parts, what, started);
+    out ? of->answer(std::move(*out)) : of->fail(out.error());
+  });
 }
 
 result<response> list_runs(const api_parts& parts, const call& of) {
@@ -128,7 +146,7 @@ result<run_summary> run_of(const api_parts& parts, const call& of) {
 }
 
 void add_run_routes(router& to, const api_parts& parts) {
-  to.add_simple("POST", "/api/v1/runs", right::run, [parts](const call& of) { return start_run(parts, of); });
+  to.add("POST", "/api/v1/runs", right::run, [parts](const std::shared_ptr<call>& of) { start_run(parts, of); });
   to.add_simple("GET", "/api/v1/runs", right::read, [parts](const call& of) { return list_runs(parts, of); });
   to.add_simple("GET", "/api/v1/runs/{id}", right::read, [parts](const call& of) { return show_run(parts, of); });
   const auto add = [&](const std::string& verb, const std::vector<std::string_view>& members) {

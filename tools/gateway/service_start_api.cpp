@@ -105,19 +105,9 @@ response refused_start(const call& of, const error& why) {
   return error_answer(in, why);
 }
 
-void start_workflow(const api_parts& parts, const call& of, const cluster::workflow_facts& which, bool this_version) {
-  auto read = read_start(parts, of);
-  if (auto* refused = std::get_if<response>(&read)) return of.answer(std::move(*refused));
-  auto& how = std::get<asked>(read);
-  how.what.workflow = which.name;
-  if (this_version) how.what.version = which.version;
-  const auto started = cluster::start_for(parts.engine, how.what);
+void answer_scheduled(const api_parts& parts, const call& of, const cluster::workflow_facts& which,
+                      const result<cluster::tenant_started>& started) {
   if (!started) return of.answer(refused_start(of, started.error()));
-  switch (how.mode) {
-    case response_mode::blocking: return std::make_shared<answer_at_end>(of.at, started->run)->start();
-    case response_mode::streaming: return stream_service_events(parts, of.at, started->run, true);
-    case response_mode::in_background: break;
-  }
   const auto id = started->run.id();
   const auto run = cluster::summary_for(parts.engine, of.tenant(), id);
   if (!run) return of.fail(run.error());
@@ -128,20 +118,38 @@ void start_workflow(const api_parts& parts, const call& of, const cluster::workf
   of.answer(json_answer(service_envelope(id.str(), std::move(data)), started->fresh ? 202 : 200));
 }
 
-void start_own(const api_parts& parts, const call& of) {
-  const auto which = workflow_of(parts, of);
-  if (!which) return of.fail(which.error());
+void start_workflow(const api_parts& parts, const std::shared_ptr<call>& of, const cluster::workflow_facts& which,
+                    bool this_version) {
+  auto read = read_start(parts, *of);
+  if (auto* refused = std::get_if<response>(&read)) return of->answer(std::move(*refused));
+  auto& how = std::get<asked>(read);
+  how.what.workflow = which.name;
+  if (this_version) how.what.version = which.version;
+  if (how.mode == response_mode::in_background) {  // no thread waits for the commit
+    return cluster::start_for(parts.engine, how.what, [parts, of, which](const result<cluster::tenant_started>& started) {
+      answer_scheduled(parts, *of, which, started);
+    });
+  }
+  const auto started = cluster::start_for(parts.engine, how.what);
+  if (!started) return of->answer(refused_start(*of, started.error()));
+  if (how.mode == response_mode::blocking) return std::make_shared<answer_at_end>(of->at, started->run)->start();
+  stream_service_events(parts, of->at, started->run, true);
+}
+
+void start_own(const api_parts& parts, const std::shared_ptr<call>& of) {
+  const auto which = workflow_of(parts, *of);
+  if (!which) return of->fail(which.error());
   start_workflow(parts, of, *which, false);
 }
 
-void start_by_id(const api_parts& parts, const call& of) {
-  const auto& id = of.captured[0];
-  if (!run_id::parse(id)) return of.answer(refusal(400, "\"" + id + "\" is no id of a workflow", of.in()));
+void start_by_id(const api_parts& parts, const std::shared_ptr<call>& of) {
+  const auto& id = of->captured[0];
+  if (!run_id::parse(id)) return of->answer(refusal(400, "\"" + id + "\" is no id of a workflow", of->in()));
   for (const auto& each : cluster::workflows_of(parts.engine)) {
-    if (of.sees(each.name) && service_workflow_id(each.name, each.version, each.hash) == id)
+    if (of->sees(each.name) && service_workflow_id(each.name, each.version, each.hash) == id)
       return start_workflow(parts, of, each, true);
   }
-  of.answer(refusal(404, "Workflow not found", of.in()));
+  of->answer(refusal(404, "Workflow not found", of->in()));
 }
 
 }  // namespace
@@ -179,9 +187,9 @@ void stream_service_events(const api_parts& parts, const std::shared_ptr<exchang
 }
 
 void add_service_start_routes(router& to, const api_parts& parts) {
-  to.add("POST", "/v1/workflows/run", right::run, [parts](const std::shared_ptr<call>& of) { start_own(parts, *of); });
+  to.add("POST", "/v1/workflows/run", right::run, [parts](const std::shared_ptr<call>& of) { start_own(parts, of); });
   to.add("POST", "/v1/workflows/{workflow_id}/run", right::run,
-         [parts](const std::shared_ptr<call>& of) { start_by_id(parts, *of); });
+         [parts](const std::shared_ptr<call>& of) { start_by_id(parts, of); });
 }
 
 }  // namespace perdure::tools::gateway
