@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/assert.hpp"
+#include "core/trace.hpp"
 
 namespace perdure::actors {
 
@@ -190,7 +191,10 @@ void attempt_host::start_capability(const std::shared_ptr<flow::body_run>& runni
                      failure{.code = "unsupported", .message = "this node has no capability \"" + std::string{name} + "\""});
   }
   const body_context with{*this, *running};
-  found->start({.key = with.idempotency_key(),
+  auto key = with.idempotency_key();
+  auto trace = core::traceparent_of_effect(out_.trace, key);
+  found->start({.key = std::move(key),
+                .trace = std::move(trace),
                 .run = run_.str(),
                 .workflow = definition_->plan.name,
                 .executor = executor_,

@@ -23,6 +23,7 @@ class attempt_host : public std::enable_shared_from_this<attempt_host>, private 
     std::function<void(core::command)> report;                   ///< pooled: any thread; inline: the actor's
     std::function<void(duration, std::function<void()>)> later;  ///< calls back after a while on the actor's thread
     std::function<void(std::function<void()>)> post;             ///< calls back on the actor's thread
+    std::string trace;                                           ///< the run's traceparent, for effects
   };
   attempt_host(std::shared_ptr<services> shared, definition_ptr definition, run_id run,
                std::shared_ptr<const core::activation> what, ports out);

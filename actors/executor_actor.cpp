@@ -28,7 +28,8 @@ class executor_actor : public caf::event_based_actor {
                                         caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
                                                                run_later{std::move(what)});
                                       },
-                                  .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); }});
+                                  .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); },
+                                  .trace = what.trace});
           host_->begin();
         },
         [this](feed_attempt& what) {

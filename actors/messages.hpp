@@ -28,6 +28,7 @@ struct start_run {
   start_reply answer;                ///< already_exists with the id itself as holder: the run is there
   /// limit_exceeded when its tenant has so many runs that have not ended; 0 = no such limit.
   std::uint64_t tenant_runs = 0;
+  std::optional<run_id> lapsed_holder;  ///< a run whose hold on the key is over
 };
 struct run_command {
   run_id run;
@@ -121,6 +122,7 @@ struct timer_tick {
 // To an executor's actor.
 struct begin_attempt {
   std::shared_ptr<const core::activation> what;
+  std::string trace;  ///< the run's
 };
 struct feed_attempt {
   core::history_item item;

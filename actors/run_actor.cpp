@@ -303,7 +303,7 @@ class run_actor : public caf::event_based_actor {
     if (start_) {
       item.preconditions.emplace_back(persistence::run_absent{id_});
       const auto& how = start_->how;
-      if (!how.key.empty()) item.preconditions.emplace_back(persistence::key_absent{how.tenant, how.key});
+      if (!how.key.empty()) item.preconditions.emplace_back(persistence::key_absent{how.tenant, how.key, start_->lapsed_holder});
       if (start_->tenant_runs > 0) item.preconditions.emplace_back(persistence::counter_below{how.tenant, start_->tenant_runs});
     }
     const auto& state = machine_.state();
@@ -457,7 +457,7 @@ class run_actor : public caf::event_based_actor {
     if (!cooperative) {
       const auto made = spawn_executor(this, shared_, definition_, id_, self);
       executors_[id] = made;
-      tell(made, begin_attempt{std::move(of)});
+      tell(made, begin_attempt{std::move(of), machine_.state().trace});
       return;
     }
     auto host = std::make_shared<attempt_host>(
@@ -468,7 +468,8 @@ class run_actor : public caf::event_based_actor {
                                   caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
                                                          run_later{std::move(what)});
                                 },
-                            .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); }});
+                            .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); },
+                            .trace = machine_.state().trace});
     inline_[id] = host;
     host->begin();
   }

@@ -30,6 +30,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
     start_options options;
     std::string tenant;           ///< keys are its own
     std::uint64_t open_runs = 0;  ///< most runs of the tenant that have not ended; 0 = no such limit
+    std::string trace;            ///< W3C traceparent, or empty
+    duration key_life{0};         ///< a key lets go of an ended run that is as old; 0 = it never does
   };
   struct begun {
     run_ref run;
@@ -82,6 +84,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<std::variant<begun, actors::start_run>> order_for(const start_request& what);
   result<begun> outcome_of(const start_request& what, const result<run_id>& started);
   result<begun> attach(const run_id& holder, const start_request& what);
+  bool has_lapsed(const run_id& holder, duration life) const;
   /// Begins a run that takes over a state made of another's events.
   using make_state =
       std::function<result<core::run_state>(const std::vector<std::pair<core::event, timestamp>>&, run_id, const core::plan*)>;

@@ -8,6 +8,7 @@
 #include "core/event_json.hpp"
 #include "core/json_text.hpp"
 #include "core/machine.hpp"
+#include "core/trace.hpp"
 #include "persistence/projection.hpp"
 
 namespace perdure {
@@ -106,13 +107,20 @@ result<std::variant<node::impl::begun, actors::start_run>> node::impl::order_for
     return error{errc::payload_too_large, "the input has " + std::to_string(what.input.size()) +
                                               " bytes; the limit payload_bytes is " + std::to_string(limits::payload_bytes)};
   }
+  if (!what.trace.empty() && !core::is_traceparent(what.trace))
+    return error{errc::invalid_argument, "the trace is no traceparent of version 00"};
+  std::optional<run_id> lapsed;
   if (!key.empty()) {
     const auto held = enter();
     if (!held) return closing;
     if (const auto holder = shared_->journal->find_key(what.tenant, key)) {
-      auto there = attach(*holder, what);
-      if (!there) return there.error();
-      return std::move(*there);
+      if (has_lapsed(*holder, what.key_life)) {
+        lapsed = holder;
+      } else {
+        auto there = attach(*holder, what);
+        if (!there) return there.error();
+        return std::move(*there);
+      }
     }
   }
   auto definition =
@@ -130,9 +138,11 @@ result<std::variant<node::impl::begun, actors::start_run>> node::impl::order_for
                                    .input = what.input,
                                    .key = key,
                                    .tenant = what.tenant,
-                                   .timeout = what.options.timeout},
+                                   .timeout = what.options.timeout,
+                                   .trace = what.trace},
                            .definition = std::move(definition),
-                           .tenant_runs = what.open_runs};
+                           .tenant_runs = what.open_runs,
+                           .lapsed_holder = lapsed};
 }
 
 /// Of two that came with one key at the same time, one began the run; the other is led to it.
@@ -166,6 +176,12 @@ void node::impl::start(start_request what, std::function<void(result<begun>)> to
     told->tell(self ? self->outcome_of(what, id) : result<begun>{closing});
   };
   actors::tell(router_, std::move(fresh));
+}
+
+bool node::impl::has_lapsed(const run_id& holder, duration life) const {
+  if (life <= duration{0}) return false;
+  const auto row = shared_->journal->row(holder);
+  return row && row->ended_at && shared_->clock.now() - row->created_at >= life;
 }
 
 result<run_ref> node::impl::begin(actors::start_run what) {

@@ -25,7 +25,8 @@ core::outcome begin(node::impl& node, const actors::capability_request& request)
                                  .message = message,
                                  .input = payload{input != nullptr ? *input : json::value{}},
                                  .options = {.key = member(what, "key", "perdure.begun/") + request.key},
-                                 .tenant = row ? row->tenant : std::string{}});
+                                 .tenant = row ? row->tenant : std::string{},
+                                 .trace = request.trace});
   if (!begun) return {.error = failure{.code = "runtime", .message = begun.error().message}};
   return {.value = payload{json::value{{"run", begun->run.id().str()}}}};
 }

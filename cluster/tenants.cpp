@@ -16,7 +16,9 @@ node::impl::start_request request_of(const tenant_start& what) {
           .input = what.input,
           .options = what.options,
           .tenant = what.tenant,
-          .open_runs = what.open_runs};
+          .open_runs = what.open_runs,
+          .trace = what.trace,
+          .key_life = what.key_life};
 }
 
 error no_run(const run_id& run) { return {errc::not_found, "no run " + run.str()}; }
@@ -94,6 +96,20 @@ result<json::object> carry_out(node& at, const run_command& command) {
        .retry = [&](const run_id& id, std::string_view command_id) { return inner.retry(id, command_id); },
        .fork = [&](const run_id& id, run_seq from, std::string_view command_id) { return inner.fork(id, from, command_id); }},
       command);
+}
+
+result<lsn_t> last_lsn(node& at) {
+  auto& inner = at.internals();
+  const auto held = inner.enter();
+  if (!held) return closing;
+  return inner.shared().journal->last_lsn();
+}
+
+result<std::vector<core::record>> records_from(node& at, lsn_t from, std::size_t limit) {
+  auto& inner = at.internals();
+  const auto held = inner.enter();
+  if (!held) return closing;
+  return inner.shared().journal->scan(from, limit);
 }
 
 result<lsn_t> head_of(node& at, const run_id& run) {

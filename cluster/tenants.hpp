@@ -22,6 +22,8 @@ struct tenant_start {
   payload input;
   start_options options;
   std::uint64_t open_runs = 0;  ///< refused when the tenant has so many runs that have not ended; 0 = no such limit
+  std::string trace;            ///< W3C traceparent that the run's effects hand on; anything else is an error
+  duration key_life{0};         ///< a key begins another run once its run has ended and is as old; 0 = never
 };
 struct tenant_started {
   run_ref run;
@@ -58,6 +60,10 @@ struct tenant_query {
 /// Every stored record of a run with seq > `after`, in order, until `take` says false.
 [[nodiscard]] result<void> records_of(node& at, const run_id& run, run_seq after,
                                       const std::function<bool(const core::record&, core::blob_port&)>& take);
+
+/// The node's last LSN, and stored records of all runs from an LSN on, at most so many.
+[[nodiscard]] result<lsn_t> last_lsn(node& at);
+[[nodiscard]] result<std::vector<core::record>> records_from(node& at, lsn_t from, std::size_t limit);
 
 /// A workflow that is registered.
 struct workflow_facts {

@@ -128,7 +128,7 @@ std::optional<verdict> admission::check(const precondition& what) {
   }
   if (const auto* absent = std::get_if<key_absent>(&what)) {
     const auto holder = holder_of(absent->scope, absent->key);
-    if (!holder) return std::nullopt;
+    if (!holder || holder == absent->but_for) return std::nullopt;
     return refused(errc::already_exists, "run " + holder->str() + " has the key \"" + absent->key + "\"", holder);
   }
   const auto& below = std::get<counter_below>(what);

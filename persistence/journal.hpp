@@ -41,6 +41,7 @@ struct run_absent {
 };
 struct key_absent {
   std::string scope, key;
+  std::optional<run_id> but_for;  ///< a run whose hold on the key does not count
 };
 struct counter_below {
   std::string tenant;

@@ -19,7 +19,8 @@ namespace perdure::actors {
 /// One piece of work. `done` is called exactly once, on any thread, possibly before `start` returns; neither it nor
 /// `progress` may block or throw.
 struct capability_request {
-  std::string key;  ///< stable over retries and restarts; outside systems tell repeats by it
+  std::string key;    ///< stable over retries and restarts; outside systems tell repeats by it
+  std::string trace;  ///< traceparent to hand on, or empty
   std::string run;
   std::string workflow;
   std::string executor;

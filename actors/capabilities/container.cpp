@@ -39,7 +39,7 @@ bool flag(const json::object& of, std::string_view name) {
 
 /// Handed on by name so that no list of processes shows them, but for those that the engine's program itself looks at.
 bool is_engines_own(std::string_view name) {
-  constexpr std::array<std::string_view, 4> own{"PATH", "HOME", "LANG", "PERDURE_IDEMPOTENCY_KEY"};
+  constexpr std::array<std::string_view, 5> own{"PATH", "HOME", "LANG", "PERDURE_IDEMPOTENCY_KEY", "TRACEPARENT"};
   return name.starts_with("DOCKER_") || name.starts_with("CONTAINER") || name.starts_with("XDG_") ||
          std::find(own.begin(), own.end(), name) != own.end();
 }

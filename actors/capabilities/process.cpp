@@ -197,6 +197,7 @@ void process_capability::run(capability_request request, process_spec given) {
                 .directory = spec->directory,
                 .input = std::move(spec->input)};
   child.what.environment["PERDURE_IDEMPOTENCY_KEY"] = request.key.substr(0, request.key.find('\0'));
+  if (!request.trace.empty()) child.what.environment["TRACEPARENT"] = request.trace;
   for (auto& [name, value] : spec->environment) child.what.environment[name] = std::move(value);
   if (spec->grace_ms) child.grace = std::chrono::milliseconds{std::clamp<std::int64_t>(*spec->grace_ms, 0, 86'400'000)};
   child.stop = request.stop;

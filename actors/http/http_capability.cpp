@@ -100,7 +100,7 @@ json::object headers_value(const http_headers& from) {
 /// One call from its spec to its outcome.
 struct http_call {
   json::object spec;
-  std::string key;
+  std::string key, trace;
   std::stop_token stop;
   std::function<void(core::outcome)> done;
   std::shared_ptr<http_client> client;
@@ -123,6 +123,7 @@ http_request request_of(const http_call& call) {
     }
   }
   if (header(out.headers, "idempotency-key") == nullptr) out.headers.emplace_back("Idempotency-Key", key_text(call.key));
+  if (!call.trace.empty() && header(out.headers, "traceparent") == nullptr) out.headers.emplace_back("traceparent", call.trace);
   if (const auto* body = call.spec.if_contains("body"); body != nullptr && !body->is_null()) add_body(out, *body);
   if (const auto* bytes = call.spec.if_contains("body64"); bytes != nullptr && bytes->is_string())
     out.body = core::from_base64({bytes->get_string().data(), bytes->get_string().size()});
@@ -252,6 +253,7 @@ void http_capability::start(capability_request request) {
   auto call = std::make_shared<http_call>();
   call->done = std::move(request.done);
   call->key = std::move(request.key);
+  call->trace = std::move(request.trace);
   call->stop = request.stop;
   call->client = client_;
   call->tokens = tokens_;

@@ -29,6 +29,7 @@ class applier {
     state_.tenant = what.tenant;
     state_.start = what.start;
     state_.parent = what.parent;
+    state_.trace = what.trace;
     state_.created_at = at_;
     arm(state_.deadline_at, what.deadline, {.kind = deadline_kind::run});
     add_activation({.id = 1,

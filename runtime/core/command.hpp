@@ -129,6 +129,7 @@ struct start_command {
   duration timeout{0};
   std::string start;  ///< executor that takes the input; empty = the workflow's own
   std::optional<parent_link> parent;
+  std::string trace;  ///< traceparent, or empty
 };
 
 }  // namespace perdure::core

@@ -105,7 +105,8 @@ result<event> decide_start(const plan& of, const start_command& how, timestamp n
                            .start_by = after(now, first.timeouts.schedule_to_start),
                            .close_by = after(now, first.timeouts.schedule_to_close),
                            .explicit_start = first.timeouts.any(),
-                           .parent = how.parent}};
+                           .parent = how.parent,
+                           .trace = how.trace}};
 }
 
 namespace {

@@ -92,6 +92,7 @@ json::object members(const run_started& e) {
                    {"message", e.message},   {"start", e.start},     {"input", e.input.value()}};
   put(out, "key", e.key);
   put(out, "tenant", e.tenant);
+  put(out, "trace", e.trace);
   put(out, "deadline", e.deadline);
   put(out, "start_by", e.start_by);
   put(out, "close_by", e.close_by);

@@ -18,6 +18,12 @@ bool decode_as(event_kind kind, std::uint8_t schema, reader& in, event& out) {
         return true;
       }
     }
+    if constexpr (requires { type::schema_2_members; }) {
+      if (schema == 2) {
+        in.get_first(made, type::schema_2_members);
+        return true;
+      }
+    }
     in.get(made);
     return true;
   } else {

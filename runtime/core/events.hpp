@@ -64,11 +64,12 @@ struct run_started {
   std::optional<timestamp> close_by;  ///< schedule-to-close of activation 1
   bool explicit_start = false;        ///< activation 1 waits for attempt_started
   std::optional<parent_link> parent;  ///< from schema 2
-  static constexpr std::size_t schema_1_members = 12;
+  std::string trace;                  ///< from schema 3: the traceparent of whoever asked, or empty
+  static constexpr std::size_t schema_1_members = 12, schema_2_members = 13;
 };
 BOOST_DESCRIBE_STRUCT(run_started, (),
                       (workflow, version, definition_hash, message, input, start, key, tenant, deadline, start_by, close_by,
-                       explicit_start, parent))
+                       explicit_start, parent, trace))
 
 /// A call or capability that ended, with what its body gave.
 struct step_done {
@@ -333,7 +334,7 @@ using event =
   return kind == event_kind::message_delivered || kind == event_kind::job_noted || kind == event_kind::job_ended;
 }
 /// The schema version that `encode` writes for every kind.
-inline constexpr std::uint8_t event_schema = 2;
+inline constexpr std::uint8_t event_schema = 3;
 
 /// Where payloads over limits::inline_payload_bytes are kept. Any thread.
 class blob_port {

@@ -118,6 +118,7 @@ run_state successor_state(run_state& from, const run_ended& how) {
   next.input = how.input;
   next.start = from.start;
   next.parent = from.parent;
+  next.trace = from.trace;
   next.deadline_at = from.deadline_at;
   next.source = from.id;
   next.link = restore_link::continued;

@@ -24,7 +24,8 @@ begin_run child_of(const run_state& from, const outgoing& what, const child_reco
                   .tenant = from.tenant,
                   .timeout = child.timeout,
                   .start = child.start,
-                  .parent = parent_link{.run = from.id, .child = what.child}},
+                  .parent = parent_link{.run = from.id, .child = what.child},
+                  .trace = from.trace},
           .workflow = child.workflow,
           .version = child.version,
           .definition_hash = child.definition_hash};

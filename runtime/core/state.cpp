@@ -8,10 +8,11 @@ namespace perdure::core {
 
 namespace {
 /// First byte of an encoded state; a changed layout gets a new one and an upcast here.
-constexpr std::uint8_t state_format = 3;
+constexpr std::uint8_t state_format = 4;
 /// Members that earlier formats had.
 constexpr std::size_t format_1_members = 31;
 constexpr std::size_t format_2_members = 45;
+constexpr std::size_t format_3_members = 47;
 
 /// An attempt is going on, or wants a thread.
 bool in_flight(const run_state& state) {
@@ -117,6 +118,8 @@ result<run_state> decode_state(std::string_view bytes, blob_port* blobs) {
     in.get_first(state, format_1_members);
   } else if (format == 2) {
     in.get_first(state, format_2_members);
+  } else if (format == 3) {
+    in.get_first(state, format_3_members);
   } else {
     in.get(state);
   }

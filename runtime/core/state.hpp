@@ -149,6 +149,8 @@ struct run_state {
   // From format 3:
   std::map<job_number, job_record> jobs;
   job_number next_job = 1;
+  // From format 4:
+  std::string trace;  ///< traceparent, or empty
 
   // Derived from the rest, not stored:
   std::set<deadline> deadlines;
@@ -167,7 +169,7 @@ BOOST_DESCRIBE_STRUCT(run_state, (),
                        ended_at, deadline_at, grace_until, paused, ending_as, cancel_reason, error, outputs, handled_errors,
                        next_activation, suspect_marks, next_signal, activations, fan_ins, rounds, values, signals, command_ids,
                        source, link, start, parent, children, outbox, next_outgoing, compensations, compensating,
-                       compensation_errors, continuation, carried, successor, versions, key_input, jobs, next_job))
+                       compensation_errors, continuation, carried, successor, versions, key_input, jobs, next_job, trace))
 
 /// Folds one event in. Pure. The event must be one that was decided on this state; `corrupt` says what does not fit
 /// (a damaged or foreign journal), and the state is then useless.

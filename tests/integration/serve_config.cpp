@@ -101,6 +101,29 @@ TEST_CASE("secrets of the configuration reach documents of the folder, and no lo
   CHECK(!has(c.at->call("GET", run + "/journal").body, "s3cret"));
 }
 
+TEST_CASE("an idempotency key holds its run until that has ended and the time of keys is over") {
+  const configured c{"limits: {key_time: 400ms}\n"};
+  c.here.write("flows/brief.yaml",
+               "document: {dsl: '1.0.3', namespace: default, name: brief, version: 1.0.0}\ndo:\n  - a: {set: {x: 1}}\n");
+  c.at->node().signal(SIGHUP);
+  const auto start = [&](const std::string& workflow, const std::string& input = "1") {
+    return c.at->call("POST", "/api/v1/runs", R"({"workflow":")" + workflow + R"(","input":)" + input + "}",
+                      {{"Idempotency-Key", "key-of-" + workflow}});
+  };
+  test::http_answer first;
+  REQUIRE(workplace::eventually([&] { return (first = start("brief")).status < 300; }));
+  const auto waits = start("sleepy");
+  CHECK(waits.status == 201);
+  test::http_answer next;
+  REQUIRE(workplace::eventually([&] { return (next = start("brief", "2")).status == 201; }));  // another body, too
+  CHECK(next.json().at("run_id") != first.json().at("run_id"));
+  CHECK(start("brief", "2").json().at("run_id") == next.json().at("run_id"));
+  const auto again = start("sleepy");  // it has not ended
+  CHECK(again.status == 200);
+  CHECK(again.json().at("run_id") == waits.json().at("run_id"));
+  CHECK(c.here.call({"journal", "verify", "--json"}).json().at("ok") == true);
+}
+
 TEST_CASE("pages of the origins that are allowed may read answers, and no others") {
   const configured c{"cors: {origins: ['https://app.example.org'], max_age: 60}\n"};
   const auto asked = [&](const std::string& origin) {

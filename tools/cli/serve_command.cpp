@@ -16,6 +16,7 @@
 #include "tools/cli/serve_config.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/gateway/service.hpp"
+#include "tools/gateway/trace_export.hpp"
 
 namespace perdure::tools::cli {
 
@@ -29,6 +30,7 @@ struct serve_command {
   std::string listen = "127.0.0.1:7400";
   std::string workflows, keep_for, log_level = "warning", shutdown = "10s";
   std::string header_time, body_time;
+  std::string trace_endpoint;
   gateway::tls_files tls;
   std::uint64_t keep_runs = 0;
   std::filesystem::path config_file;
@@ -90,6 +92,11 @@ int serve(const serve_command& how) {
   options.address = where->host;
   options.port = where->port;
   options.tls = how.tls;
+  options.trace_endpoint = how.trace_endpoint;
+  if (!how.trace_endpoint.empty()) {
+    if (auto good = gateway::check_trace_endpoint(how.trace_endpoint); !good)
+      return fail_usage(how.common, "--otlp-endpoint: " + good.error().message);
+  }
   options.limits = how.config.limits;
   options.limits.connections = how.connections;
   auto policies = policies_of(how.config, how.everybody);
@@ -184,6 +191,8 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   command->add_flag("--log-json", how->log_json, "Log lines as JSON");
+  command->add_option("--otlp-endpoint", how->trace_endpoint, "Spans of runs go there (http://127.0.0.1:4318/v1/traces)")
+      ->type_name("URL");
   command->add_flag("--access-log", how->access_log, "A line of JSON on standard error for each request");
   command->callback([&chosen, how, command] {
     chosen = [how, command] {

@@ -121,7 +121,8 @@ const std::map<std::string_view, std::size_t http_limits::*> sizes{{"header_byte
 const std::map<std::string_view, std::chrono::milliseconds http_limits::*> times{{"idle_time", &http_limits::idle_time},
                                                                                  {"write_time", &http_limits::write_time},
                                                                                  {"linger_time", &http_limits::linger_time},
-                                                                                 {"ping_time", &http_limits::ping_time}};
+                                                                                 {"ping_time", &http_limits::ping_time},
+                                                                                 {"key_time", &http_limits::key_time}};
 
 result<void> read_limits(const json::object& in, http_limits& into) {
   for (const auto& [name, value] : in) {

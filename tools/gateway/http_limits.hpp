@@ -16,15 +16,16 @@ struct http_limits {
   std::size_t connections = 16'384;                                       ///< 503, then closed; less when files run out
   std::size_t requests = 4'096;                                           ///< being answered at once: 503
   std::size_t streams = 8'192;                                            ///< event streams at once: 503
-  std::chrono::milliseconds header_time{10'000};  ///< from a request's first byte to the end of its headers: 408
-  std::chrono::milliseconds body_time{60'000};    ///< for the body after that: 408
-  std::chrono::milliseconds idle_time{75'000};    ///< between two requests; then closed
-  std::chrono::milliseconds write_time{30'000};   ///< for a piece of an answer; then closed
-  std::chrono::milliseconds linger_time{2'000};   ///< after a refusal, for the client to read it
-  std::chrono::milliseconds ping_time{10'000};    ///< a silent stream says that it is there
-  std::size_t gzip_bytes = 1'024;                 ///< answers from here on are compressed for who takes it
-  std::size_t stream_piece_bytes = 256U << 10;    ///< what one write of a stream takes
-  std::size_t stream_backlog_bytes = 1U << 20;    ///< events kept for one stream; more are read again later
+  std::chrono::milliseconds header_time{10'000};       ///< from a request's first byte to the end of its headers: 408
+  std::chrono::milliseconds body_time{60'000};         ///< for the body after that: 408
+  std::chrono::milliseconds idle_time{75'000};         ///< between two requests; then closed
+  std::chrono::milliseconds write_time{30'000};        ///< for a piece of an answer; then closed
+  std::chrono::milliseconds linger_time{2'000};        ///< after a refusal, for the client to read it
+  std::chrono::milliseconds ping_time{10'000};         ///< a silent stream says that it is there
+  std::chrono::milliseconds key_time{24 * 3'600'000};  ///< an idempotency key holds its run so long, and until its end
+  std::size_t gzip_bytes = 1'024;                      ///< answers from here on are compressed for who takes it
+  std::size_t stream_piece_bytes = 256U << 10;         ///< what one write of a stream takes
+  std::size_t stream_backlog_bytes = 1U << 20;         ///< events kept for one stream; more are read again later
 };
 
 /// An Idempotency-Key header: 400. Of the service API, and of the native one.

@@ -14,12 +14,16 @@ struct api_parts {
   workflow_shelf& shelf;
   const tenant_policies& policies;
   http_limits limits;
+  bool traces = false;  ///< spans are wanted: runs without a client's trace get one of their own
 };
 
 void add_workflow_routes(router& to, const api_parts& parts);
 void add_run_routes(router& to, const api_parts& parts);
 void add_run_event_routes(router& to, const api_parts& parts);
 void add_journal_routes(router& to, const api_parts& parts);
+
+/// What a start takes from its request's headers, beside the key: the client's trace.
+[[nodiscard]] std::string trace_of(const api_parts& parts, const request& in);
 
 /// The run that a route names by its id, when the caller may know of it; not_found otherwise.
 [[nodiscard]] result<run_summary> run_of(const api_parts& parts, const call& of);

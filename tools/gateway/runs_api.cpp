@@ -1,7 +1,9 @@
 // /api/v1/runs: start, list, get, and the commands of one run.
 #include "cluster/tenants.hpp"
+#include "core/trace.hpp"
 #include "tools/gateway/durations.hpp"
 #include "tools/gateway/native_api.hpp"
+#include "tools/gateway/spans.hpp"
 #include "tools/view/json_access.hpp"
 #include "tools/view/run_view.hpp"
 
@@ -36,6 +38,8 @@ result<cluster::tenant_start> read_start(const api_parts& parts, const call& of)
   what.input = payload{value_of(*body, "input")};
   what.options.key = *key;
   what.options.timeout = *timeout;
+  what.trace = trace_of(parts, of.in());
+  what.key_life = parts.limits.key_time;
   what.open_runs = parts.policies.of(of.who.tenant).open_runs;
   return what;
 }
@@ -135,6 +139,12 @@ result<response> command_run(const api_parts& parts, const call& of, const std::
 }
 
 }  // namespace
+
+std::string trace_of(const api_parts& parts, const request& in) {
+  // One that is malformed is as none, says the standard.
+  if (const auto* given = in.header("traceparent"); given != nullptr && core::is_traceparent(*given)) return *given;
+  return parts.traces ? fresh_traceparent() : std::string{};
+}
 
 result<run_summary> run_of(const api_parts& parts, const call& of) {
   const auto& text = of.captured[0];

@@ -13,6 +13,7 @@
 #include "tools/gateway/native_api.hpp"
 #include "tools/gateway/openapi.hpp"
 #include "tools/gateway/service_api.hpp"
+#include "tools/gateway/trace_export.hpp"
 
 namespace perdure::tools::gateway {
 
@@ -116,7 +117,7 @@ class service::impl {
     auto first = keys_.ensure_admin(how_.data, wall_clock());
     if (!first) return first.error();
     new_admin_key_ = std::move(*first);
-    const api_parts parts{*engine_, shelf_, how_.policies, how_.limits};
+    const api_parts parts{*engine_, shelf_, how_.policies, how_.limits, !how_.trace_endpoint.empty()};
     add_workflow_routes(router_, parts);
     add_run_routes(router_, parts);
     add_run_event_routes(router_, parts);
@@ -126,6 +127,13 @@ class service::impl {
     add_service_run_routes(router_, parts);
     add_service_form_routes(router_, parts);
     router_.add_simple("GET", "/metrics", right::admin, [this](const call& of) { return give_metrics(of); });
+    if (parts.traces) {
+      auto exported =
+          trace_export::start(*engine_, {.endpoint = how_.trace_endpoint,
+                                         .log = [this](std::string_view level, const std::string& text) { log(level, text); }});
+      if (!exported) return exported.error();
+      spans_ = std::move(*exported);
+    }
     router_.open();
     return {};
   }
@@ -136,6 +144,7 @@ class service::impl {
     server_->drain();
     if (!server_->wait_idle(idle_time)) log("warning", "some clients did not take their answers in time");
     lifecycle_.cancel();
+    spans_.reset();
     if (engine_) engine_->close();
     server_->stop();
     server_.reset();
@@ -180,6 +189,7 @@ class service::impl {
   workflow_shelf shelf_;
   std::optional<node> engine_;
   subscription lifecycle_;  // ends before it
+  std::unique_ptr<trace_export> spans_;  // goes before the node
   std::unique_ptr<http_server> server_;
   std::optional<std::filesystem::path> new_admin_key_;
 };

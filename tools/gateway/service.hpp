@@ -34,6 +34,7 @@ struct service_options {
   std::chrono::milliseconds shutdown_time{10'000};
   retention_options retention;
   lifecycle_options lifecycle;
+  std::string trace_endpoint;  ///< where spans go (trace_export.hpp); empty = nowhere
   std::string helper_program;
   std::function<void(const log_record&)> log;           ///< any thread
   std::function<void(const std::string& line)> access;  ///< one JSON object a line; empty = no access log

@@ -91,6 +91,8 @@ std::variant<asked, response> read_start(const api_parts& parts, const call& of)
   if (files.is_array()) input[system_member::files] = files;
   input[system_member::origin] = out.mode == response_mode::in_background ? "api-async" : "app-run";
   out.what.tenant = of.tenant();
+  out.what.trace = trace_of(parts, in);
+  out.what.key_life = parts.limits.key_time;
   out.what.input = payload{json::value(std::move(input))};
   out.what.open_runs = parts.policies.of(of.who.tenant).open_runs;
   return out;
