@@ -250,7 +250,8 @@ class decider {
     }
     const auto& child = at->second;
     if (!child.live()) return none();
-    auto out = *one(child_ended{what.child, what.status, what.output, what.error});
+    std::vector<event> out;
+    // Before the end of the work: with that the run itself may end, and nothing comes after.
     if (child.background && !child.fails_run && what.status != run_status::succeeded && what.status != run_status::cancelled) {
       out.emplace_back(warning{"background_failed",
                                "background work " + child.run.str() + " at executor \"" + child.start + "\" ended as " +
@@ -258,6 +259,7 @@ class decider {
                                    (what.error ? ": " + what.error->message : std::string{}),
                                child.start});
     }
+    out.emplace_back(child_ended{what.child, what.status, what.output, what.error});
     return out;
   }
 

@@ -487,6 +487,26 @@ TEST_CASE("background work that fails is a warning, or fails the run when that w
   }
 }
 
+TEST_CASE("background work that is waited for may fail after everything else has ended") {
+  // Its warning came after the event with which the run ended: an invariant broke, and with it the process, at every open.
+  for (const auto end : {run_status::failed, run_status::timed_out, run_status::cancelled, run_status::succeeded}) {
+    run_fixture run{of_two()};
+    auto step = child_step(0, parent_close::wait);
+    auto args = step.args.value();
+    args.get_object()["background"] = true;
+    args.get_object()["start"] = "undo";
+    step.args = payload{args};
+    run.tell(run.waiting(1, {step}));
+    const auto child = only_child(run);
+    deliver(run);
+    run.tell(run.finished(1));
+    REQUIRE_FALSE(is_terminal(run.state().status));
+    const auto events = run.tell(end_of(child, end));
+    CHECK(count<warning>(events) == (end == run_status::failed || end == run_status::timed_out ? 1 : 0));
+    CHECK(run.state().status == run_status::succeeded);
+  }
+}
+
 TEST_CASE("states and first events of the older format are read") {
   run_fixture run{of_two()};
   const auto bytes = encode(run.history.front().first, nullptr);
