@@ -72,6 +72,7 @@ json::object to_wire(const job_info& job) {
           {"progress", job.progress.value()},
           {"submission", job.submission},
           {"cancel_wanted", job.cancel_wanted},
+          {"asks", job.asks},
           {"created_at", to_string(job.created_at)},
           {"ended_at", time_or_null(job.ended_at)},
           {"due", time_or_null(job.due)},

@@ -11,7 +11,7 @@
 //   cancel {reason?} pause resume retry fork {from} signal {name, value} respond {request_id, value}; all with command_id?
 //   cancel_job {job}                                             a job of the run, by its number
 //   jobs                                                         the run's jobs
-//   job_logs {backend, id, cursor?, limit?} job_artifacts {backend, id} job_read {backend, id, name, offset}
+//   job_logs {backend, id, cursor?, limit?} job_artifacts {backend, id} job_read {run_id, job, backend, id, name, offset}
 //   job_estimate {backend, spec} backends backend_check {backend}   see job_verbs.hpp
 //   stats                                                        figures of the node
 #pragma once
@@ -49,6 +49,9 @@ struct control_target {
   /// Backends by name, and their names; empty = there are none.
   std::function<std::shared_ptr<backend>(std::string_view)> find_backend{};
   std::function<std::vector<std::string>()> backends{};
+  std::function<result<backend_health>(std::string_view)> health_of{};
+  std::function<result<std::shared_ptr<artifact_reader>>(const run_id&, std::uint32_t job, const std::string& name)>
+      open_artifact{};
 };
 
 [[nodiscard]] json::object to_wire(const error& why);

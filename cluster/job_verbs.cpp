@@ -1,9 +1,6 @@
 #include "cluster/job_verbs.hpp"
 
-#include <array>
-#include <condition_variable>
-#include <mutex>
-
+#include "actors/backends/ask.hpp"
 #include "actors/backends/job_capability.hpp"
 #include "actors/backends/process_backend.hpp"
 #include "actors/run_actor.hpp"
@@ -31,28 +28,6 @@ std::uint64_t number(const json::object& in, std::string_view name, std::uint64_
   boost::system::error_code bad;
   const auto out = found != nullptr && found->is_number() ? found->to_number<std::uint64_t>(bad) : otherwise;
   return bad ? otherwise : out;
-}
-
-/// Waits for an answer; what comes later is not listened to.
-template <class T, class F>
-result<T> ask(F call) {
-  struct state {
-    std::mutex mutex;
-    std::condition_variable came;
-    std::optional<result<T>> what;
-  };
-  const auto box = std::make_shared<state>();
-  const auto end = std::chrono::steady_clock::now() + patience;
-  std::stop_source stop;
-  call(backend_call{.stop = stop.get_token(), .deadline = end}, backend_answer<T>{[box](result<T> got) {
-         const std::lock_guard lock{box->mutex};
-         if (!box->what) box->what.emplace(std::move(got));
-         box->came.notify_all();
-       }});
-  std::unique_lock lock{box->mutex};
-  if (box->came.wait_until(lock, end, [&] { return box->what.has_value(); })) return std::move(*box->what);
-  stop.request_stop();
-  return error{errc::timeout, "the backend did not answer within " + to_human(patience)};
 }
 
 template <class T>
@@ -87,22 +62,34 @@ result<json::value> jobs_of(const control_target& node, const json::object& requ
 
 result<json::value> logs_of(backend& at, const json::object& request) {
   const log_query which{.cursor = text(request, "cursor"), .limit = number(request, "limit", limits::job_log_page_lines)};
-  auto page =
-      ask<job_log_page>([&](const backend_call& how, auto done) { at.logs(text(request, "id"), which, how, std::move(done)); });
+  auto page = actors::ask<job_log_page>(
+      patience, [&](const backend_call& how, auto done) { at.logs(text(request, "id"), which, how, std::move(done)); });
   if (!page) return page.error();
   return to_json(actors::as_text(std::move(*page)));
 }
 
-result<json::value> read_of(backend& at, const json::object& request) {
-  const auto reader = ask<std::shared_ptr<artifact_reader>>([&](const backend_call& how, auto done) {
-    at.open_artifact(text(request, "id"), text(request, "name"), how, std::move(done));
-  });
+result<json::value> piece_of(const result<std::shared_ptr<artifact_reader>>& reader, const json::object& request) {
   if (!reader) return reader.error();
   std::string bytes(read_bytes, '\0');
   const auto got = (*reader)->read(number(request, "offset", 0), bytes.data(), bytes.size());
   if (!got) return got.error();
   bytes.resize(*got);
   return json::value{{"data", core::to_base64(bytes)}, {"size_bytes", (*reader)->what().size_bytes}};
+}
+
+/// What the node has kept is there also when the backend is not.
+result<json::value> read_of(const control_target& node, const json::object& request) {
+  const auto run = run_id::parse(text(request, "run_id"));
+  const auto job = static_cast<std::uint32_t>(number(request, "job", 0));
+  if (node.open_artifact && run && job > 0) return piece_of(node.open_artifact(*run, job, text(request, "name")), request);
+  const auto at = backend_of(node, request);
+  if (!at) return at.error();
+  return piece_of(actors::ask<std::shared_ptr<artifact_reader>>(patience,
+                                                                [&](const backend_call& how, auto done) {
+                                                                  (*at)->open_artifact(text(request, "id"), text(request, "name"),
+                                                                                       how, std::move(done));
+                                                                }),
+                  request);
 }
 
 }  // namespace
@@ -119,25 +106,35 @@ result<json::value> answer_about_jobs(const control_target& node, const json::ob
     json::array out;
     for (const auto& name : node.backends ? node.backends() : std::vector<std::string>{}) {
       const auto at = node.find_backend(name);
-      if (at != nullptr) out.push_back(json::object{{"name", name}, {"capabilities", capabilities_of(at->capabilities())}});
+      if (at == nullptr) continue;
+      json::object each{{"name", name}, {"capabilities", capabilities_of(at->capabilities())}};
+      const auto health = node.health_of ? node.health_of(name) : result<backend_health>{error{errc::unsupported, {}}};
+      if (health) {
+        each.emplace("up", health->up);
+        each.emplace("why", health->why.empty() ? json::value(nullptr) : json::value(health->why));
+        each.emplace("running", health->running);
+        each.emplace("waiting", health->waiting);
+      }
+      out.push_back(std::move(each));
     }
     return json::value(std::move(out));
   }
+  if (verb == "job_read") return read_of(node, request);
   const auto at = backend_of(node, request);
   if (!at) return at.error();
   if (verb == "job_logs") return logs_of(**at, request);
-  if (verb == "job_read") return read_of(**at, request);
   if (verb == "job_artifacts") {
-    return as_json(ask<std::vector<job_artifact>>(
-        [&](const backend_call& how, auto done) { (*at)->artifacts(text(request, "id"), how, std::move(done)); }));
+    return as_json(actors::ask<std::vector<job_artifact>>(
+        patience, [&](const backend_call& how, auto done) { (*at)->artifacts(text(request, "id"), how, std::move(done)); }));
   }
   if (verb == "job_estimate") {
     const auto* spec = request.if_contains("spec");
-    return as_json(ask<job_estimate>([&](const backend_call& how, auto done) {
+    return as_json(actors::ask<job_estimate>(patience, [&](const backend_call& how, auto done) {
       (*at)->estimate(spec == nullptr ? payload{} : payload{*spec}, how, std::move(done));
     }));
   }
-  const auto well = ask<std::string>([&](const backend_call& how, auto done) { (*at)->check(how, std::move(done)); });
+  const auto well =
+      actors::ask<std::string>(patience, [&](const backend_call& how, auto done) { (*at)->check(how, std::move(done)); });
   return json::value{{"name", text(request, "backend")}, {"ok", well.has_value()}, {"text", well ? *well : well.error().message}};
 }
 

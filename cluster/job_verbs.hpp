@@ -3,7 +3,7 @@
 // The answers: `jobs` a list of jobs as to_wire(job_info) gives them; `job_logs` {"lines": [{"time", "stream", "text",
 // "continues"}], "next_cursor", "has_more", "cut_bytes"}; `job_artifacts` a list of {"name", "media_type", "size_bytes",
 // "sha256"}; `job_read` {"data" (base64), "size_bytes"}, without data at the end; `job_estimate` as perdure::job_estimate;
-// `backends` a list of {"name", "capabilities"}; `backend_check` {"name", "ok", "text"}.
+// `backends` a list of {"name", "capabilities", "up", "why", "running", "waiting"}; `backend_check` {"name", "ok", "text"}.
 #pragma once
 
 #include <filesystem>

@@ -28,6 +28,10 @@ result<void> node::add_backend(std::string_view name, std::shared_ptr<backend> w
 }
 std::shared_ptr<backend> node::find_backend(std::string_view name) const { return impl_->jobs()->find(name); }
 std::vector<std::string> node::backends() const { return impl_->jobs()->names(); }
+result<std::shared_ptr<artifact_reader>> node::open_artifact(const run_id& run, std::uint32_t job, std::string_view name) const {
+  return impl_->open_artifact(run, job, std::string{name});
+}
+result<backend_health> node::health_of(std::string_view backend) const { return impl_->jobs()->health(backend); }
 
 result<run_ref> node::start(std::string_view workflow, const json::value& input, start_options options) {
   return start_named(workflow, message_name<json::value>, payload{input}, std::move(options));

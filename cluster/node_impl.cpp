@@ -4,8 +4,10 @@
 #include <condition_variable>
 #include <iostream>
 
+#include "actors/backends/ask.hpp"
 #include "actors/backends/job_capability.hpp"
 #include "actors/backends/process_backend.hpp"
+#include "actors/backends/process_steps.hpp"
 #include "actors/capabilities/container.hpp"
 #include "actors/capabilities/process.hpp"
 #ifdef PERDURE_GRPC
@@ -103,8 +105,19 @@ result<void> node::impl::bring_up() {
                  "the system's clock is " + to_human(ahead) +
                      " behind the journal; time goes on from the journal's at half its pace until the clock has caught up");
   }
-  const auto processes =
-      std::make_shared<actors::process_capability>(std::make_shared<actors::spawner>(actors::spawner::options{}));
+  const auto children = std::make_shared<actors::spawner>(actors::spawner::options{});
+  auto processes = std::make_shared<actors::process_capability>(children);
+  if (!options_.data_dir.empty()) {
+    // Weak: the services hold what is made here.
+    const auto shared = std::weak_ptr{shared_};
+    process_jobs_ = std::make_shared<actors::process_backend>(options_.data_dir / "jobs", [shared](std::string_view text) {
+      if (const auto held = shared.lock()) held->log("warning", text);
+    });
+    processes = std::make_shared<actors::process_steps>(children, process_jobs_, [shared] {
+      const auto held = shared.lock();
+      return held == nullptr || held->closing;
+    });
+  }
   const auto secrets =
       cluster::open_secrets(options_.engine == journal_engine::lmdb ? options_.data_dir : std::filesystem::path{});
   const auto offer = [&](std::string name, std::shared_ptr<actors::capability> what) {
@@ -165,7 +178,13 @@ result<void> node::impl::bring_up() {
            return held ? held->fork(id, from, command_id) : closing;
          },
          .find_backend = [jobs = jobs_](std::string_view name) { return jobs->find(name); },
-         .backends = [jobs = jobs_] { return jobs->names(); }});
+         .backends = [jobs = jobs_] { return jobs->names(); },
+         .health_of = [jobs = jobs_](std::string_view name) { return jobs->health(name); },
+         .open_artifact = [self, closing](const run_id& run, std::uint32_t job,
+                                          const std::string& name) -> result<std::shared_ptr<artifact_reader>> {
+           auto held = self.lock();
+           return held ? held->open_artifact(run, job, name) : closing;
+         }});
     if (!started) return started.error();
     control_ = std::move(*started);
   }
@@ -187,14 +206,36 @@ void node::impl::start_jobs() {
   jobs_ = std::make_shared<actors::job_service>(
       actors::job_service::options{.tell = tell, .log = log, .patience = limits::registration_grace});
   shared_->jobs = jobs_;
-  shared_->capabilities.add("job", actors::make_job_capability(jobs_));
-  if (options_.data_dir.empty()) return;
-  const auto processes = std::make_shared<actors::process_backend>(options_.data_dir / "jobs",
-                                                                   [log](std::string_view text) { log("warning", text); });
-  if (auto added = jobs_->add("process", processes, {}); !added) log("error", added.error().message);
-  // The backend is closed before the journal.
-  processes->remove_orphans([journal = shared_->journal.get()](const run_id& run) { return journal->row(run).has_value(); },
-                            limits::blob_grace);
+  if (options_.data_dir.empty()) {
+    shared_->capabilities.add("job", actors::make_job_capability(jobs_));
+    return;
+  }
+  // Asked on threads that end before the journal is closed.
+  const auto there = [journal = shared_->journal.get()](const run_id& run) { return journal->row(run).has_value(); };
+  artifacts_ = std::make_shared<actors::artifact_store>(
+      actors::artifact_store::options{.root = options_.data_dir / "artifacts", .all_bytes = options_.max_artifact_bytes});
+  shared_->capabilities.add("job", actors::make_job_capability(jobs_, artifacts_, there));
+  if (auto added = jobs_->add("process", process_jobs_, {}); !added) log("error", added.error().message);
+  process_jobs_->remove_orphans(there, limits::blob_grace);
+}
+
+result<std::shared_ptr<artifact_reader>> node::impl::open_artifact(const run_id& run, std::uint32_t job,
+                                                                   const std::string& name) {
+  if (artifacts_) {
+    auto kept = artifacts_->open(run, job, name);
+    if (kept || kept.error().code != errc::not_found) return kept;
+  }
+  const auto info = status(run);
+  if (!info) return info.error();
+  for (const auto& each : info->jobs) {
+    if (each.number != job || each.id.empty()) continue;
+    const auto at = jobs_->find(each.backend);
+    if (at == nullptr) return error{errc::not_found, "there is no backend \"" + each.backend + "\" here"};
+    return actors::ask<std::shared_ptr<artifact_reader>>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(options_.call_timeout),
+        [&](const backend_call& how, auto done) { at->open_artifact(each.id, name, how, std::move(done)); });
+  }
+  return error{errc::not_found, "run " + run.str() + " has no job " + std::to_string(job) + " that was accepted"};
 }
 
 /// Commands that were left while no node ran. Each is carried out before it is dropped, so a crash between the two does it

@@ -6,6 +6,7 @@
 #include <shared_mutex>
 #include <variant>
 
+#include "actors/backends/artifact_store.hpp"
 #include "actors/backends/job_service.hpp"
 #include "actors/caf_support.hpp"
 #include "actors/messages.hpp"
@@ -14,6 +15,10 @@
 #include "cluster/run_access.hpp"
 
 namespace perdure {
+
+namespace actors {
+class process_backend;
+}
 
 class node::impl : public detail::run_access, public std::enable_shared_from_this<node::impl> {
  public:
@@ -41,6 +46,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   /// Tells once it is durable or refused; on a thread that must not be blocked.
   void start(start_request what, std::function<void(result<begun>)> told);
   [[nodiscard]] const std::shared_ptr<actors::job_service>& jobs() const { return jobs_; }
+  result<std::shared_ptr<artifact_reader>> open_artifact(const run_id& run, std::uint32_t job, const std::string& name);
   result<run_ref> get(const run_id& id);
   result<run_ref> find(std::string_view key);
   result<run_page> list(const list_options& options);
@@ -98,6 +104,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   std::unique_ptr<caf::actor_system> system_;
   caf::actor writer_, keeper_, timer_, router_;
   std::shared_ptr<actors::job_service> jobs_;
+  std::shared_ptr<actors::process_backend> process_jobs_;  ///< null: there is no folder for them
+  std::shared_ptr<actors::artifact_store> artifacts_;      ///< likewise
   std::unique_ptr<cluster::control_server> control_;
   duration recovery_time_{0};
   mutable std::shared_mutex gate_;

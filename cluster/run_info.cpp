@@ -25,6 +25,11 @@ run_info info_of(core::run_state state) {
       out.requests.push_back({std::to_string(id) + "." + std::to_string(ordinal), in.executor, step.args, step.since, step.due});
     }
   }
+  for (const auto& [number, job] : state.jobs) {
+    if (!core::asks(job.now)) continue;
+    out.requests.push_back(
+        {core::question_id(number), job.executor, core::question_of(state, number), job.submitted_at, job.due});
+  }
   for (const auto& each : state.carried) {
     if (each.activation != 0 || each.answer) continue;
     out.requests.push_back({each.asked_by.str() + "/" + each.id, each.executor, each.question, each.asked_at, std::nullopt});
@@ -58,6 +63,7 @@ run_info info_of(core::run_state state) {
                         .submission = each.now.submission,
                         .accepted = !each.now.id.empty(),
                         .cancel_wanted = each.now.cancel_wanted,
+                        .asks = core::asks(each.now),
                         .created_at = each.created_at,
                         .ended_at = each.ended_at,
                         .due = each.due,

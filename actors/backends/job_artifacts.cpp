@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,7 @@ namespace {
 constexpr int most_depth = 64;
 constexpr std::size_t most_entries = 1'000'000;
 constexpr std::size_t hashed_at_once = 1U << 20;
+constexpr std::int64_t settled_ns = 1'000'000'000;
 
 std::vector<std::string> parts_of(const std::string& path) {
   std::vector<std::string> out;
@@ -76,22 +78,6 @@ std::string media_type_of(const std::string& name) {
     if (name.ends_with(end)) return std::string{type};
   }
   return "application/octet-stream";
-}
-
-result<job_artifact> describe(int file, const std::string& name) {
-  job_artifact out{.name = name, .media_type = media_type_of(name)};
-  core::hash_stream hash;
-  std::string buffer(hashed_at_once, '\0');
-  while (true) {
-    const auto got = pread(file, buffer.data(), buffer.size(), static_cast<off_t>(out.size_bytes));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return error{errc::io_error, "\"" + name + "\": " + std::strerror(errno)};
-    if (got == 0) break;
-    hash.add({buffer.data(), static_cast<std::size_t>(got)});
-    out.size_bytes += static_cast<std::uint64_t>(got);
-  }
-  out.sha256 = hash.hex();
-  return out;
 }
 
 class walker {
@@ -161,9 +147,44 @@ class file_reader final : public artifact_reader {
 
 }  // namespace
 
+result<void> known_hashes::describe(int file, job_artifact& what) {
+  struct stat now {};
+  if (fstat(file, &now) != 0) return error{errc::io_error, "\"" + what.name + "\": " + std::strerror(errno)};
+  const auto ns = [](const timespec& at) { return std::int64_t{at.tv_sec} * 1'000'000'000 + at.tv_nsec; };
+  const identity is{now.st_dev, now.st_ino, static_cast<std::uint64_t>(now.st_size), ns(now.st_mtim), ns(now.st_ctim)};
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto known = known_.find(is); known != known_.end()) {
+      what.size_bytes = is.size;
+      what.sha256 = known->second;
+      return {};
+    }
+  }
+  core::hash_stream hash;
+  std::string buffer(hashed_at_once, '\0');
+  what.size_bytes = 0;
+  while (true) {
+    const auto got = pread(file, buffer.data(), buffer.size(), static_cast<off_t>(what.size_bytes));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return error{errc::io_error, "\"" + what.name + "\": " + std::strerror(errno)};
+    if (got == 0) break;
+    hash.add({buffer.data(), static_cast<std::size_t>(got)});
+    what.size_bytes += static_cast<std::uint64_t>(got);
+  }
+  what.sha256 = hash.hex();
+  // One that was written just now may be written again within the same tick of the file system's clock.
+  timespec today{};
+  clock_gettime(CLOCK_REALTIME, &today);
+  if (what.size_bytes != is.size || ns(today) - is.changed_ns < settled_ns) return {};
+  const std::lock_guard lock{mutex_};
+  if (known_.size() >= limits::job_artifacts) known_.clear();
+  known_.emplace(is, what.sha256);
+  return {};
+}
+
 bool fits_pattern(const std::string& pattern, const std::string& path) { return fits(parts_of(pattern), parts_of(path)); }
 
-result<std::vector<job_artifact>> list_artifacts(int folder, const std::vector<std::string>& patterns) {
+result<std::vector<job_artifact>> list_artifacts(int folder, const std::vector<std::string>& patterns, known_hashes& hashes) {
   std::vector<job_artifact> out;
   if (patterns.empty()) return out;
   const int again = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -174,21 +195,21 @@ result<std::vector<job_artifact>> list_artifacts(int folder, const std::vector<s
   for (const auto& name : all.found) {
     const auto file = open_beneath(folder, name);
     if (!file) continue;  // the job took it away meanwhile
-    auto each = describe(file->get(), name);
-    if (!each) return each.error();
-    out.push_back(std::move(*each));
+    job_artifact each{.name = name, .media_type = media_type_of(name)};
+    if (auto read = hashes.describe(file->get(), each); !read) return read.error();
+    out.push_back(std::move(each));
   }
   return out;
 }
 
 result<std::shared_ptr<artifact_reader>> read_artifact(int folder, const std::vector<std::string>& patterns,
-                                                       const std::string& name) {
+                                                       const std::string& name, known_hashes& hashes) {
   auto file = open_beneath(folder, name);
   if (!file) return file.error();
   if (!walker{patterns}.wanted(name)) return error{errc::not_found, "\"" + name + "\" is not one of the job's artifacts"};
-  auto what = describe(file->get(), name);
-  if (!what) return what.error();
-  return std::shared_ptr<artifact_reader>{std::make_shared<file_reader>(std::move(*file), std::move(*what))};
+  job_artifact what{.name = name, .media_type = media_type_of(name)};
+  if (auto read = hashes.describe(file->get(), what); !read) return read.error();
+  return std::shared_ptr<artifact_reader>{std::make_shared<file_reader>(std::move(*file), std::move(what))};
 }
 
 }  // namespace perdure::actors

@@ -4,8 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "perdure/limits.hpp"
 
 namespace perdure::actors {
 
@@ -61,10 +64,14 @@ result<std::string> read_small(int folder, const std::string& name, std::size_t 
     if (errno == ENOENT) return error{errc::not_found, name + ": there is no such file"};
     return system_error(name);
   }
-  std::string out(limit, '\0');
+  // As much room as it says that it has: files of the system say nothing, and have little. A limit may be millions of bytes.
+  struct stat what {};
+  const auto told = fstat(file.get(), &what) == 0 && what.st_size > 0 ? static_cast<std::size_t>(what.st_size) : 0;
+  std::string out(std::min(limit, told + 1'024), '\0');
   std::size_t size = 0;
   while (size < limit) {
-    const auto got = read(file.get(), out.data() + size, limit - size);
+    if (size == out.size()) out.resize(std::min(limit, 2 * out.size()));
+    const auto got = read(file.get(), out.data() + size, out.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(name);
     if (got == 0) break;
@@ -98,17 +105,36 @@ bool exists(int folder, const std::string& name) {
   return fstatat(folder, name.c_str(), &what, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+result<std::string> read_kept(int folder) {
+  auto bytes = read_small(folder, "request", 4 * limits::payload_bytes);
+  if (!bytes) return bytes.error();
+  job_request head;
+  if (bytes->size() < sizeof head) return error{errc::corrupt, "a job's request is damaged"};
+  std::memcpy(&head, bytes->data(), sizeof head);
+  if (head.format != job_files_format || bytes->size() - sizeof head < head.kept_bytes)
+    return error{errc::corrupt, "a job's request is damaged"};
+  return bytes->substr(sizeof head, head.kept_bytes);
+}
+
 std::string encode_request(job_request head, const std::vector<std::string>& candidates,
-                           const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+                           const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                           const std::string& cgroups, const std::string& directory, std::string_view kept) {
   head.candidates = static_cast<std::uint32_t>(candidates.size());
   head.arguments = static_cast<std::uint32_t>(arguments.size());
   head.environment = static_cast<std::uint32_t>(environment.size());
+  head.kept_bytes = static_cast<std::uint32_t>(kept.size());
   std::string out(reinterpret_cast<const char*>(&head), sizeof head);
+  out += kept;
+  out.push_back('\0');
   for (const auto* list : {&candidates, &arguments, &environment}) {
     for (const auto& each : *list) {
       out += each;
       out.push_back('\0');
     }
+  }
+  for (const auto* each : {&cgroups, &directory}) {
+    out += *each;
+    out.push_back('\0');
   }
   return out;
 }

@@ -1,7 +1,6 @@
 // The folder of a process job, as node and supervisor share it:
 //
-//   ROOT/<id>/spec.json   what was submitted: {"key", "spec"}              written by the node, before
-//   ROOT/<id>/request     what the supervisor needs, see job_request       written last: with it the job is accepted
+//   ROOT/<id>/request     what the supervisor needs, see job_request       the node; with it the job is accepted
 //   ROOT/<id>/input       standard input, if any
 //   ROOT/<id>/cancel      the job is to end                                the node
 //   ROOT/<id>/started     who supervises it                                the supervisor; who links it first has the job
@@ -20,6 +19,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "actors/capabilities/fd.hpp"
@@ -27,18 +27,23 @@
 
 namespace perdure::actors {
 
-inline constexpr std::uint32_t job_files_format = 0x504A0001;
+inline constexpr std::uint32_t job_files_format = 0x504A0002;
 inline constexpr std::size_t job_id_size = 32;
 
-/// Head of `request`; the strings follow, each with a NUL: candidates, arguments, environment.
+/// Head of `request`. Then comes what is kept of the submission, JSON text {"key", "spec"}; then strings, and here the file
+/// ends once the program runs, as they may hold secrets: candidates, arguments, environment, where the job's control group is
+/// made (empty = it has none), where it runs (empty = in its own folder). Each has a NUL.
 struct job_request {
   std::uint32_t format = job_files_format;
   std::uint32_t candidates = 0, arguments = 0, environment = 0;                     ///< how many
   std::uint64_t memory_bytes = 0, cpu_seconds = 0, open_files = 0, file_bytes = 0;  ///< 0 = no limit
+  std::uint64_t processes = 0;                                                      ///< likewise
+  std::uint64_t log_bytes = 0;                                                      ///< what is kept of its output
   std::int64_t wall_ms = 0;                                                         ///< 0 = no limit
+  std::int64_t silent_ms = 0;                                                       ///< likewise
   std::int64_t grace_ms = 0;
   std::uint32_t has_input = 0;
-  std::uint32_t unused = 0;
+  std::uint32_t kept_bytes = 0;  ///< without its NUL
 };
 
 /// Content of `started`. A process is this one when number, start and boot are the same.
@@ -59,10 +64,13 @@ struct job_ending {
   std::int32_t code = 0;       ///< exit code, signal, or errno
   std::int32_t stage = 0;      ///< not_started: what failed, as launch_failure::stage
   std::uint32_t asked = 0;     ///< it was asked to end before
-  std::uint32_t overtime = 0;  ///< since its time was over
+  std::uint32_t overtime = 0;  ///< since its time was over; 2: since it said nothing for too long
+  std::uint32_t limited = 0;   ///< what its control group limited, see cgroup_limit
+  std::uint32_t grouped = 0;   ///< it had a control group
   std::int64_t started_us = 0, ended_us = 0;
   std::int64_t user_us = 0, system_us = 0, most_memory_bytes = 0;
-  std::uint64_t lost_log_bytes = 0;  ///< could not be written
+  std::uint64_t lost_log_bytes = 0;     ///< could not be written
+  std::uint64_t killed_for_memory = 0;  ///< processes that the group's limit ended
 };
 
 /// Content of `progress`.
@@ -82,8 +90,8 @@ struct job_progress_record {
 struct job_log_frame {
   static constexpr std::uint16_t is_one = 0x4A4C;
   std::uint16_t magic = is_one;
-  std::uint8_t stream = 1;  ///< 1 or 2
-  std::uint8_t continues = 0;
+  std::uint8_t stream = 1;     ///< 1 or 2
+  std::uint8_t continues = 0;  ///< 1: the line goes on in the next frame of its stream; 2: it has no end, it is the last
   std::uint32_t size = 0;
   std::int64_t at_us = 0;
 };
@@ -122,6 +130,9 @@ template <class T>
 
 /// A new `request`, as the supervisor reads it.
 [[nodiscard]] std::string encode_request(job_request head, const std::vector<std::string>& candidates,
-                                         const std::vector<std::string>& arguments, const std::vector<std::string>& environment);
+                                         const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
+                                         const std::string& cgroups, const std::string& directory, std::string_view kept);
+/// What is kept of a submission; not_found: there is no request.
+[[nodiscard]] result<std::string> read_kept(int folder);
 
 }  // namespace perdure::actors

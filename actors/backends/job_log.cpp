@@ -118,11 +118,38 @@ result<job_log_page> read_job_log(int folder, const log_query& which) {
       out.lines.push_back({.time = timestamp{duration{head.at_us}},
                            .stream = head.stream == 1 ? "stdout" : "stderr",
                            .text = std::string{text},
-                           .continues = head.continues != 0});
+                           .continues = head.continues == 1});
       at += sizeof head + head.size;
     }
   }
   out.next_cursor = "o" + hex(at);
+  return out;
+}
+
+result<job_output> read_job_output(int folder, std::size_t limit_bytes) {
+  const auto pieces = pieces_of(folder);
+  if (!pieces) return pieces.error();
+  job_output out;
+  // Whose it was that is gone cannot be told.
+  if (!pieces->empty()) out.cut_out = pieces->front();
+  for (const auto piece : *pieces) {
+    piece_reader from{folder, piece};
+    job_log_frame head;
+    std::string_view text;
+    for (std::uint64_t at = 0; from.frame(at, head, text); at += sizeof head + head.size) {
+      auto& to = head.stream == 1 ? out.out : out.error;
+      auto& cut = head.stream == 1 ? out.cut_out : out.cut_error;
+      const auto room = cut > 0 ? 0 : limit_bytes - to.size();
+      to.append(text.substr(0, room));
+      cut += text.size() - std::min(room, text.size());
+      if (head.continues != 0) continue;
+      if (cut == 0 && to.size() < limit_bytes) {
+        to += '\n';
+      } else {
+        ++cut;
+      }
+    }
+  }
   return out;
 }
 

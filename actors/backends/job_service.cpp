@@ -1,14 +1,8 @@
 #include "actors/backends/job_service.hpp"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <map>
-#include <mutex>
-#include <set>
-#include <thread>
-#include <unordered_map>
 
+#include "actors/backends/job_entries.hpp"
 #include "core/backoff.hpp"
 #include "perdure/limits.hpp"
 
@@ -16,95 +10,20 @@ namespace perdure::actors {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
 using core::job_action;
 using core::job_fact;
 
-/// Between two looks at a job, whatever its own backoff says.
-constexpr std::chrono::milliseconds shortest_pause{10};
-
-/// A submit with this error is never going to be accepted.
-bool refused_for_good(errc code) {
-  switch (code) {
-    case errc::invalid_argument:
-    case errc::unsupported:
-    case errc::limit_exceeded:
-    case errc::payload_too_large:
-    case errc::not_found: return true;
-    default: return false;
-  }
-}
-/// It was not accepted, for sure.
-bool surely_not_accepted(errc code) { return code == errc::overloaded || code == errc::disk_full || code == errc::locked; }
+/// A run that was told that its job's turn has come takes no longer to say so.
+constexpr std::chrono::seconds turn_patience{30};
+/// Between two looks whether a backend that is down was tried meanwhile.
+constexpr std::chrono::seconds trial_pause{1};
 
 /// The run that a submit key names.
 std::optional<run_id> run_of(std::string_view key) { return run_id::parse(key.substr(0, key.find('/'))); }
 
-payload progress_of(const job_report& seen) {
-  if (!seen.done && !seen.total && seen.text.empty()) return {};
-  return payload{json::value{{"done", seen.done.value_or(0)}, {"total", seen.total.value_or(0)}, {"text", seen.text}}};
-}
-
-failure failure_of(const error& why, std::string_view code) {
-  return {.code = std::string{code}, .message = why.message.empty() ? std::string{to_string(why.code)} : why.message};
-}
+bool is_submit(const core::job_order& order) { return order.what.action == job_action::submit; }
 
 }  // namespace
-
-struct job_service::state : std::enable_shared_from_this<job_service::state> {
-  explicit state(options chosen) : config(std::move(chosen)) {}
-
-  struct entry {
-    core::job_order order;
-    std::uint64_t version = 0;  ///< of the call that is under way; answers of others are late
-    bool calling = false;
-    bool asked_again = false;  ///< something came meanwhile that the call does not know
-    std::uint32_t polls = 0;
-    std::uint32_t failures = 0;  ///< in a row
-    std::optional<clock::time_point> progress_told;
-    clock::time_point since = clock::now();
-    std::optional<clock::time_point> due;
-    std::stop_source stop;
-  };
-  struct known_backend {
-    std::shared_ptr<backend> what;
-    backend_options how;
-    std::size_t calling = 0;
-    std::deque<std::string> waiting;  ///< keys of jobs that wait for a call to end
-  };
-
-  options config;
-  mutable std::mutex mutex;
-  std::condition_variable wake;
-  std::map<std::string, known_backend, std::less<>> backends;
-  std::unordered_map<std::string, entry> entries;                ///< by submit key
-  std::set<std::pair<clock::time_point, std::string>> schedule;  ///< what is to be done next, when
-  std::uint64_t next_version = 1;
-  bool stopping = false;
-  std::thread thread;
-
-  void loop();
-  void plan(const std::string& key, entry& of, clock::time_point at);
-  void unplan(const std::string& key, entry& of);
-  void act(std::unique_lock<std::mutex>& lock, const std::string& key);
-  void end_call(entry& of);
-  template <class T, class F>
-  backend_answer<T> answer(const std::string& key, std::uint64_t version, F then);
-  void submit(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at);
-  bool current(const std::string& key, std::uint64_t version) const;
-  void send(const std::string& key, std::uint64_t version, const std::shared_ptr<backend>& to, job_submission what,
-            backend_call how);
-  void submitted(const std::string& key, entry& of, const result<std::string>& id);
-  void look(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at);
-  void seen(const std::string& key, entry& of, const result<job_report>& what);
-  void tell(entry& of, core::job_noticed what);
-  void over(const std::string& key);
-  void again(const std::string& key, entry& of, const known_backend& at);
-  void notice(const std::string& key);
-  void log(std::string_view level, const std::string& text) const {
-    if (config.log) config.log(level, text);
-  }
-};
 
 void job_service::state::plan(const std::string& key, entry& of, clock::time_point at) {
   unplan(key, of);
@@ -122,20 +41,27 @@ void job_service::state::unplan(const std::string& key, entry& of) {
 void job_service::state::loop() {
   std::unique_lock lock{mutex};
   while (!stopping) {
-    if (schedule.empty()) {
+    auto next = schedule.empty() ? clock::time_point::max() : schedule.begin()->first;
+    auto* gate = static_cast<known_backend*>(nullptr);
+    for (auto& [name, each] : backends) {
+      if (!each.pump_at || *each.pump_at >= next) continue;
+      next = *each.pump_at;
+      gate = &each;
+    }
+    if (next == clock::time_point::max()) {
       wake.wait(lock);
-      continue;
+    } else if (clock::now() < next) {
+      wake.wait_until(lock, next);
+    } else if (gate != nullptr) {
+      pump(*gate);
+    } else {
+      const auto key = schedule.begin()->second;
+      schedule.erase(schedule.begin());
+      const auto found = entries.find(key);
+      if (found == entries.end()) continue;
+      found->second.due.reset();
+      act(lock, key);
     }
-    const auto [at, key] = *schedule.begin();
-    if (clock::now() < at) {
-      wake.wait_until(lock, at);
-      continue;
-    }
-    schedule.erase(schedule.begin());
-    const auto found = entries.find(key);
-    if (found == entries.end()) continue;
-    found->second.due.reset();
-    act(lock, key);
   }
 }
 
@@ -143,9 +69,11 @@ void job_service::state::loop() {
 void job_service::state::end_call(entry& of) {
   of.calling = false;
   of.version = 0;
+  of.stop = std::stop_source{std::nostopstate};
   const auto at = backends.find(of.order.backend);
   if (at == backends.end()) return;
   --at->second.calling;
+  at->second.gate.trial_over();
   while (!at->second.waiting.empty()) {
     const auto next = std::move(at->second.waiting.front());
     at->second.waiting.pop_front();
@@ -156,233 +84,118 @@ void job_service::state::end_call(entry& of) {
   }
 }
 
-/// The answer to a call, brought to the entry that made it.
-template <class T, class F>
-backend_answer<T> job_service::state::answer(const std::string& key, std::uint64_t version, F then) {
-  return [self = weak_from_this(), key, version, then](result<T> what) {
-    const auto held = self.lock();
-    if (held == nullptr) return;
-    const std::lock_guard lock{held->mutex};
-    const auto found = held->entries.find(key);
-    if (held->stopping || found == held->entries.end() || found->second.version != version) return;
-    held->end_call(found->second);
-    held->unplan(key, found->second);
-    then(*held, key, found->second, what);
-  };
+void job_service::state::without_backend(const std::string& key, entry& of) {
+  const auto end = of.since + config.patience;
+  if (clock::now() < end) return plan(key, of, end);
+  const auto why = "this node has no backend \"" + of.order.backend + "\"";
+  if (is_submit(of.order)) {
+    tell(of, {.what = job_fact::refused, .error = failure{.code = "unsupported", .message = why}});
+    return over(key);
+  }
+  log("warning", why + ": a job on it is not looked after until it is added: " + key);
 }
 
 void job_service::state::act(std::unique_lock<std::mutex>& lock, const std::string& key) {
   auto& of = entries.at(key);
-  const auto at = backends.find(of.order.backend);
-  if (at == backends.end()) {
-    const auto end = of.since + config.patience;
-    if (clock::now() < end) return plan(key, of, end);
-    const auto why = "this node has no backend \"" + of.order.backend + "\"";
-    if (of.order.what.action == job_action::submit) {
-      tell(of, {.what = job_fact::refused, .error = failure{.code = "unsupported", .message = why}});
-      return over(key);
-    }
-    log("warning", why + ": a job on it is not looked after until it is added: " + key);
+  const auto found = backends.find(of.order.backend);
+  if (found == backends.end()) return without_backend(key, of);
+  auto& at = found->second;
+  if (of.calling) return late(key, of, at);
+  // One that may be there already is looked for at once.
+  const bool submits = is_submit(of.order) && !of.order.cancel && !of.order.unsure;
+  if (submits && !at.gate.holds(key)) return stand_in_line(key, of, at);
+  if (at.calling >= limits::backend_calls) {
+    at.waiting.push_back(key);
     return;
   }
-  auto& to = at->second;
-  if (of.calling) {
-    // Its deadline: the backend broke its promise to answer.
-    of.stop.request_stop();
-    end_call(of);
-    const auto late = error{errc::timeout, "backend \"" + of.order.backend + "\" did not answer in time"};
-    if (of.order.what.action == job_action::watch) return seen(key, of, late);
-    if (of.order.what.action == job_action::submit) return submitted(key, of, late);
-    return again(key, of, to);
-  }
-  if (to.calling >= limits::backend_calls) {
-    to.waiting.push_back(key);
-    return;
-  }
-  if (of.order.what.action == job_action::submit) {
-    submit(lock, key, of, to);
+  const auto now = clock::now();
+  // A submit has its turn; the others find out here whether somebody is there.
+  if (!submits && !at.gate.may_call(now)) return plan(key, of, std::max(at.gate.trial_at(), now + trial_pause));
+  if (is_submit(of.order)) {
+    if (!of.order.cancel) at.gate.hold(key, of.order.tenant);
+    submit(lock, key, of, at);
   } else {
-    look(lock, key, of, to);
+    look(lock, key, of, at);
+  }
+}
+
+void job_service::state::stand_in_line(const std::string& key, entry& of, known_backend& at) {
+  if (of.parked) return;
+  const bool fails = at.gate.options().down == when_down::fail && !at.gate.up() && !of.order.again;
+  if (fails) {
+    tell(of, {.what = job_fact::refused,
+              .error = failure{.code = std::string{failure_code::job_refused},
+                               .message = "backend \"" + at.name + "\" is down: " + at.gate.health().why}});
+    at.gate.leave(key);
+    return over(key);
+  }
+  const auto now = clock::now();
+  if (!at.gate.waits(key)) of.since = now;
+  at.gate.enter(key, of.order.tenant, of.order.priority);
+  pump(at);
+  if (!at.gate.waits(key)) return;
+  const auto patient_until = of.since + limits::job_queue_patience;
+  if (now < patient_until) return plan(key, of, patient_until);
+  // Its run need not stay in memory: it is told when it is the turn of its job.
+  of.parked = true;
+  of.order.spec = {};
+  tell(of, {.what = job_fact::waits});
+}
+
+void job_service::state::pump(known_backend& at) {
+  const auto now = clock::now();
+  at.pump_at.reset();
+  while (auto next = at.gate.next(now)) {
+    const auto found = entries.find(*next);
+    if (found == entries.end()) {
+      at.gate.free(*next);
+    } else if (found->second.parked) {
+      at.gate.hold(*next, found->second.order.tenant, now + turn_patience);
+      tell(found->second, {.what = job_fact::look});
+    } else {
+      plan(*next, found->second, now);
+    }
+  }
+  if (const auto next = at.gate.again_at(now)) {
+    at.pump_at = std::max(*next, now + std::chrono::milliseconds{1});
+    wake.notify_one();
+  }
+}
+
+void job_service::state::reached(known_backend& at) {
+  if (!at.gate.reached()) return;
+  log("info", "backend \"" + at.name + "\" is there again");
+  const auto now = clock::now();
+  for (auto& [key, each] : entries) {
+    if (each.order.backend == at.name && each.due && !each.calling && !is_submit(each.order)) plan(key, each, now);
+  }
+  pump(at);
+}
+
+void job_service::state::missed(known_backend& at, const error& why) {
+  if (!at.gate.missed(why.message.empty() ? std::string{to_string(why.code)} : why.message, clock::now())) return;
+  const bool fails = at.gate.options().down == when_down::fail;
+  log("warning", "backend \"" + at.name + "\" is down: " + why.message +
+                     (fails ? "; its jobs are refused until it is there again" : "; its jobs wait until it is there again"));
+  if (!fails) return;
+  for (const auto& key : at.gate.waiting()) {
+    const auto found = entries.find(key);
+    if (found == entries.end()) continue;
+    found->second.parked = false;
+    plan(key, found->second, clock::now());
+  }
+}
+
+void job_service::state::free_place(const std::string& key) {
+  for (auto& [name, each] : backends) {
+    if (!each.gate.holds(key)) continue;
+    each.gate.free(key);
+    pump(each);
   }
 }
 
 void job_service::state::again(const std::string& key, entry& of, const known_backend& at) {
-  plan(key, of, clock::now() + core::delay_before(at.how.retry, ++of.failures + 1, duration{0}, 0));
-}
-
-void job_service::state::submit(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at) {
-  const auto can = at.what->capabilities();
-  const auto& order = of.order;
-  if (order.cancel && !order.again) {
-    tell(of, {.what = job_fact::refused,
-              .error = failure{.code = std::string{failure_code::job_cancelled}, .message = "it was not wanted any more"}});
-    return over(key);
-  }
-  if (order.cancel && !can.find) {
-    tell(of, {.what = job_fact::refused,
-              .error = failure{.code = std::string{failure_code::job_cancelled},
-                               .message = "it was not wanted any more; whether it had been accepted, nobody can tell"}});
-    return over(key);
-  }
-  if (order.unsure && !can.find && !can.idempotent) {
-    tell(of, {.what = job_fact::ambiguous,
-              .error = failure{.code = std::string{failure_code::job_ambiguous},
-                               .message = "the node stopped, or was cut off, while it submitted the job"}});
-    return over(key);
-  }
-  of.calling = true;
-  ++at.calling;
-  of.stop = std::stop_source{};
-  const auto version = of.version = next_version++;
-  const backend_call how{.stop = of.stop.get_token(), .deadline = clock::now() + at.how.submit_timeout};
-  plan(key, of, how.deadline + at.how.submit_timeout / 4);
-  job_submission what{.key = key,
-                      .run = order.run,
-                      .executor = order.executor,
-                      .name = order.name,
-                      .tenant = order.tenant,
-                      .spec = order.spec,
-                      .priority = order.priority};
-  const auto to = at.what;
-  const bool look_first = order.again && can.find, only_look = order.cancel;
-  lock.unlock();
-  if (!look_first) {
-    send(key, version, to, std::move(what), how);
-  } else {
-    to->find(key, how,
-             [self = weak_from_this(), key, version, to, how, only_look,
-              what = std::move(what)](result<std::optional<std::string>> found) mutable {
-               const auto held = self.lock();
-               if (held == nullptr) return;
-               if (found && !*found && !only_look) {
-                 if (held->current(key, version)) held->send(key, version, to, std::move(what), how);
-                 return;
-               }
-               result<std::string> id = found ? (*found ? result<std::string>{**found}
-                                                        : result<std::string>{error{errc::not_found, "it was not accepted"}})
-                                              : result<std::string>{error{errc::overloaded, found.error().message}};
-               held->answer<std::string>(key, version,
-                                         [](state& in, const std::string& of_key, entry& one, const result<std::string>& got) {
-                                           in.submitted(of_key, one, got);
-                                         })(std::move(id));
-             });
-  }
-  lock.lock();
-}
-
-bool job_service::state::current(const std::string& key, std::uint64_t version) const {
-  const std::lock_guard lock{mutex};
-  const auto found = entries.find(key);
-  return !stopping && found != entries.end() && found->second.version == version;
-}
-
-void job_service::state::send(const std::string& key, std::uint64_t version, const std::shared_ptr<backend>& to,
-                              job_submission what, backend_call how) {
-  to->submit(
-      std::move(what), how,
-      answer<std::string>(key, version, [](state& in, const std::string& of_key, entry& one, const result<std::string>& got) {
-        in.submitted(of_key, one, got);
-      }));
-}
-
-void job_service::state::submitted(const std::string& key, entry& of, const result<std::string>& id) {
-  core::job_noticed what;
-  if (id) {
-    what = {.what = job_fact::submitted, .id = *id};
-  } else if (refused_for_good(id.error().code)) {
-    what = {.what = job_fact::refused,
-            .error = failure_of(id.error(), id.error().code == errc::unsupported ? "unsupported" : failure_code::job_refused)};
-  } else if (surely_not_accepted(id.error().code)) {
-    what = {.what = job_fact::later, .error = failure_of(id.error(), to_string(id.error().code))};
-  } else {
-    const auto at = backends.find(of.order.backend);
-    const auto can = at == backends.end() ? backend_capabilities{} : at->second.what->capabilities();
-    what = {.what = can.find || can.idempotent ? job_fact::later : job_fact::ambiguous,
-            .error = failure_of(id.error(), to_string(id.error().code))};
-  }
-  // What is not wanted any more is found out here: the run does not try again.
-  if (of.order.cancel && !id && !refused_for_good(id.error().code)) {
-    of.order.again = true;
-    return again(key, of, backends.find(of.order.backend)->second);
-  }
-  if (of.asked_again && !id) {
-    of.asked_again = false;
-    of.order.again = true;
-    return plan(key, of, clock::now());
-  }
-  tell(of, std::move(what));
-  over(key);
-}
-
-void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at) {
-  of.calling = true;
-  of.asked_again = false;
-  ++at.calling;
-  of.stop = std::stop_source{};
-  const auto version = of.version = next_version++;
-  const auto limit = of.order.poll_timeout > duration{0} ? of.order.poll_timeout : duration{std::chrono::seconds{30}};
-  const backend_call how{.stop = of.stop.get_token(), .deadline = clock::now() + limit};
-  plan(key, of, how.deadline + limit / 4);
-  const auto id = of.order.id;
-  const bool cancels = of.order.what.action == job_action::cancel;
-  const auto to = at.what;
-  lock.unlock();
-  if (cancels) {
-    to->cancel(id, how,
-               answer<void>(key, version, [](state& in, const std::string& of_key, entry& one, const result<void>& done) {
-                 const auto& known = in.backends.find(one.order.backend)->second;
-                 const bool told = done || done.error().code == errc::not_found || done.error().code == errc::unsupported;
-                 if (!told) return in.again(of_key, one, known);
-                 if (!done) in.log("warning", "job " + of_key + " cannot be cancelled: " + done.error().message);
-                 in.tell(one, {.what = job_fact::cancel_told});
-                 in.over(of_key);
-               }));
-  } else {
-    to->status(
-        id, how,
-        answer<job_report>(key, version, [](state& in, const std::string& of_key, entry& one, const result<job_report>& got) {
-          in.seen(of_key, one, got);
-        }));
-  }
-  lock.lock();
-}
-
-void job_service::state::seen(const std::string& key, entry& of, const result<job_report>& what) {
-  auto& order = of.order;
-  if (!what && what.error().code != errc::not_found) {
-    const auto at = backends.find(order.backend);
-    return again(key, of, at->second);
-  }
-  of.failures = 0;
-  const auto now = clock::now();
-  core::job_sighting found;
-  if (!what) {
-    found = {.status = job_status::lost, .raw = "not found", .message = what.error().message};
-  } else {
-    found = {.status = what->status,
-             .raw = what->raw,
-             .progress = progress_of(*what),
-             .exit_code = what->exit_code,
-             .result = what->result,
-             .message = what->message};
-  }
-  const bool ended = found.status && is_terminal(*found.status);
-  const bool other = (found.status && *found.status != order.status) || found.raw != order.raw;
-  const bool moved = !found.progress.is_null() && found.progress != order.progress &&
-                     (!of.progress_told || now - *of.progress_told >= limits::job_progress_pause);
-  if (ended || other || moved) {
-    if (found.status) order.status = *found.status;
-    order.raw = found.raw;
-    if (!found.progress.is_null()) {
-      order.progress = found.progress;
-      of.progress_told = now;
-    }
-    tell(of, {.what = job_fact::seen, .seen = std::move(found)});
-  }
-  if (ended) return over(key);
-  const auto pause = std::max<duration>(core::delay_before(order.poll, of.polls + 2, duration{0}, 0), shortest_pause);
-  ++of.polls;
-  plan(key, of, of.asked_again ? now : now + pause);
+  plan(key, of, clock::now() + core::delay_before(at.gate.options().retry, ++of.failures + 1, duration{0}, 0));
 }
 
 /// To the run, wherever it is. The number names the job there.
@@ -440,9 +253,13 @@ result<void> job_service::add(std::string name, std::shared_ptr<backend> what, b
     if (const auto held = self.lock()) held->notice(key);
   });
   const std::lock_guard lock{state_->mutex};
-  if (!state_->backends.try_emplace(name, state::known_backend{.what = what, .how = how}).second) return taken;
+  const auto [at, fresh] =
+      state_->backends.try_emplace(name, state::known_backend{.name = name, .what = what, .gate = backend_gate{how}});
+  if (!fresh) return taken;
   for (auto& [key, of] : state_->entries) {
-    if (of.order.backend == name) state_->plan(key, of, clock::now());
+    if (of.order.backend != name) continue;
+    if (!is_submit(of.order)) at->second.gate.hold(key, of.order.tenant);
+    state_->plan(key, of, state::clock::now());
   }
   return {};
 }
@@ -460,6 +277,13 @@ std::vector<std::string> job_service::names() const {
   return out;
 }
 
+result<backend_health> job_service::health(std::string_view name) const {
+  const std::lock_guard lock{state_->mutex};
+  const auto found = state_->backends.find(name);
+  if (found == state_->backends.end()) return error{errc::not_found, "there is no backend \"" + std::string{name} + "\" here"};
+  return found->second.gate.health();
+}
+
 std::size_t job_service::size() const {
   const std::lock_guard lock{state_->mutex};
   return state_->entries.size();
@@ -475,6 +299,12 @@ void job_service::carry_on(core::job_order what) {
   // Looked after already, at the pace that is wanted: the run only made sure of it.
   const bool goes_on = same && what.what.action == job_action::watch && of.order.poll == what.poll && (of.due || of.calling);
   of.order = std::move(what);
+  of.parked = false;
+  const auto at = state_->backends.find(of.order.backend);
+  if (at != state_->backends.end()) {
+    if (!is_submit(of.order)) at->second.gate.hold(key, of.order.tenant);
+    if (of.order.cancel) at->second.gate.leave(key);
+  }
   if (goes_on) return;
   if (of.calling && !same) {
     // The call that is under way is about something that has passed.
@@ -486,14 +316,19 @@ void job_service::carry_on(core::job_order what) {
     return;
   }
   of.failures = 0;
-  state_->plan(key, of, clock::now());
+  state_->plan(key, of, state::clock::now());
 }
 
 void job_service::leave(const run_id& run, const core::job_effect& what) {
   const std::lock_guard lock{state_->mutex};
   const auto found = state_->entries.find(what.key);
-  if (found == state_->entries.end() || found->second.order.run != run) return;
-  state_->over(what.key);
+  if (found != state_->entries.end()) {
+    if (found->second.order.run != run || found->second.parked) return;
+    if (const auto at = state_->backends.find(found->second.order.backend); at != state_->backends.end())
+      at->second.gate.leave(what.key);
+    state_->over(what.key);
+  }
+  state_->free_place(what.key);
 }
 
 void job_service::stop() {

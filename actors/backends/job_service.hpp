@@ -3,7 +3,8 @@
 //
 // Operation: one entry per job. A submit that may have been tried before looks for the job by its key first. A running job is
 // looked at with its own backoff, or at once when its backend tells; the run hears of changes only. What a backend cannot do
-// now is tried again: submits by the run (durably), all else from here.
+// now is tried again: submits by the run (durably), all else from here. A backend's gate (backend_gate.hpp) says whose turn it
+// is; a run whose job waits longer than a moment is told so, may leave memory, and is told again when it is its turn.
 // Concurrency: every member from any thread. Backends are called on the service's own thread and answer on any.
 // Limitations: keeps nothing on disk: after a restart the runs say again what they want.
 #pragma once
@@ -36,6 +37,8 @@ class job_service final : public job_port {
   result<void> add(std::string name, std::shared_ptr<backend> what, backend_options how);
   [[nodiscard]] std::shared_ptr<backend> find(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;
+  /// not_found.
+  [[nodiscard]] result<backend_health> health(std::string_view name) const;
   /// Jobs that are looked after.
   [[nodiscard]] std::size_t size() const;
 
@@ -45,7 +48,7 @@ class job_service final : public job_port {
   void stop();
 
  private:
-  struct state;
+  struct state;  // job_entries.hpp
   std::shared_ptr<state> state_;
 };
 

@@ -16,7 +16,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "actors/backends/job_cgroup.hpp"
 #include "actors/backends/job_files.hpp"
+#include "actors/backends/job_syscalls.hpp"
 #include "actors/capabilities/child.hpp"
 #include "perdure/limits.hpp"
 
@@ -27,51 +29,17 @@ namespace {
 constexpr std::size_t out_bytes = 256U << 10;
 constexpr std::size_t line_bytes = limits::job_log_line_bytes;
 constexpr std::size_t most_pieces = limits::job_log_bytes / limits::job_log_piece_bytes;
+constexpr std::uint64_t least_piece_bytes = out_bytes;
 /// An unfinished line is kept back so long.
 constexpr int line_pause_ms = 500;
 /// Progress is written down at most so often.
 constexpr std::int64_t progress_pause_us = 200'000;
 /// How a job ended is worth waiting for room on the disk: so many seconds.
 constexpr int ending_tries = 3'600;
+/// Processor time of a group is looked at so often.
+constexpr std::int64_t cpu_pause_us = 500'000;
 /// After the program's end: what still holds its pipes has left its group.
 constexpr std::int64_t drain_us = 1'000'000;
-
-std::int64_t now_us(clockid_t which) {
-  timespec at{};
-  clock_gettime(which, &at);
-  return static_cast<std::int64_t>(at.tv_sec) * 1'000'000 + at.tv_nsec / 1'000;
-}
-
-bool write_all(int file, const void* bytes, std::size_t size) {
-  const auto* at = static_cast<const char*>(bytes);
-  while (size > 0) {
-    const auto wrote = write(file, at, size);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) return false;
-    at += wrote;
-    size -= static_cast<std::size_t>(wrote);
-  }
-  return true;
-}
-
-std::size_t read_file(const char* name, char* into, std::size_t size) {
-  const int file = open(name, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  std::size_t out = 0;
-  while (out < size) {
-    const auto got = read(file, into + out, size - out);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    out += static_cast<std::size_t>(got);
-  }
-  close(file);
-  return out;
-}
-
-void put_hex(char* to, std::uint64_t value) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (std::size_t i = log_name_digits; i-- > 0; value >>= 4U) to[i] = digits[value & 15U];
-}
 
 // Everything is in one object of static storage: the stack of the thread that forked may be small.
 struct supervisor {
@@ -79,6 +47,10 @@ struct supervisor {
   char** candidates = nullptr;
   char** arguments = nullptr;
   char** environment = nullptr;
+  const char* cgroups = "";
+  const char* directory = "";
+  std::size_t kept_size = 0;  ///< of the request, when the program runs
+  const char* id = "";
 
   // The log:
   struct stream {
@@ -96,6 +68,8 @@ struct supervisor {
   std::uint64_t offset = 0, piece_start = 0;
   std::uint64_t pieces[most_pieces + 1];
   std::size_t first_piece = 0, piece_count = 0;
+  std::uint64_t piece_bytes = limits::job_log_piece_bytes;
+  std::size_t kept_pieces = most_pieces;
   std::uint64_t lost = 0;
 
   // Progress:
@@ -109,6 +83,10 @@ struct supervisor {
   bool over = false, reaped = false, launch_failed = false;
   launch_failure failed;
   std::int64_t kill_at = 0, end_at = 0, drain_until = 0;
+  std::int64_t word_at = 0;  ///< when it said something last
+  std::int64_t cpu_at = 0;   ///< when its group's processor time is looked at next
+  int group = -1;
+  bool in_group = false;  ///< from its beginning
   job_ending ending;
 };
 supervisor my;  // NOLINT: a process of its own
@@ -124,7 +102,7 @@ void open_piece() {
   name[4 + log_name_digits] = '\0';
   my.piece = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   my.piece_start = my.offset;
-  if (my.piece_count == most_pieces) {
+  if (my.piece_count == my.kept_pieces) {
     char oldest[4 + log_name_digits + 1] = "log.";
     put_hex(oldest + 4, my.pieces[my.first_piece]);
     oldest[4 + log_name_digits] = '\0';
@@ -139,7 +117,7 @@ void open_piece() {
 
 void flush_log() {
   if (my.out_size == 0) return;
-  if (my.piece < 0 || my.offset - my.piece_start >= limits::job_log_piece_bytes) open_piece();
+  if (my.piece < 0 || my.offset - my.piece_start >= my.piece_bytes) open_piece();
   if (my.piece >= 0 && write_all(my.piece, my.out, my.out_size)) {
     my.offset += my.out_size;
   } else {
@@ -150,11 +128,12 @@ void flush_log() {
   my.out_size = 0;
 }
 
-void put_frame(std::uint8_t stream, const char* text, std::size_t size, bool continues, std::int64_t at) {
+/// `continues` as in job_log_frame.
+void put_frame(std::uint8_t stream, const char* text, std::size_t size, std::uint8_t continues, std::int64_t at) {
   if (my.out_size + sizeof(job_log_frame) + size > out_bytes) flush_log();
   job_log_frame head;
   head.stream = stream;
-  head.continues = continues ? 1 : 0;
+  head.continues = continues;
   head.size = static_cast<std::uint32_t>(size);
   head.at_us = at;
   std::memcpy(my.out + my.out_size, &head, sizeof head);
@@ -220,13 +199,13 @@ void take_lines(supervisor::stream& from, std::size_t fresh, std::int64_t at) {
   while (const auto* found = static_cast<const char*>(std::memchr(scan, '\n', static_cast<std::size_t>(end - scan)))) {
     auto size = static_cast<std::size_t>(found - begin);
     if (from.number == 1 && !from.within_line && *begin == ':') read_progress(begin, size);
-    for (; size > line_bytes; size -= line_bytes, begin += line_bytes) put_frame(from.number, begin, line_bytes, true, at);
-    put_frame(from.number, begin, size, false, at);
+    for (; size > line_bytes; size -= line_bytes, begin += line_bytes) put_frame(from.number, begin, line_bytes, 1, at);
+    put_frame(from.number, begin, size, 0, at);
     from.within_line = false;
     begin = scan = found + 1;
   }
   for (; static_cast<std::size_t>(end - begin) >= line_bytes; begin += line_bytes) {
-    put_frame(from.number, begin, line_bytes, true, at);
+    put_frame(from.number, begin, line_bytes, 1, at);
     from.within_line = true;
   }
   from.kept = static_cast<std::size_t>(end - begin);
@@ -235,10 +214,10 @@ void take_lines(supervisor::stream& from, std::size_t fresh, std::int64_t at) {
 }
 
 /// What is kept of a line goes out: it may be a question, or the end.
-void put_rest(supervisor::stream& from, bool continues) {
+void put_rest(supervisor::stream& from, bool goes_on) {
   if (from.kept == 0) return;
-  put_frame(from.number, from.buffer, from.kept, continues, now_us(CLOCK_REALTIME));
-  from.within_line = continues;
+  put_frame(from.number, from.buffer, from.kept, goes_on ? 1 : 2, now_us(CLOCK_REALTIME));
+  from.within_line = goes_on;
   from.kept = 0;
 }
 
@@ -253,6 +232,7 @@ void drain(supervisor::stream& from) {
       from.pipe = -1;
       return;
     }
+    my.word_at = now_us(CLOCK_BOOTTIME);
     take_lines(from, static_cast<std::size_t>(got), now_us(CLOCK_REALTIME));
   }
 }
@@ -285,8 +265,9 @@ void limit(int which, std::uint64_t to) {
   if (syscall(SYS_close_range, 3U, ~0U, static_cast<unsigned>(CLOSE_RANGE_CLOEXEC)) != 0) {
     for (int fd = 3; fd < 1024; ++fd) fcntl(fd, F_SETFD, FD_CLOEXEC);
   }
-  if (chdir("work") != 0) give_up(report, launch_failure::stage::directory, errno);
-  limit(RLIMIT_AS, my.request->memory_bytes);
+  if (my.group >= 0 && !my.in_group && !enter_job_cgroup(my.group)) give_up(report, launch_failure::stage::resources, errno);
+  if (chdir(*my.directory != '\0' ? my.directory : "work") != 0) give_up(report, launch_failure::stage::directory, errno);
+  if ((my.ending.limited & limits_memory) == 0) limit(RLIMIT_AS, my.request->memory_bytes);
   limit(RLIMIT_CPU, my.request->cpu_seconds);
   limit(RLIMIT_NOFILE, my.request->open_files);
   limit(RLIMIT_FSIZE, my.request->file_bytes);
@@ -306,17 +287,11 @@ void not_started(launch_failure::stage at, int error) {
   my.over = true;
 }
 
-/// The streams' numbers 0 to 2 are taken, so that no pipe has one of them.
-void start_program() {
-  int output[2], error[2], report[2];
-  const int input = open(my.request->has_input != 0 ? "input" : "/dev/null", O_RDONLY | O_CLOEXEC);
-  if (input < 0 || pipe2(output, O_CLOEXEC) != 0 || pipe2(error, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) {
-    return not_started(launch_failure::stage::resources, errno);
+void started_program(pid_t child, int input, const int (&output)[2], const int (&error)[2], const int (&report)[2]) {
+  // What it was given may hold secrets, and nobody needs it again.
+  if (my.request->has_input != 0) unlink("input");
+  if (truncate("request", static_cast<off_t>(my.kept_size)) != 0) { /* it then stays there as long as the job's folder */
   }
-  const pid_t self = getpid();
-  const pid_t child = fork();
-  if (child < 0) return not_started(launch_failure::stage::resources, errno);
-  if (child == 0) become_program(input, output[1], error[1], report[1], self);
   close(input);
   close(output[1]);
   close(error[1]);
@@ -327,7 +302,34 @@ void start_program() {
   my.streams[0].pipe = output[0];
   my.streams[1].pipe = error[0];
   my.report = report[0];
-  if (my.request->wall_ms > 0) my.end_at = now_us(CLOCK_BOOTTIME) + my.request->wall_ms * 1'000;
+  my.word_at = now_us(CLOCK_BOOTTIME);
+  if (my.request->wall_ms > 0) my.end_at = my.word_at + my.request->wall_ms * 1'000;
+  if (my.group >= 0 && my.request->cpu_seconds > 0) my.cpu_at = my.word_at + cpu_pause_us;
+}
+
+/// The streams' numbers 0 to 2 are taken, so that no pipe has one of them.
+void start_program() {
+  int output[2], error[2], report[2];
+  const int input = open(my.request->has_input != 0 ? "input" : "/dev/null", O_RDONLY | O_CLOEXEC);
+  if (input < 0 || pipe2(output, O_CLOEXEC) != 0 || pipe2(error, O_CLOEXEC) != 0 || pipe2(report, O_CLOEXEC) != 0) {
+    return not_started(launch_failure::stage::resources, errno);
+  }
+  if (*my.cgroups != '\0') {
+    my.group = open_job_cgroup(my.cgroups, my.id, my.request->memory_bytes, my.request->processes, my.ending.limited);
+    my.ending.grouped = my.group >= 0 ? 1 : 0;
+  }
+  const pid_t self = getpid();
+  if (my.group >= 0) {
+    const pid_t inside = fork_into_cgroup(my.group);
+    my.in_group = inside >= 0;
+    if (inside == 0) become_program(input, output[1], error[1], report[1], self);
+    if (inside > 0) return started_program(inside, input, output, error, report);
+  }
+  // It only makes system calls until it is another program: no need of a copy of this one's memory.
+  const pid_t child = vfork();
+  if (child < 0) return not_started(launch_failure::stage::resources, errno);
+  if (child == 0) become_program(input, output[1], error[1], report[1], self);
+  started_program(child, input, output, error, report);
 }
 
 void ask_to_end() {
@@ -338,10 +340,36 @@ void ask_to_end() {
   kill(my.child, SIGTERM);
 }
 
+void over_time(std::uint32_t why) {
+  my.ending.overtime = why;
+  ask_to_end();
+}
+
+/// Its time, its silence, and the processor time of all its processes.
+void look_at_limits() {
+  if (my.kill_at != 0) return;
+  const auto now = now_us(CLOCK_BOOTTIME);
+  if (my.end_at != 0 && now >= my.end_at) return over_time(1);
+  if (my.request->silent_ms > 0 && now - my.word_at >= my.request->silent_ms * 1'000) return over_time(2);
+  if (my.cpu_at == 0 || now < my.cpu_at) return;
+  my.cpu_at = now + cpu_pause_us;
+  if (read_cgroup_number(my.group, "cpu.stat", "usage_usec") >= my.request->cpu_seconds * 1'000'000) over_time(3);
+}
+
+/// What is left of its group has no business any more.
+void end_group() {
+  if (my.group < 0) return;
+  my.ending.killed_for_memory = read_cgroup_number(my.group, "memory.events", "oom_kill");
+  const auto most = static_cast<std::int64_t>(read_cgroup_number(my.group, "memory.peak"));
+  if (most > 0) my.ending.most_memory_bytes = most;
+  kill_job_cgroup(my.group);
+}
+
 void look_for_end() {
   siginfo_t how{};
   if (waitid(P_PID, static_cast<id_t>(my.child), &how, WEXITED | WNOHANG | WNOWAIT) != 0 || how.si_pid == 0) return;
   kill(-my.child, SIGKILL);  // its number is still its own
+  end_group();
   my.ending.how = how.si_code == CLD_EXITED ? job_exit::exited : job_exit::signalled;
   my.ending.code = how.si_status;
   rusage used{};
@@ -378,6 +406,8 @@ int time_left() {
   if (!my.reaped) {
     by(my.end_at);
     by(my.kill_at);
+    by(my.cpu_at);
+    if (my.request->silent_ms > 0 && my.kill_at == 0) by(my.word_at + my.request->silent_ms * 1'000);
     if (my.child_ended < 0) by(now + 20'000);
   } else {
     by(my.drain_until);
@@ -416,13 +446,11 @@ void go_on(const sigset_t& while_waiting) {
           ask_to_end();
         }
       }
-      if (my.end_at != 0 && my.kill_at == 0 && now_us(CLOCK_BOOTTIME) >= my.end_at) {
-        my.ending.overtime = 1;
-        ask_to_end();
-      }
+      look_at_limits();
       if (my.kill_at != 0 && now_us(CLOCK_BOOTTIME) >= my.kill_at) {
         kill(-my.child, SIGKILL);
         kill(my.child, SIGKILL);
+        if (my.group >= 0) kill_job_cgroup(my.group);
         my.kill_at = now_us(CLOCK_BOOTTIME) + 1'000'000;
       }
       look_for_end();
@@ -439,16 +467,19 @@ bool load_request() {
   struct stat what {};
   if (file < 0 || fstat(file, &what) != 0 || what.st_size < static_cast<off_t>(sizeof(job_request))) return false;
   const auto size = static_cast<std::size_t>(what.st_size);
-  auto* bytes = static_cast<char*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
+  auto* bytes = static_cast<char*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  const bool read = bytes != MAP_FAILED && read_file("request", bytes, size) == size;
   close(file);
-  if (bytes == MAP_FAILED) return false;
+  if (!read) return false;
   my.request = reinterpret_cast<job_request*>(bytes);
   if (my.request->format != job_files_format || bytes[size - 1] != '\0') return false;
   const auto pointers = std::size_t{my.request->candidates} + my.request->arguments + my.request->environment + 3;
   auto** at =
       static_cast<char**>(mmap(nullptr, pointers * sizeof(char*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (at == MAP_FAILED) return false;
-  char* text = bytes + sizeof(job_request);
+  my.kept_size = sizeof(job_request) + my.request->kept_bytes + 1;
+  if (my.kept_size > size) return false;
+  char* text = bytes + my.kept_size;
   const char* end = bytes + size;
   const auto take = [&](char**& list, std::uint32_t count) {
     list = at;
@@ -460,8 +491,19 @@ bool load_request() {
     *at++ = nullptr;
     return true;
   };
-  return take(my.candidates, my.request->candidates) && take(my.arguments, my.request->arguments) &&
-         take(my.environment, my.request->environment);
+  const bool all = take(my.candidates, my.request->candidates) && take(my.arguments, my.request->arguments) &&
+                   take(my.environment, my.request->environment);
+  if (!all || text >= end) return false;
+  my.cgroups = text;
+  my.directory = text + std::strlen(text) + 1;
+  if (my.directory >= end) return false;
+  if (my.request->log_bytes > 0 && my.request->log_bytes < limits::job_log_bytes) {
+    my.piece_bytes = my.request->log_bytes / 4 < least_piece_bytes ? least_piece_bytes : my.request->log_bytes / 4;
+    if (my.piece_bytes > limits::job_log_piece_bytes) my.piece_bytes = limits::job_log_piece_bytes;
+    const auto pieces = static_cast<std::size_t>(my.request->log_bytes / my.piece_bytes);
+    my.kept_pieces = pieces < 2 ? 2 : pieces > most_pieces ? most_pieces : pieces;
+  }
+  return true;
 }
 
 /// Links `started`: whoever comes second finds it there.
@@ -504,8 +546,8 @@ void leave_ending(const char* id) {
   char news[16 + job_id_size] = "../ended/";
   std::memcpy(news + 9, id, job_id_size);
   news[9 + job_id_size] = '\0';
-  const int told_file = open(news, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (told_file >= 0) close(told_file);
+  // One of an earlier job of that key may be there yet; the file itself is no matter.
+  if (link("ended", news) != 0 && errno == EEXIST && unlink(news) == 0 && link("ended", news) != 0) return;
 }
 
 }  // namespace
@@ -532,6 +574,7 @@ void supervise_job(int root, const char* id) {
   if (here < 0 || fchdir(here) != 0) _exit(1);
   close(here);
   if (faccessat(AT_FDCWD, "ended", F_OK, 0) == 0 || !load_request() || !claim()) _exit(0);
+  my.id = folder;
   my.streams[0].number = 1;
   my.streams[1].number = 2;
   if (faccessat(AT_FDCWD, "cancel", F_OK, 0) == 0) {
@@ -547,6 +590,7 @@ void supervise_job(int root, const char* id) {
   flush_log();
   write_progress(true);
   if (my.ending.ended_us == 0) my.ending.ended_us = now_us(CLOCK_REALTIME);
+  if (my.group >= 0) remove_job_cgroup(my.group, my.cgroups, folder);
   leave_ending(folder);
   _exit(0);
 }

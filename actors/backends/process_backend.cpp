@@ -20,9 +20,11 @@
 
 #include "actors/backends/beneath.hpp"
 #include "actors/backends/job_artifacts.hpp"
+#include "actors/backends/job_cgroup.hpp"
 #include "actors/backends/job_files.hpp"
 #include "actors/backends/job_log.hpp"
 #include "actors/backends/job_spawner.hpp"
+#include "actors/backends/process_spec.hpp"
 #include "actors/backends/work_thread.hpp"
 #include "actors/capabilities/child.hpp"
 #include "core/record.hpp"
@@ -39,6 +41,8 @@ constexpr std::int64_t longest_ms = 366LL * 86'400'000;
 constexpr std::chrono::seconds start_pause{2};
 constexpr std::string_view news_folder = "ended";
 constexpr std::chrono::hours sweep_pause{1};
+/// Whoever waits for a job is told so soon that it is lost.
+constexpr std::chrono::milliseconds lost_pause{2'000};
 /// What is told of a job's end is recorded by its run within so long.
 constexpr std::chrono::seconds marker_time{10};
 
@@ -50,90 +54,12 @@ bool is_id(std::string_view text) {
   return text.size() == job_id_size && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-bool has_nul(const std::string& text) { return text.find('\0') != std::string::npos; }
-
-/// The paths to try, as execvp would.
-std::vector<std::string> candidates_of(const std::string& program, const std::string& path) {
-  if (program.find('/') != std::string::npos) return {program};
-  std::vector<std::string> out;
-  for (std::size_t at = 0; at <= path.size();) {
-    auto end = path.find(':', at);
-    if (end == std::string::npos) end = path.size();
-    if (end > at) out.push_back(path.substr(at, end - at) + "/" + program);
-    at = end + 1;
-  }
-  return out;
-}
-
-std::optional<std::string> problem_of(const process_job& spec) {
-  if (spec.program.empty()) return "it names no program";
-  if (has_nul(spec.program) || std::any_of(spec.arguments.begin(), spec.arguments.end(), has_nul))
-    return "program and arguments must not contain NUL characters; pass binary data as input or as a file";
-  for (const auto& [name, value] : spec.environment) {
-    if (name.empty() || name.find('=') != std::string::npos || has_nul(name) || has_nul(value))
-      return "the environment variable \"" + name.substr(0, name.find('\0')) +
-             "\" has a bad name, or a NUL character in its value";
-  }
-  std::size_t bytes = spec.input ? spec.input->size() : 0;
-  for (const auto& [name, content] : spec.files) {
-    if (!is_plain_name(name)) return "\"" + name.substr(0, 200) + "\" is no name of a file beneath the job's folder";
-    bytes += content.size();
-  }
-  if (bytes > limits::process_job_bytes)
-    return "its input and files have " + std::to_string(bytes) + " bytes; the limit process_job_bytes is " +
-           std::to_string(limits::process_job_bytes);
-  return std::nullopt;
-}
-
-std::string text_of(const launch_failure::stage stage, int code, const std::string& program) {
-  const std::string why = std::strerror(code);
-  switch (stage) {
-    case launch_failure::stage::directory: return "\"" + program + "\" was not started: its folder cannot be entered: " + why;
-    case launch_failure::stage::exec: return "\"" + program + "\" cannot be executed: " + why;
-    default: return "\"" + program + "\" was not started: " + why;
-  }
-}
-
-job_report report_of(const job_ending& end, const std::string& program) {
-  job_report out;
-  const auto user_s = static_cast<double>(end.user_us) / 1e6, system_s = static_cast<double>(end.system_us) / 1e6;
-  json::object result{{"limits", "rlimit"},
-                      {"started_at", to_string(timestamp{duration{end.started_us}})},
-                      {"ended_at", to_string(timestamp{duration{end.ended_us}})},
-                      {"user_s", user_s},
-                      {"system_s", system_s},
-                      {"most_memory_bytes", end.most_memory_bytes}};
-  if (end.lost_log_bytes > 0) result.emplace("lost_log_bytes", end.lost_log_bytes);
-  out.result = payload{json::value(std::move(result))};
-  switch (end.how) {
-    case job_exit::not_started:
-      out.status = job_status::failed;
-      out.raw = "not started";
-      out.message = text_of(static_cast<launch_failure::stage>(end.stage), end.code, program);
-      return out;
-    case job_exit::signalled:
-      out.exit_code = 128 + end.code;
-      out.raw = "killed by signal " + std::to_string(end.code);
-      break;
-    case job_exit::exited:
-      out.exit_code = end.code;
-      out.raw = "exited " + std::to_string(end.code);
-      break;
-  }
-  const bool well = end.how == job_exit::exited && end.code == 0;
-  out.status = end.overtime != 0 ? job_status::timed_out
-               : end.asked != 0  ? job_status::cancelled
-               : well            ? job_status::succeeded
-                                 : job_status::failed;
-  if (end.overtime != 0) out.message = "it took longer than wall_ms";
-  return out;
-}
-
 }  // namespace
 
 class process_backend::impl : public std::enable_shared_from_this<process_backend::impl> {
  public:
-  impl(std::filesystem::path root, std::function<void(std::string_view)> log) : path_(std::move(root)), log_(std::move(log)) {
+  impl(std::filesystem::path root, std::function<void(std::string_view)> log, std::optional<std::filesystem::path> cgroups)
+      : path_(std::move(root)), log_(std::move(log)), cgroups_(std::move(cgroups)) {
     base_["PATH"] = "/usr/local/bin:/usr/bin:/bin";
     for (const char* name : {"PATH", "HOME", "LANG"}) {
       if (const char* value = std::getenv(name); value != nullptr && *value != '\0') base_[name] = value;
@@ -183,7 +109,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   result<job_report> status(const std::string& id) {
     const auto folder = job(id);
     if (!folder) return folder.error();
-    if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, program_of(folder->get()));
+    if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, spec_of(folder->get()));
     const auto who = read_record<job_started>(folder->get(), "started");
     if (!who) {
       if (auto begun = begin(folder->get(), id); !begun && begun.error().code != errc::overloaded) return begun.error();
@@ -191,7 +117,9 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     }
     if (!is_alive(*who)) {
       // It may have ended between the two looks.
-      if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, program_of(folder->get()));
+      if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, spec_of(folder->get()));
+      // What its program had started is nobody's any more.
+      end_job_cgroup(cgroups(), id);
       return job_report{
           .status = job_status::lost,
           .raw = "lost",
@@ -236,7 +164,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (!folder) return folder.error();
     const auto work = work_of(folder->get());
     if (!work) return work.error();
-    return list_artifacts(work->get(), patterns_of(folder->get()));
+    return list_artifacts(work->get(), patterns_of(folder->get()), hashes_);
   }
 
   result<std::shared_ptr<artifact_reader>> open_artifact(const std::string& id, const std::string& name) {
@@ -244,9 +172,32 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (!folder) return folder.error();
     const auto work = work_of(folder->get());
     if (!work) return work.error();
-    return read_artifact(work->get(), patterns_of(folder->get()), name);
+    return read_artifact(work->get(), patterns_of(folder->get()), name, hashes_);
   }
 
+  void when_ended(const std::string& id, std::function<void()> over) {
+    jobs_.post([this, id, over = std::move(over)]() mutable {
+      const auto now = status(id);
+      if (!now || (now->status && is_terminal(*now->status))) return over();
+      waiters_.insert_or_assign(id, std::move(over));
+    });
+  }
+
+  result<outcome> collect(const std::string& id, std::size_t limit_bytes) {
+    const auto folder = job(id);
+    if (!folder) return folder.error();
+    const auto end = read_record<job_ending>(folder->get(), "ended");
+    if (!end) return error{errc::not_found, "job " + id + " has left no word of its end"};
+    auto output = read_job_output(folder->get(), limit_bytes);
+    if (!output) return output.error();
+    return outcome{*end, std::move(*output)};
+  }
+
+  /// For the thread of `jobs_`: the same key may come again at once.
+  result<void> forget_begun(const std::string& id) {
+    begun_.erase(id);
+    return forget(id);
+  }
   result<void> forget(const std::string& id) {
     const auto folder = job(id);
     if (!folder) return {};
@@ -263,7 +214,9 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
 
   result<std::string> check() {
     if (auto ready = open_root(); !ready) return ready.error();
-    return "jobs are kept in " + path_.string();
+    const auto groups = cgroups();
+    return "jobs are kept in " + path_.string() + "; " +
+           (groups.empty() ? "no control groups: " + no_cgroups_ : "control groups in " + groups.string());
   }
 
   void notify(std::function<void(std::string key)> changed) {
@@ -306,19 +259,26 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (!root) return system_error(path_.string());
     bell_ = unique_fd{eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     news_ = unique_fd{inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
-    if (news_ && inotify_add_watch(news_.get(), (path_ / news_folder).c_str(), IN_CLOSE_WRITE | IN_MOVED_TO) < 0) news_.reset();
+    if (news_ && inotify_add_watch(news_.get(), (path_ / news_folder).c_str(), IN_CREATE | IN_CLOSE_WRITE | IN_MOVED_TO) < 0)
+      news_.reset();
     if (!news_) log("no news of jobs that end comes from the system; they are looked at instead");
     root_ = std::move(root);
-    if (bell_ && news_) watcher_ = std::thread{[this] { watch(); }};
+    if (bell_) watcher_ = std::thread{[this] { watch(); }};
     return {};
   }
 
   void watch() {
     std::array<pollfd, 2> both{{{bell_.get(), POLLIN, 0}, {news_.get(), POLLIN, 0}}};
     alignas(inotify_event) std::array<char, 16'384> buffer;
+    auto looked = std::chrono::steady_clock::now();
     while (!closed_) {
-      poll(both.data(), both.size(), -1);
+      const auto ready = poll(both.data(), both.size(), static_cast<int>(lost_pause.count()));
       if (both[0].revents != 0) return;
+      if (const auto now = std::chrono::steady_clock::now(); now - looked >= lost_pause) {
+        looked = now;
+        jobs_.post([this] { look_for_lost(); });
+      }
+      if (ready <= 0) continue;
       const auto got = read(news_.get(), buffer.data(), buffer.size());
       bool missed = false;
       for (ssize_t at = 0; at + static_cast<ssize_t>(sizeof(inotify_event)) <= got;) {
@@ -339,9 +299,20 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
       unlinkat(root_.get(), (std::string{news_folder} + "/" + passed_on_.front().second).c_str(), 0);
     }
     passed_on_.emplace_back(now, id);
+    if (const auto waiter = waiters_.extract(id)) return waiter.mapped()();
     const auto folder = open_job(id);
     const auto key = folder ? key_of(folder->get()) : std::string{};
     if (!key.empty() && changed_) changed_(key);
+  }
+
+  /// A supervisor that is killed leaves no word.
+  void look_for_lost() {
+    std::vector<std::string> over;
+    for (const auto& [id, each] : waiters_) {
+      const auto now = status(id);
+      if (!now || (now->status && is_terminal(*now->status))) over.push_back(id);
+    }
+    for (const auto& id : over) waiters_.extract(id).mapped()();
   }
   void pass_all_on() {
     std::error_code bad;
@@ -419,7 +390,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   }
 
   static json::value kept_spec(int folder) {
-    const auto text = read_small(folder, "spec.json", 2 * limits::payload_bytes);
+    const auto text = read_kept(folder);
     const auto read = text ? payload::parse_text(*text) : result<payload>{text.error()};
     return read ? read->value() : json::value{};
   }
@@ -434,7 +405,6 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     auto read = spec == nullptr ? result<process_job>{error{errc::corrupt, {}}} : from_json<process_job>(*spec);
     return read ? std::move(*read) : process_job{};
   }
-  static std::string program_of(int folder) { return spec_of(folder).program; }
   static std::vector<std::string> patterns_of(int folder) { return spec_of(folder).artifacts; }
 
   result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec) {
@@ -466,12 +436,23 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     auto kept = spec;
     kept.files.clear();
     kept.input.reset();
+    kept.arguments.clear();
+    kept.environment.clear();
     const payload text{json::value{{"key", what.key}, {"spec", to_json(kept)}}};
-    if (auto written = write_small(folder->get(), "spec.json", text.text()); !written) return written;
-    return put_small(folder->get(), "request", request_of(id, what, spec));
+    return put_small(folder->get(), "request", request_of(id, what, spec, text.text()));
   }
 
-  std::string request_of(const std::string& id, const job_submission& what, const process_job& spec) const {
+  /// Looked for once, when the first job comes. Only from the thread of `jobs_`.
+  std::filesystem::path cgroups() {
+    if (!cgroups_) {
+      auto found = find_job_cgroups();
+      cgroups_ = std::move(found.path);
+      no_cgroups_ = std::move(found.why);
+    }
+    return *cgroups_;
+  }
+
+  std::string request_of(const std::string& id, const job_submission& what, const process_job& spec, std::string_view kept) {
     auto all = base_;
     all["PERDURE_JOB_KEY"] = what.key;
     all["PERDURE_JOB_DIR"] = std::filesystem::absolute(path_ / id / "work").string();
@@ -484,10 +465,14 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
                            .cpu_seconds = spec.cpu_seconds.value_or(0),
                            .open_files = spec.open_files.value_or(0),
                            .file_bytes = spec.file_bytes.value_or(0),
+                           .processes = spec.processes.value_or(0),
+                           .log_bytes = spec.log_bytes.value_or(0),
                            .wall_ms = std::clamp<std::int64_t>(spec.wall_ms.value_or(0), 0, longest_ms),
+                           .silent_ms = std::clamp<std::int64_t>(spec.silent_ms.value_or(0), 0, longest_ms),
                            .grace_ms = std::clamp<std::int64_t>(spec.grace_ms.value_or(default_grace_ms), 0, longest_ms),
                            .has_input = spec.input ? 1U : 0U};
-    return encode_request(head, candidates_of(spec.program, all["PATH"]), arguments, environment);
+    return encode_request(head, candidates_of(spec.program, all["PATH"]), arguments, environment, cgroups().string(),
+                          spec.directory.value_or(""), kept);
   }
 
   /// Gives an accepted job its supervisor, unless it has one. Only from the thread of `jobs_`.
@@ -511,7 +496,10 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
 
   std::filesystem::path path_;
   std::function<void(std::string_view)> log_;
+  std::optional<std::filesystem::path> cgroups_;  // none = not looked for yet; empty = there are none
+  std::string no_cgroups_;
   std::map<std::string, std::string> base_;
+  known_hashes hashes_;
   std::function<void(std::string key)> changed_;
   std::mutex root_mutex_;  // guards what follows, up to the watcher
   std::function<bool(const run_id&)> run_exists_;
@@ -520,14 +508,16 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   unique_fd root_, bell_, news_;
   std::thread watcher_;
   std::atomic<bool> closed_{false};
+  std::map<std::string, std::function<void()>> waiters_;                                 // of the thread of jobs_: by id
   job_spawner spawner_;                                                                  // of the thread of jobs_
   std::map<std::string, std::chrono::steady_clock::time_point> begun_;                   // likewise: asked for a supervisor, when
   std::deque<std::pair<std::chrono::steady_clock::time_point, std::string>> passed_on_;  // likewise
   work_thread reads_, jobs_;                                                             // end first
 };
 
-process_backend::process_backend(std::filesystem::path root, std::function<void(std::string_view)> log)
-    : impl_(std::make_shared<impl>(std::move(root), std::move(log))) {}
+process_backend::process_backend(std::filesystem::path root, std::function<void(std::string_view)> log,
+                                 std::optional<std::filesystem::path> cgroups)
+    : impl_(std::make_shared<impl>(std::move(root), std::move(log), std::move(cgroups))) {}
 process_backend::~process_backend() { impl_->close(); }
 
 backend_capabilities process_backend::capabilities() const {
@@ -564,9 +554,14 @@ void process_backend::open_artifact(std::string id, std::string name, backend_ca
       impl::lane::reads, std::move(how), std::move(done),
       [in = impl_.get(), id = std::move(id), name = std::move(name)] { return in->open_artifact(id, name); });
 }
+void process_backend::when_ended(std::string id, std::function<void()> over) { impl_->when_ended(id, std::move(over)); }
+void process_backend::collect(std::string id, std::size_t limit_bytes, backend_answer<outcome> done) {
+  impl_->post<outcome>(impl::lane::reads, {}, std::move(done),
+                       [in = impl_.get(), id = std::move(id), limit_bytes] { return in->collect(id, limit_bytes); });
+}
 void process_backend::forget(std::string id, backend_call how, backend_answer<void> done) {
   impl_->post<void>(impl::lane::jobs, std::move(how), std::move(done),
-                    [in = impl_.get(), id = std::move(id)] { return in->forget(id); });
+                    [in = impl_.get(), id = std::move(id)] { return in->forget_begun(id); });
 }
 void process_backend::check(backend_call how, backend_answer<std::string> done) {
   impl_->post<std::string>(impl::lane::jobs, std::move(how), std::move(done), [in = impl_.get()] { return in->check(); });

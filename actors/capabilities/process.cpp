@@ -117,25 +117,6 @@ core::outcome outcome_of_exit(const process_spec& spec, const child_exit& end) {
   return {.value = payload{to_json(result)}};
 }
 
-core::outcome outcome_of(const process_spec& spec, const child_end& end) {
-  if (const auto* exit = std::get_if<child_exit>(&end)) return outcome_of_exit(spec, *exit);
-  if (const auto* why = std::get_if<launch_failure>(&end)) return {.error = why_not_started(*why, spec)};
-  if (const auto* refused = std::get_if<child_refused>(&end)) {
-    if (refused->why == child_refused::reason::too_many) {
-      return {.error =
-                  failure{.code = std::string{failure_code::limit},
-                          .message = in_quotes(spec.program) + " was not started: " + std::to_string(limits::waiting_processes) +
-                                     " programs wait already (waiting_processes)"}};
-    }
-    const bool own = refused->why == child_refused::reason::stopped;
-    return {.error = failure{.code = std::string{failure_code::cancelled},
-                             .message = in_quotes(spec.program) +
-                                        " was not started: " + (own ? "it was stopped before" : "the node is closing")}};
-  }
-  return {.error = process_failure("how " + in_quotes(spec.program) +
-                                   " ended is unknown: something else in this process waits for any child, or ignores SIGCHLD")};
-}
-
 std::optional<std::string> problem_of(const process_spec& spec) {
   const auto has_nul = [](const std::string& text) { return text.find('\0') != std::string::npos; };
   if (spec.program.empty()) return "it names no program";
@@ -154,6 +135,25 @@ std::optional<std::string> problem_of(const process_spec& spec) {
 }
 
 }  // namespace
+
+core::outcome outcome_of(const process_spec& spec, const child_end& end) {
+  if (const auto* exit = std::get_if<child_exit>(&end)) return outcome_of_exit(spec, *exit);
+  if (const auto* why = std::get_if<launch_failure>(&end)) return {.error = why_not_started(*why, spec)};
+  if (const auto* refused = std::get_if<child_refused>(&end)) {
+    if (refused->why == child_refused::reason::too_many) {
+      return {.error =
+                  failure{.code = std::string{failure_code::limit},
+                          .message = in_quotes(spec.program) + " was not started: " + std::to_string(limits::waiting_processes) +
+                                     " programs wait already (waiting_processes)"}};
+    }
+    const bool own = refused->why == child_refused::reason::stopped;
+    return {.error = failure{.code = std::string{failure_code::cancelled},
+                             .message = in_quotes(spec.program) +
+                                        " was not started: " + (own ? "it was stopped before" : "the node is closing")}};
+  }
+  return {.error = process_failure("how " + in_quotes(spec.program) +
+                                   " ended is unknown: something else in this process waits for any child, or ignores SIGCHLD")};
+}
 
 captured_text to_text(std::string_view bytes, bool goes_on, std::size_t limit_bytes, std::size_t limit_json_bytes) {
   captured_text out;

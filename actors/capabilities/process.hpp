@@ -14,14 +14,14 @@
 
 namespace perdure::actors {
 
-class process_capability final : public capability {
+class process_capability : public capability {
  public:
   /// The spawner may be shared with other capabilities; stop_all stops all that it runs. PATH, HOME and LANG are read here, once.
   explicit process_capability(std::shared_ptr<spawner> children);
 
   void start(capability_request request) override;
   /// A spec that is read already; request.spec is not looked at.
-  void run(capability_request request, process_spec spec);
+  virtual void run(capability_request request, process_spec spec);
   /// The path of a program in a directory of PATH; empty = there is none.
   [[nodiscard]] std::string find(const std::string& program) const;
   void stop_all() override;
@@ -30,6 +30,9 @@ class process_capability final : public capability {
   std::shared_ptr<spawner> children_;
   std::map<std::string, std::string> base_environment_;
 };
+
+/// What a program's end is for the step that asked for it.
+[[nodiscard]] core::outcome outcome_of(const process_spec& spec, const child_end& end);
 
 /// Text of bytes that a program wrote: what is not UTF-8 becomes U+FFFD, and what does not fit (as text, or as JSON
 /// text) is left out at a character's border and counted. `goes_on`: the bytes are the start of more, which may cut the

@@ -311,6 +311,7 @@ class applier {
         return {};
       }
     }
+    if (what.asked_by == state_.id && job_of_question(what.id)) return {};  // what follows of it is an event of the job
     return "an answer to a request that is not open";
   }
 

@@ -187,6 +187,8 @@ class decider {
                                 .result = {what.answer, std::nullopt},
                                 .command_id = what.command_id});
     }
+    // A job goes along with a run that continues as new.
+    if (const auto job = job_of_question(what.request_id)) return answer_job(state_, *job, what);
     if (what.asked_by) return unknown;
     activation_id activation = 0;
     step_ordinal ordinal = 0;

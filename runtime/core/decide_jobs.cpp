@@ -11,6 +11,8 @@ namespace {
 
 /// Between tries to submit while the backend does not take it.
 constexpr auto submit_pause = exponential(std::chrono::seconds{1}, std::chrono::seconds{60});
+/// A run that waits for a person's answer makes sure once a day that it does.
+constexpr std::chrono::hours question_pause{24};
 
 std::string in_words(const job_record& job) {
   return "job " + (job.name.empty() || job.name == job.backend ? std::string{} : "\"" + job.name + "\" ") + "on backend \"" +
@@ -56,7 +58,8 @@ class job_decider {
 
   std::vector<event> decide(const job_noticed& what) {
     switch (what.what) {
-      case job_fact::look: return {};
+      case job_fact::look: return its_turn();
+      case job_fact::waits: return waits();
       case job_fact::submitted: return submitted(what.id);
       case job_fact::refused: return not_submitted(what.error, false);
       case job_fact::later: return not_submitted(what.error, true);
@@ -83,8 +86,24 @@ class job_decider {
     next_.now.id = id;
     next_.now.tries = 0;
     ++next_.now.generation;
+    next_.now.raw.clear();
     next_.now.error.reset();
     next_.now.look_at = next_look(job_, now_);
+    return {next_};
+  }
+
+  /// Others are before it: the run need not stay in memory for that.
+  std::vector<event> waits() {
+    if (job_.now.stage != job_stage::submitting || job_.now.cancel_wanted || job_.now.look_at) return {};
+    next_.now.raw = waits_for_its_turn;
+    next_.now.look_at = later(now_, limits::job_look_pause);
+    ++next_.now.generation;
+    return {next_};
+  }
+  std::vector<event> its_turn() {
+    if (job_.now.stage != job_stage::submitting || !job_.now.look_at || job_.now.raw != waits_for_its_turn) return {};
+    next_.now.look_at.reset();
+    ++next_.now.generation;
     return {next_};
   }
 
@@ -109,10 +128,25 @@ class job_decider {
 
   std::vector<event> ambiguous(const failure& why) {
     if (job_ambiguity(job_) == ambiguous_submit::retry || resolving() || job_.now.cancel_wanted) return not_submitted(why, true);
+    if (job_ambiguity(job_) == ambiguous_submit::ask && !is_terminal(state_.status)) return ask(why);
     failure error{.code = std::string{failure_code::job_ambiguous},
                   .message = in_words(job_) + ": nobody can tell whether it was accepted, and it is not to be submitted twice"};
     error.causes.push_back(why);
     return not_submitted(error, false);
+  }
+
+  std::vector<event> ask(const failure& why) {
+    if (job_.now.stage != job_stage::submitting) return {};
+    failure question{.code = std::string{failure_code::job_question},
+                     .message = in_words(job_) +
+                                ": was it accepted? Nobody can tell. Answer \"retry\" to submit it (again), or " +
+                                "\"fail\" to leave it"};
+    question.causes.push_back(why);
+    ++next_.now.tries;
+    ++next_.now.generation;
+    next_.now.look_at = later(now_, question_pause);
+    next_.now.error = bounded(std::move(question));
+    return {next_};
   }
 
   std::vector<event> seen(const job_sighting& what) {
@@ -168,6 +202,32 @@ std::vector<event> decide_job(const run_state& state, const job_noticed& what, t
   return job_decider{state, what.number, found->second, now}.decide(what);
 }
 
+result<std::vector<event>> answer_job(const run_state& state, job_number number, const respond_command& what) {
+  const auto found = state.jobs.find(number);
+  if (found == state.jobs.end() || !asks(found->second.now))
+    return error{errc::not_found, "run " + state.id.str() + " has no open request \"" + what.request_id + "\""};
+  const auto answer = what.answer.value();
+  const bool again = answer == json::value("retry");
+  if (!again && answer != json::value("fail"))
+    return error{errc::invalid_argument, "the answer to \"" + what.request_id + "\" is \"retry\" or \"fail\""};
+  std::vector<event> out;
+  out.emplace_back(request_answered{state.id, what.request_id, what.answer, what.command_id});
+  const auto& job = found->second;
+  if (again) {
+    job_noted next{.number = number, .now = job.now};
+    next.now.look_at.reset();
+    next.now.error.reset();
+    ++next.now.generation;
+    out.emplace_back(std::move(next));
+  } else {
+    failure error{.code = std::string{failure_code::job_ambiguous},
+                  .message = in_words(job) + ": nobody can tell whether it was accepted, and it was said to leave it"};
+    if (job.now.error) error.causes = job.now.error->causes;
+    out.emplace_back(job_ended{.number = number, .end = {.status = job_status::failed, .error = bounded(std::move(error))}});
+  }
+  return out;
+}
+
 event job_cancel(const run_state& state, job_number number) {
   auto wanted = state.jobs.at(number);
   want_cancel(wanted);
@@ -187,7 +247,9 @@ event job_look(const run_state& state, job_number number, timestamp now) {
   const auto& job = state.jobs.at(number);
   job_noted out{.number = number, .now = job.now};
   ++out.now.generation;
-  if (job.now.stage == job_stage::submitting) {
+  if (asks(job.now)) {
+    out.now.look_at = later(now, question_pause);
+  } else if (job.now.stage == job_stage::submitting) {
     out.now.look_at.reset();
   } else {
     out.now.look_at = next_look(job, now);

@@ -6,6 +6,8 @@
 namespace perdure::core {
 
 [[nodiscard]] std::vector<event> decide_job(const run_state& state, const job_noticed& what, timestamp now);
+/// What a person says of a job that asks: "retry" or "fail". not_found: it does not ask.
+[[nodiscard]] result<std::vector<event>> answer_job(const run_state& state, job_number number, const respond_command& what);
 /// Somebody outside wants a live job to end.
 [[nodiscard]] event job_cancel(const run_state& state, job_number number);
 /// Its time limit has passed.

@@ -249,6 +249,7 @@ json::object members(const job_noted& e) {
   if (e.now.submission > 1) out.emplace("submission", e.now.submission);
   if (e.now.tries > 0) out.emplace("tries", e.now.tries);
   if (e.now.cancel_wanted) out.emplace("cancel_wanted", true);
+  if (asks(e.now)) out.emplace("asks", true);
   put(out, "look_at", e.now.look_at);
   put(out, "error", e.now.error);
   return out;

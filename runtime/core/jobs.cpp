@@ -1,6 +1,7 @@
 #include "core/jobs.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "core/later.hpp"
@@ -142,8 +143,35 @@ retry_policy job_retry_policy(const job_record& job) {
 }
 
 ambiguous_submit job_ambiguity(const job_record& job) {
-  return number_of(value_of(job.args), "ambiguous") == static_cast<int>(ambiguous_submit::fail) ? ambiguous_submit::fail
-                                                                                                : ambiguous_submit::retry;
+  const auto said = number_of(value_of(job.args), "ambiguous");
+  for (const auto each : {ambiguous_submit::fail, ambiguous_submit::ask}) {
+    if (said == static_cast<int>(each)) return each;
+  }
+  return ambiguous_submit::retry;
+}
+
+bool asks(const job_progress& now) {
+  return now.stage == job_stage::submitting && !now.cancel_wanted && now.error && now.error->code == failure_code::job_question;
+}
+
+std::string question_id(job_number number) { return "job." + std::to_string(number); }
+
+std::optional<job_number> job_of_question(std::string_view id) {
+  constexpr std::string_view prefix = "job.";
+  if (!id.starts_with(prefix)) return std::nullopt;
+  id.remove_prefix(prefix.size());
+  job_number out = 0;
+  const auto read = std::from_chars(id.data(), id.data() + id.size(), out);
+  return read.ec == std::errc{} && read.ptr == id.data() + id.size() ? std::optional{out} : std::nullopt;
+}
+
+payload question_of(const run_state& state, job_number number) {
+  const auto& job = state.jobs.at(number);
+  return payload{json::value{{"job", number},
+                             {"backend", job.backend},
+                             {"key", job.key()},
+                             {"question", job.now.error ? job.now.error->message : std::string{}},
+                             {"answers", json::array{json::value("retry"), json::value("fail")}}}};
 }
 
 timestamp next_look(const job_record& job, timestamp now) {

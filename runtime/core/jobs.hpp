@@ -1,7 +1,7 @@
 // The jobs of a run: what a step asks for, what the state keeps of each, what has to be going on for it.
 //
 //   stage        | by event              | what goes on
-//   submitting   | a step, job_noted     | submit; nothing while it waits for `look_at`
+//   submitting   | a step, job_noted     | submit; nothing while it waits for `look_at`, its turn, or an answer
 //   running      | job_noted             | watch, or cancel once that is wanted
 //   ended        | job_ended             | cancel, when it ended by its time limit and was not told yet
 #pragma once
@@ -93,6 +93,16 @@ BOOST_DESCRIBE_STRUCT(job_record, (),
                       (known_as, base_key, activation, ordinal, executor, backend, name, args, poll, at_end, created_at,
                        submitted_at, due, now, ended_at, end))
 
+/// Its raw status until it is its turn.
+inline constexpr std::string_view waits_for_its_turn = "waits for its turn";
+/// Nobody knows whether a submit was accepted, and a person is to say how it goes on; until then nothing does.
+[[nodiscard]] bool asks(const job_progress& now);
+/// The question's id among the run's requests, and the job that an id is about.
+[[nodiscard]] std::string question_id(job_number number);
+[[nodiscard]] std::optional<job_number> job_of_question(std::string_view id);
+/// The question itself.
+[[nodiscard]] payload question_of(const run_state& state, job_number number);
+
 /// What has to be going on for a job.
 enum class job_action : std::uint8_t { submit, watch, cancel };
 struct job_effect {
@@ -123,6 +133,7 @@ enum class job_fact : std::uint8_t {
   ambiguous,  ///< nobody can tell whether it was accepted
   seen,
   cancel_told,  ///< the backend knows that it is to end
+  waits,        ///< not submitted yet: others are before it. `look` says that it is its turn
 };
 
 /// The effect with all that whoever carries it out needs.

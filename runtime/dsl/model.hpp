@@ -133,6 +133,7 @@ struct job_task {
   dynamic_value spec;
   std::optional<dynamic_value> artifacts;  ///< patterns of files that it leaves; they are listed in the result
   std::optional<duration_value> interval, longest_interval, timeout;
+  std::string ambiguous;  ///< "retry", "fail", "ask"; empty = retry
 };
 
 /// What users describe the shape of data with: a schema in the document, or one at an address.

@@ -158,6 +158,8 @@ void reader::read_job(const cursor& with, job_task& out) {
     how.done();
   }
   out.timeout = read_duration(all.optional("timeout"), site);
+  const auto ambiguous = all.optional("ambiguous");
+  if (check_enum(to_, ambiguous, {"retry", "fail", "ask"}) && ambiguous) out.ambiguous = ambiguous->tree().text();
   all.done();
 }
 

@@ -48,6 +48,8 @@ async<interpreter::given> interpreter::run_job(running& now, const job_task& bod
     options.timeout = co_await measure;
   }
   note_step();
+  if (body.ambiguous == "fail") options.ambiguous = ambiguous_submit::fail;
+  if (body.ambiguous == "ask") options.ambiguous = ambiguous_submit::ask;
   const auto& name = now.what->name;
   step<job_handle> submit{
       ctx_->frame(),

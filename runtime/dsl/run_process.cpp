@@ -16,6 +16,12 @@ std::string_view kind_of(const process_task& body) {
   return body.what == process_task::kind::script ? "the script" : "the container";
 }
 
+/// It survives the node, which takes it over when it starts again.
+json::value durable(json::value spec) {
+  spec.get_object()["durable"] = true;
+  return spec;
+}
+
 /// Adds what all kinds have.
 void add_common(process_spec& spec, const json::object& process) {
   spec.check = false;  // what an exit code means is the document's choice
@@ -101,7 +107,7 @@ std::string container_name(std::string_view workflow, std::string_view id, std::
 process_work interpreter::process_of(const running& now, const process_task& body, const json::object& process) {
   process_work out{.name = now.what->name, .capability = "process"};
   if (body.what == process_task::kind::shell) {
-    out.spec = to_json(shell_spec(process));
+    out.spec = durable(to_json(shell_spec(process)));
   } else {
     auto spec = process;
     auto& name = spec["name"];
@@ -110,7 +116,7 @@ process_work interpreter::process_of(const running& now, const process_task& bod
     spec["pull"] = json::value(body.pull);
     spec["remove"] = body.removed;
     out.capability = "container";
-    out.spec = std::move(spec);
+    out.spec = durable(json::value(std::move(spec)));
   }
   return out;
 }
@@ -131,7 +137,7 @@ async<process_work> interpreter::script_of(running& now, const process_task& bod
     }
   }
   process_work out{.name = now.what->name, .capability = "process"};
-  out.spec = to_json(script_spec(body, std::move(arguments), process));
+  out.spec = durable(to_json(script_spec(body, std::move(arguments), process)));
   co_return out;
 }
 

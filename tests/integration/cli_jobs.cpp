@@ -1,4 +1,8 @@
 // `perdure jobs` and `perdure backends`: through the socket of a running node, and of a directory that no node holds.
+#include <signal.h>
+
+#include <thread>
+
 #include "perdure/memory_backend.hpp"
 #include "perdure/perdure.hpp"
 #include "support/catch.hpp"
@@ -110,7 +114,7 @@ TEST_CASE("artifacts are listed and downloaded whole, and nothing outside the jo
   CHECK(d.here.call({"jobs", "download", run, "big.bin", "-o", file}).code == 0);
   CHECK(std::filesystem::file_size(file) == 700'000);
   CHECK(d.here.call({"jobs", "download", run, "deep/file", "-o", "-"}).out == "small");
-  for (const auto* name : {"other", "../spec.json", "/etc/passwd"}) {
+  for (const auto* name : {"other", "../request", "/etc/passwd"}) {
     const auto refused = d.here.call({"jobs", "download", run, name, "-o", d.here.path("never").string()});
     CHECK(refused.code == 1);
   }
@@ -205,6 +209,44 @@ TEST_CASE("a document catches a job that failed, and one that took too long") {
   CHECK(text_of(jobs[1].at("status")) == "timed_out");
 }
 
+TEST_CASE("a followed run shows how far its job is, and what it said last") {
+  workplace here;
+  const auto file =
+      here.document("long",
+                    "  - train:\n      call: job\n      with:\n        backend: process\n        spec: {program: sh, "
+                    "arguments: [-c, 'echo loss 0.1; echo ::progress 5/10 half way; sleep 1.5']}\n"
+                    "        poll: {interval: {milliseconds: 50}}\n");
+  const auto ran = here.call({"run", file, "--follow"});
+  INFO(ran.out + ran.err);
+  CHECK(ran.code == 0);
+  CHECK(ran.err.find("job 1") != std::string::npos);
+  CHECK(ran.err.find("loss 0.1") != std::string::npos);
+}
+
+TEST_CASE("a document's ambiguous job is answered by a person from the command line") {
+  desk d;
+  const auto outside = std::make_shared<testing::memory_backend>(backend_capabilities{});
+  bool cut = true;
+  outside->fail_after([&](const job_submission&) {
+    return std::exchange(cut, false) ? std::optional{error{errc::io_error, "the line was cut"}} : std::nullopt;
+  });
+  REQUIRE(d.held->add_backend("outside", outside));
+  REQUIRE(d.held->add(test::single<order>("asks", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.script);
+    co_await ctx.run_job("outside", spec, {.poll = fixed(10ms), .ambiguous = ambiguous_submit::ask});
+  })));
+  const auto run = d.held->start("asks", order{"x"}).value().id().str();
+  REQUIRE(workplace::eventually([&] { return d.here.call({"jobs", "show", run, "--json"}).json().at("asks").as_bool(); }));
+  const auto asked = d.here.call({"runs", "show", run, "--json"}).json().at("requests").as_array();
+  REQUIRE(asked.size() == 1);
+  CHECK(text_of(asked[0].at("id")) == "job.1");
+  CHECK(d.here.call({"journal", "verify", "--json"}).code == 0);
+  CHECK(d.here.call({"runs", "respond", run, "job.1", "--value", "\"retry\""}).code == 0);
+  CHECK(d.end(run) == "succeeded");
+  CHECK(outside->accepted() == 2);
+  CHECK(d.here.call({"runs", "show", run, "--json"}).json().at("requests").as_array().empty());
+}
+
 TEST_CASE("a document killed while its job runs goes on with the same job") {
   workplace here;
   const auto ledger = here.path("ledger").string();
@@ -220,6 +262,54 @@ TEST_CASE("a document killed while its job runs goes on with the same job") {
   INFO(again.err);
   CHECK(again.code == 0);
   CHECK(here.lines("ledger") == std::vector<std::string>{"start", "end"});
+}
+
+TEST_CASE("a document killed while its shell runs takes the shell over, and does not run it twice") {
+  workplace here;
+  const auto ledger = here.path("ledger").string();
+  const auto file =
+      here.document("long",
+                    "  - work:\n      run:\n        shell:\n          command: 'echo start >> \"$1\"; sleep 1; echo end >> "
+                    "\"$1\"; echo two >&2; printf \"one\\ntwo\"; exit 3'\n          arguments: ['" +
+                        ledger + "']\n        return: all\n");
+  auto first = here.start({"run", file, "--key", "one"});
+  REQUIRE(workplace::eventually([&] { return !here.lines("ledger").empty(); }));
+  first->kill();
+  if (GENERATE(true, false)) {  // it ends while nobody is there, or while the next one is
+    REQUIRE(workplace::eventually([&] { return here.lines("ledger").size() == 2; }));
+  }
+  const auto again = here.call({"run", file, "--key", "one", "--json"});
+  INFO(again.err);
+  CHECK(again.code == 0);
+  CHECK(here.lines("ledger") == std::vector<std::string>{"start", "end"});
+  const auto output = again.json().at("output");
+  CHECK(output.at("code").as_int64() == 3);
+  CHECK(text_of(output.at("stdout")) == "one\ntwo");
+  CHECK(text_of(output.at("stderr")) == "two\n");
+}
+
+TEST_CASE("a shell that was taken over ends with the run that is cancelled") {
+  workplace here;
+  const auto ledger = here.path("ledger").string();
+  const auto file =
+      here.document("long",
+                    "  - work:\n      run:\n        shell:\n          command: 'echo $$ >> \"$1\"; exec sleep 1000'\n"
+                    "          arguments: ['" +
+                        ledger + "']\n");
+  auto first = here.start({"run", file, "--key", "one"});
+  REQUIRE(workplace::eventually([&] { return !here.lines("ledger").empty(); }));
+  first->kill();
+  const auto pid = static_cast<pid_t>(std::stol(here.lines("ledger").at(0)));
+  CHECK(::kill(pid, 0) == 0);
+  auto second = here.start({"run", file, "--key", "one", "--json"});
+  const auto list = [&] { return here.call({"runs", "list", "--json"}).json().at("runs").as_array(); };
+  REQUIRE(workplace::eventually([&] { return list().size() == 1; }));
+  std::this_thread::sleep_for(300ms);
+  CHECK(::kill(pid, 0) == 0);
+  CHECK(here.call({"runs", "cancel", text_of(list()[0].at("run_id"))}).code == 0);
+  CHECK(workplace::eventually([&] { return ::kill(pid, 0) != 0; }));
+  CHECK(second->finish().code == 1);
+  CHECK(here.lines("ledger").size() == 1);
 }
 
 TEST_CASE("a job's arguments are checked where they stand in the document") {

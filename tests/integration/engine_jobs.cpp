@@ -190,3 +190,91 @@ TEST_CASE("a run that continues as new takes its jobs along") {
   CHECK(outside->accepted() == 1);
   CHECK(outside->jobs()[0].cancels == 0);
 }
+
+TEST_CASE("jobs beyond a backend's limit wait out of memory, and all are done in the end, one after the other") {
+  const temp_directory directory;
+  const auto outside = std::make_shared<testing::memory_backend>();
+  outside->plan(still_running);
+  auto node = open_node(directory.path());
+  REQUIRE(node.add_backend("outside", outside, {.running = 1}));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("outside", spec, {.poll = fixed(1h)});
+  })));
+  std::vector<run_ref> runs;
+  for (int i = 0; i < 3; ++i) runs.push_back(node.start("w", order{std::to_string(i)}).value());
+  REQUIRE(eventually([&] { return outside->accepted() == 1 && node.stats().live_runs == 0; }, 10s));
+  CHECK(node.health_of("outside")->waiting == 2);
+  std::size_t waiting = 0;
+  for (const auto& each : runs) waiting += each.status().value().jobs[0].raw == "waits for its turn" ? 1 : 0;
+  CHECK(waiting == 2);
+  for (std::size_t i = 1; i <= 3; ++i) {
+    REQUIRE(eventually([&] { return outside->accepted() == i; }));
+    outside->finish(outside->jobs()[i - 1].id);
+  }
+  for (const auto& each : runs) CHECK(finish(each).status == run_status::succeeded);
+}
+
+TEST_CASE("a person says how it goes on with a job of which nobody knows whether it was accepted") {
+  const auto outside = std::make_shared<testing::memory_backend>(backend_capabilities{});
+  bool cut = true;
+  outside->fail_after([&](const job_submission&) {
+    return std::exchange(cut, false) ? std::optional{error{errc::io_error, "the line was cut"}} : std::nullopt;
+  });
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("outside", spec, {.poll = fixed(10ms), .ambiguous = ambiguous_submit::ask});
+  })));
+  const auto run = node.start("w", order{"x"}).value();
+  REQUIRE(eventually([&] { return run.status().value().requests.size() == 1; }));
+  const auto info = run.status().value();
+  CHECK(info.requests[0].id == "job.1");
+  CHECK(info.jobs[0].asks);
+  CHECK(outside->accepted() == 1);
+  CHECK(run.respond("job.1", json::value("maybe")).error().code == errc::invalid_argument);
+  const bool again = GENERATE(true, false);
+  REQUIRE(run.respond("job.1", json::value(again ? "retry" : "fail"), "once"));
+  REQUIRE(run.respond("job.1", json::value(again ? "retry" : "fail"), "once"));
+  const auto end = finish(run);
+  CHECK(end.requests.empty());
+  if (again) {
+    CHECK(end.status == run_status::succeeded);
+    CHECK(outside->accepted() == 2);
+  } else {
+    CHECK(end.error->code == "job_ambiguous");
+    CHECK(outside->accepted() == 1);
+  }
+}
+
+TEST_CASE("artifacts that are kept are there when the job's folder is not, and go with their run") {
+  const temp_directory directory;
+  run_id id;
+  {
+    auto node = open_node(directory.path());
+    REQUIRE(node.add(single<order>("w", [](const order&, context& ctx) -> task<> {
+      auto spec = process_job{"sh"}.arg("-c").arg("mkdir d; echo made > d/out.txt; ln -s /etc/passwd d/link.txt");
+      spec.artifacts = {"d/*.txt"};
+      const auto job = co_await ctx.submit_job("process", spec);
+      co_await ctx.poll_until_complete(job);
+      const auto files = co_await ctx.keep_artifacts(job);
+      ctx.yield_output(files);
+    })));
+    const auto run = node.start("w", order{}).value();
+    id = run.id();
+    const auto end = finish(run);
+    INFO((end.error ? end.error->message : std::string{}));
+    REQUIRE(end.status == run_status::succeeded);
+    REQUIRE(end.output.value().as_array().size() == 1);
+  }
+  std::filesystem::remove_all(directory.path() / "jobs");
+  auto node = open_node(directory.path());
+  const auto reader = node.open_artifact(id, 1, "d/out.txt");
+  REQUIRE(reader.has_value());
+  char text[16] = {};
+  CHECK((*reader)->read(0, text, sizeof text).value() == 5);
+  CHECK(std::string{text} == "made\n");
+  CHECK(node.open_artifact(id, 1, "d/link.txt").has_error());
+  CHECK(node.open_artifact(id, 2, "d/out.txt").error().code == errc::not_found);
+}

@@ -1,13 +1,16 @@
 // A node that works on one job, and kills itself at a place that its caller chooses, once.
-//   job_worker DATA LEDGER PLACE [cancel]
+//   job_worker DATA LEDGER PLACE [cancel | retry | fail | ask]
 // The job writes "start" and "end" to LEDGER. With `cancel` the handler cancels it. When the run has ended, LEDGER gets a line
-// "output TEXT". Places: before_submit, accepted, first_look, end_seen, before_cancel, cancelled, never.
+// "output TEXT". Places: before_submit, accepted, first_look, end_seen, before_collect, collected, before_cancel, cancelled,
+// asked, answered, never. With `retry`, `fail` or `ask` the backend neither knows jobs by their keys nor tells repeated submits,
+// and that is the step's policy; asked, this program answers "retry".
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <iostream>
+#include <thread>
 
 #include "actors/backends/process_backend.hpp"
 #include "perdure/perdure.hpp"
@@ -20,8 +23,9 @@ namespace {
 struct work {
   std::string ledger;
   bool cancel = false;
+  std::string policy;
 };
-PERDURE_MESSAGE(work, "work/v1", ledger, cancel)
+PERDURE_MESSAGE(work, "work/v1", ledger, cancel, policy)
 
 std::string chosen, marker;
 
@@ -35,10 +39,16 @@ void place(const std::string& name) {
 /// The process backend with places in between.
 class places final : public backend {
  public:
-  explicit places(const std::filesystem::path& root) : inner_(root) {}
-  backend_capabilities capabilities() const override { return inner_.capabilities(); }
+  places(const std::filesystem::path& root, bool blind) : inner_(root), blind_(blind) {}
+  backend_capabilities capabilities() const override {
+    auto out = inner_.capabilities();
+    if (blind_) out.find = out.idempotent = false;
+    return out;
+  }
   void submit(job_submission what, backend_call how, backend_answer<std::string> done) override {
     place("before_submit");
+    // Each submit is a job of its own.
+    if (blind_) what.key += "/" + run_id::make().str();
     inner_.submit(std::move(what), how, [done](const result<std::string>& id) {
       place("accepted");
       done(id);
@@ -65,13 +75,18 @@ class places final : public backend {
     inner_.logs(std::move(id), std::move(which), how, std::move(done));
   }
   void artifacts(std::string id, backend_call how, backend_answer<std::vector<job_artifact>> done) override {
-    inner_.artifacts(std::move(id), how, std::move(done));
+    place("before_collect");
+    inner_.artifacts(std::move(id), how, [done](const result<std::vector<job_artifact>>& got) {
+      place("collected");
+      done(got);
+    });
   }
   void notify(std::function<void(std::string key)> changed) override { inner_.notify(std::move(changed)); }
   void close() override { inner_.close(); }
 
  private:
   actors::process_backend inner_;
+  bool blind_;
 };
 
 class worker : public executor<work> {
@@ -81,6 +96,22 @@ class worker : public executor<work> {
                                                 "; echo hello; echo made > made.txt; echo end >> \"$1\"; exit 4");
     spec.arg("sh").arg(in.ledger);
     spec.artifacts = {"*.txt"};
+    if (!in.policy.empty()) {
+      job_options options{.poll = fixed(20ms)};
+      options.ambiguous = in.policy == "ask"    ? ambiguous_submit::ask
+                          : in.policy == "fail" ? ambiguous_submit::fail
+                                                : ambiguous_submit::retry;
+      std::string text;
+      try {
+        const auto job = co_await ctx.submit_job("places", spec, options);
+        const auto end = co_await ctx.poll_until_complete(job);
+        text = boost::describe::enum_to_string(end.status, "?");
+      } catch (const step_error& e) {
+        text = e.why().code;
+      }
+      ctx.yield_output(text);
+      co_return;
+    }
     const auto job = co_await ctx.submit_job("places", spec);
     if (in.cancel) {
       co_await ctx.sleep_for(100ms);
@@ -101,6 +132,8 @@ class worker : public executor<work> {
 
 int main(int argc, char** argv) {
   if (argc != 4 && argc != 5) return 2;
+  const std::string mode = argc == 5 ? argv[4] : "";
+  const bool cancels = mode == "cancel";
   const std::string ledger = argv[2];
   chosen = argv[3];
   marker = ledger + ".died";
@@ -113,13 +146,26 @@ int main(int argc, char** argv) {
   }
   auto builder = workflow_builder("work", "1");
   builder.add<worker>("worker").start_at("worker");
-  if (auto added = opened->add_backend("places", std::make_shared<places>(std::filesystem::path{argv[1]} / "places")); !added)
+  if (auto added = opened->add_backend(
+          "places", std::make_shared<places>(std::filesystem::path{argv[1]} / "places", !mode.empty() && !cancels));
+      !added)
     return 2;
   if (auto added = opened->add(builder.build()); !added) return 2;
-  const auto run = opened->start("work", work{ledger, argc == 5}, {.key = "one"});
+  const auto run = opened->start("work", work{ledger, cancels, cancels ? "" : mode}, {.key = "one"});
   if (!run) {
     std::cerr << run.error() << "\n";
     return 2;
+  }
+  while (mode == "ask") {
+    const auto now = run->status();
+    if (!now || is_terminal(now->status)) break;
+    if (!now->requests.empty()) {
+      place("asked");
+      if (auto told = run->respond(now->requests[0].id, json::value("retry")); !told && told.error().code != errc::not_found)
+        return 2;
+      place("answered");
+    }
+    std::this_thread::sleep_for(5ms);
   }
   const auto end = run->wait(60s);
   if (!end) {

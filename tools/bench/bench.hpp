@@ -29,6 +29,8 @@ struct bench_options {
   std::size_t parked = 0;                 ///< recovery: so many more runs that sleep on
   std::size_t connections = 64;           ///< submit
   std::size_t streams = 0;                ///< submit: so many event streams on which nothing happens
+  std::size_t jobs = 1'000;               ///< jobs: short processes
+  std::size_t megabytes = 100;            ///< jobs: of the log that is followed
   double rate = 5000;                     ///< timers: so many come due a second; 0 = all at the same moment
   std::filesystem::path data;  ///< a fresh directory inside it is used and removed again; empty = the system's temporary one
 };
@@ -48,6 +50,7 @@ struct bench_result {
 [[nodiscard]] result<bench_result> bench_archive(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_history(const bench_options& how);
 [[nodiscard]] result<bench_result> bench_documents(const bench_options& how);
+[[nodiscard]] result<bench_result> bench_jobs(const bench_options& how);
 
 /// The child process of bench_recovery: fills the directory with runs in flight, says "ready", waits to be killed.
 int fill_for_recovery(const bench_options& how);

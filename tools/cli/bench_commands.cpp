@@ -1,4 +1,4 @@
-// bench steps | documents | submit | timers | signals | recovery | growth | archive | history
+// bench steps | documents | submit | timers | signals | recovery | growth | archive | history | jobs
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
@@ -163,6 +163,19 @@ void add_bench_commands(CLI::App& app, chosen_command& chosen) {
       ->capture_default_str()
       ->transform(to_whole_number(1, 99'000));
   add_seconds(*bench, "history", *what);
+
+  what = add(*bench, chosen, "jobs", "Many jobs that are only looked at, short processes, and a long log", bench::bench_jobs,
+             10'000);
+  what->how.seconds = 20;
+  add_seconds(*bench, "jobs", *what);
+  bench->get_subcommand("jobs")
+      ->add_option("--jobs", what->how.jobs, "Short processes")
+      ->capture_default_str()
+      ->transform(to_whole_number(1, 1'000'000));
+  bench->get_subcommand("jobs")
+      ->add_option("--megabytes", what->how.megabytes, "What the job writes whose log is followed")
+      ->capture_default_str()
+      ->transform(to_whole_number(1, 200));
 
   auto fill = std::make_shared<bench::bench_options>();
   auto* child = bench->add_subcommand("fill", "The process that `bench recovery` kills")->group("");

@@ -277,8 +277,13 @@ int download(const job_command& how) {
   std::ofstream file;
   std::uint64_t at = 0;
   for (bool more = true; more;) {
-    const auto answer = (*runs)->about_jobs(
-        {{"do", "job_read"}, {"backend", job->text("backend")}, {"id", job->text("id")}, {"name", how.name}, {"offset", at}});
+    const auto answer = (*runs)->about_jobs({{"do", "job_read"},
+                                             {"run_id", job->run.str()},
+                                             {"job", number_of(job->what, "job")},
+                                             {"backend", job->text("backend")},
+                                             {"id", job->text("id")},
+                                             {"name", how.name},
+                                             {"offset", at}});
     if (!answer) return fail(how.common, answer.error());
     const auto bytes =
         answer->is_object() ? cluster::from_base64(text_of(answer->get_object(), "data")) : error{errc::internal, "no data"};
@@ -333,13 +338,20 @@ int list_backends(const job_command& how) {
     put_json(json::object{{"backends", *all}});
     return exit_fine;
   }
-  table out{{{"BACKEND", 8}, {"CAN", 10}}};
+  table out{{{"BACKEND", 8}, {"IS"}, {"RUNNING", 0, true}, {"WAITING", 0, true}, {"CAN", 10}}};
   for (const auto& each : *all) {
     std::string can;
     for (const auto& [name, value] : value_of(each.get_object(), "capabilities").as_object()) {
       if (value.is_bool() && value.get_bool()) can += (can.empty() ? "" : ", ") + std::string{name};
     }
-    out.add({{text_of(each.get_object(), "name"), colour::plain}, {can, colour::dim}});
+    const auto& one = each.get_object();
+    const bool down = one.contains("up") && !flag_of(one, "up");
+    out.add({{text_of(one, "name"), colour::plain},
+             {down ? "down" : "up", down ? colour::red : colour::green},
+             {std::to_string(number_of(one, "running")), colour::plain},
+             {std::to_string(number_of(one, "waiting")), colour::plain},
+             {can, colour::dim}});
+    if (down) note(text_of(one, "name") + " is down: " + printable(text_of(one, "why")));
   }
   put(out.text(terminal_width()));
   return exit_fine;

@@ -103,7 +103,11 @@ narrator::line narrator::job(const run_event& event) {
     const auto detail = why.is_null() ? (code.is_null() ? std::string{} : "exit code " + json_text(code)) : error_text(why);
     return {name, status, detail, colour_of(status)};
   }
+  if (flag_of(data, "asks"))
+    return {name, "asks", "request job." + std::to_string(number_of(data, "job")) + " " + error_text(why), colour::yellow};
   if (text_of(data, "stage") == "submitting") {
+    const auto raw = text_of(data, "raw");
+    if (!raw.empty()) return {name, raw, {}, colour::yellow};
     const auto again = text_of(data, "look_at");
     auto detail = why.is_null() ? std::string{} : error_text(why);
     if (!again.empty()) detail = "again at " + until(again, event.time) + (detail.empty() ? "" : ": " + detail);

@@ -145,11 +145,15 @@ result<client::done> node_client::command(const cluster::run_command& what) {
 }
 
 result<json::value> node_client::about_jobs(const json::object& question) {
-  const cluster::control_target self{.get = [this](const run_id& id) { return node_.get(id); },
-                                     .list = [this](const list_options& options) { return node_.list(options); },
-                                     .stats = [this] { return node_.stats(); },
-                                     .find_backend = [this](std::string_view name) { return node_.find_backend(name); },
-                                     .backends = [this] { return node_.backends(); }};
+  const cluster::control_target self{
+      .get = [this](const run_id& id) { return node_.get(id); },
+      .list = [this](const list_options& options) { return node_.list(options); },
+      .stats = [this] { return node_.stats(); },
+      .find_backend = [this](std::string_view name) { return node_.find_backend(name); },
+      .backends = [this] { return node_.backends(); },
+      .health_of = [this](std::string_view name) { return node_.health_of(name); },
+      .open_artifact = [this](const run_id& run, std::uint32_t job,
+                              const std::string& name) { return node_.open_artifact(run, job, name); }};
   return cluster::answer_about_jobs(self, question);
 }
 

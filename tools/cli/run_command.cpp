@@ -6,6 +6,7 @@
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/lifecycle_arguments.hpp"
+#include "tools/cli/job_bar.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/terminal.hpp"
@@ -157,14 +158,18 @@ int execute(const run_command& how) {
     tell("run " + run->id().str());
   }
   const auto width = terminal_width();
+  auto bar = std::make_unique<job_bar>(runs.engine(), run->id(), how.follow && !how.common.json);
   const auto end = watch(
       runs, run->id(), after,
       [&](const run_event& event) {
         if (!how.follow) return true;
+        bar->hide();
         for (const auto& line : told.lines(event, width)) tell(line);
+        bar->show();
         return true;
       },
       interrupted());
+  bar.reset();
   if (!end) return fail(how.common, end.error());
   if (*end == watch_end::stopped) {
     note("stopping; the run goes on at the next start: " + how_to_go_on(how, run->id()));

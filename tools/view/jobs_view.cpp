@@ -31,6 +31,7 @@ void jobs_view::add(const run_event& event) {
     known.progress = value_of(data, "progress");
     known.error = value_of(data, "error");
     known.cancel_wanted = flag_of(data, "cancel_wanted");
+    known.asked_at = flag_of(data, "asks") ? to_string(event.time) : std::string{};
   } else if (event.kind == "job_ended") {
     auto& known = jobs_[number_of(data, "job")];
     known.status = text_of(data, "status");
@@ -38,6 +39,9 @@ void jobs_view::add(const run_event& event) {
     known.exit_code = value_of(data, "exit_code");
     known.error = value_of(data, "error");
     known.ended_at = to_string(event.time);
+    known.asked_at.clear();
+  } else if (event.kind == "cancel_requested" || event.kind == "run_ended") {
+    for (auto& [number, each] : jobs_) each.asked_at.clear();
   }
 }
 

@@ -15,6 +15,7 @@ struct job_view {
   json::value progress, exit_code, error;
   std::string created_at, ended_at;
   bool cancel_wanted = false;
+  std::string asked_at;  ///< nobody knows whether it was accepted, and a person is asked; else empty
 };
 
 class jobs_view {

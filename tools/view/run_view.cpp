@@ -416,6 +416,18 @@ std::vector<request_view> run_view::requests() const {
       out.push_back({std::to_string(id) + "." + std::to_string(step), owner_of(wait, id), wait.args, wait.since, wait.due});
     }
   }
+  for (const auto& [number, job] : jobs_.all()) {
+    if (job.asked_at.empty()) continue;
+    const auto text = job.error.is_object() ? text_of(job.error.get_object(), "detail") : std::string{};
+    out.push_back({"job." + std::to_string(number),
+                   job.executor,
+                   json::object{{"job", number},
+                                {"backend", job.backend},
+                                {"question", text},
+                                {"answers", json::array{json::value("retry"), json::value("fail")}}},
+                   job.asked_at,
+                   {}});
+  }
   return out;
 }
 

@@ -103,9 +103,32 @@ class backend {
   virtual void close() {}
 };
 
+/// What becomes of submits while the system cannot be reached.
+enum class when_down : std::uint8_t {
+  park,  ///< they wait until it is there again
+  fail,  ///< the job is refused ("job_refused"); one that may have been accepted before still waits
+};
+
 struct backend_options {
   duration submit_timeout = std::chrono::seconds{60};                              ///< of one submit or look-up by key
   backoff retry = exponential(std::chrono::seconds{1}, std::chrono::seconds{60});  ///< while the system cannot be reached
+  /// Jobs that it has at once, from this node; further ones wait in a queue. 0 = no limit. Of a tenant's jobs the one with the
+  /// highest priority is next, then the oldest; of several tenants the one that has the fewest there.
+  std::size_t running = 0;
+  double submits_per_second = 0;  ///< 0 = no limit
+  std::size_t burst = 1;          ///< with that: so many at once after a quiet time
+  std::uint32_t down_after =
+      5;  ///< so many calls in a row that did not reach it, and it counts as down: one call tries, others wait
+  when_down down = when_down::park;
+};
+
+/// How a backend is doing, as its node sees it.
+struct backend_health {
+  bool up = true;
+  std::uint32_t failures = 0;  ///< calls in a row that did not reach it
+  std::string why;             ///< the last of them, or empty
+  std::size_t running = 0;     ///< jobs that it has accepted and that have not ended, as far as this node has looked at them
+  std::size_t waiting = 0;     ///< jobs that wait for a place, for the rate, or for the system
 };
 
 }  // namespace perdure

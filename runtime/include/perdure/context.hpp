@@ -315,6 +315,12 @@ class context {
     return {frame_, job_query("artifacts", which.backend, json::object{{"id", which.id}}, options)};
   }
   step<std::vector<job_artifact>> artifacts(job_handle&&, call_options = {}) = delete;  // name the job first
+  /// The same, copied into the node's own store: they stay until the run is removed, whatever becomes of the backend.
+  /// step_error limit: they are too large, or the store is full (node_options::max_artifact_bytes).
+  step<std::vector<job_artifact>> keep_artifacts(const job_handle& which, call_options options = {}) {
+    return {frame_, job_query("keep", which.backend, json::object{{"id", which.id}, {"job", which.number}}, options)};
+  }
+  step<std::vector<job_artifact>> keep_artifacts(job_handle&&, call_options = {}) = delete;  // name the job first
   /// What a job would take; it is not started. step_error unsupported: the backend cannot tell.
   template <class T>
   step<job_estimate> estimate_job(std::string_view backend, T&& spec, call_options options = {}) {

@@ -106,6 +106,7 @@ inline constexpr std::string_view job_lost = "job_lost";            ///< the bac
 inline constexpr std::string_view job_cancelled = "job_cancelled";  ///< it was asked to end
 inline constexpr std::string_view job_timed_out = "job_timed_out";  ///< it took longer than its time limit
 inline constexpr std::string_view job_ambiguous = "job_ambiguous";  ///< nobody can tell whether it was accepted
+inline constexpr std::string_view job_question = "job_question";    ///< the same, and a person is asked how it goes on
 }  // namespace failure_code
 
 /// Throw it in a handler or a call body to fail with a code of your own; the engine throws it out of

@@ -37,6 +37,7 @@ BOOST_DESCRIBE_ENUM(job_status, queued, running, succeeded, failed, cancelled, t
 enum class ambiguous_submit : std::uint8_t {
   retry = 1,  ///< it is submitted again: at least once
   fail = 2,   ///< the job fails with the code "job_ambiguous": at most once
+  ask = 3,    ///< a person is asked, as by a request ("job.NUMBER" in the run's requests): the answer is "retry" or "fail"
 };
 
 /// Trivially destructible, so it may stand inside co_await expressions.
@@ -89,6 +90,7 @@ struct job_info {
   std::uint32_t submission = 1;  ///< grows each time it is submitted anew
   bool accepted = false;
   bool cancel_wanted = false;
+  bool asks = false;  ///< nobody knows whether it was accepted, and a person is to say how it goes on
   timestamp created_at{};
   std::optional<timestamp> ended_at, due;
   std::optional<std::int32_t> exit_code;
@@ -141,11 +143,16 @@ struct process_job {
   std::map<std::string, std::string> files;        ///< put into its folder before it starts: name, content
   std::vector<std::string> artifacts;              ///< patterns of files in its folder: *, ?, [...], ** for any folders
   std::optional<std::string> input;                ///< standard input; none = empty
-  std::optional<std::uint64_t> memory_bytes;       ///< limit of its address space
+  std::optional<std::string> directory;            ///< where it runs; none = its own folder
+  /// Limits of all its processes together where the system allows that (cgroup v2), else of each; the result says which.
+  std::optional<std::uint64_t> memory_bytes;  ///< memory; of each process: address space
   std::optional<std::uint64_t> cpu_seconds;
+  std::optional<std::uint64_t> processes;  ///< so many at once; only where the system allows it
   std::optional<std::uint64_t> open_files;
   std::optional<std::uint64_t> file_bytes;  ///< largest file that it may write
+  std::optional<std::uint64_t> log_bytes;   ///< what is kept of its output: the last so many; default and most 256 MiB
   std::optional<std::int64_t> wall_ms;      ///< longest run time; then it is ended as timed_out
+  std::optional<std::int64_t> silent_ms;    ///< longest time without a word of it; then it is ended as timed_out
   std::optional<std::int64_t> grace_ms;     ///< from SIGTERM to SIGKILL; default 5000
 
   process_job& arg(std::string value) & {
@@ -158,8 +165,8 @@ struct process_job {
   }
 };
 BOOST_DESCRIBE_STRUCT(process_job, (),
-                      (program, arguments, environment, files, artifacts, input, memory_bytes, cpu_seconds, open_files,
-                       file_bytes, wall_ms, grace_ms))
+                      (program, arguments, environment, files, artifacts, input, directory, memory_bytes, cpu_seconds, processes, open_files,
+                       file_bytes, log_bytes, wall_ms, silent_ms, grace_ms))
 
 namespace detail {
 /// What a step of the kind `job` carries.

@@ -149,6 +149,12 @@ inline constexpr std::size_t job_log_page_bytes = 1U << 20;
 inline constexpr std::size_t job_log_line_bytes = 32U << 10;
 /// Files that a job leaves.
 inline constexpr std::size_t job_artifacts = 10'000;
+/// Artifacts that a node keeps in its own store: one of them, and all together unless the node's options say otherwise.
+inline constexpr std::uint64_t artifact_bytes = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t artifact_store_bytes = std::uint64_t{100} << 30;
+/// A job that waits for a place of its backend keeps its run in memory no longer than so, and is looked at again by its run
+/// after `job_look_pause`.
+inline constexpr std::chrono::seconds job_queue_patience{1};
 /// Time an attempt has to clean up after a cancel before it is fenced.
 inline constexpr std::chrono::seconds cancel_grace{10};
 

@@ -56,7 +56,8 @@ struct node_options {
   std::size_t min_free_disk_bytes = std::size_t{64} << 20;
   archive_options archive;
   retention_options retention;
-  bool control_socket = false;                 ///< DATA/control.sock for the `perdure` commands
+  std::uint64_t max_artifact_bytes = limits::artifact_store_bytes;  ///< of all artifacts kept beneath data_dir together
+  bool control_socket = false;                                      ///< DATA/control.sock for the `perdure` commands
   std::string helper_program;                  ///< path of the `perdure` binary, for isolated workers; empty = look beside us
   std::function<void(const log_record&)> log;  ///< any thread; empty = warnings and errors to standard error
   /// The time, for hosts that test with a clock of their own; empty = the system's. Any thread, must not block. Set ahead, it
@@ -112,6 +113,12 @@ class node {
   /// The backend of that name, or null. For logs, artifacts and whatever else the run does not need to know.
   [[nodiscard]] std::shared_ptr<backend> find_backend(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> backends() const;
+  /// How a backend is doing; not_found.
+  [[nodiscard]] result<backend_health> health_of(std::string_view backend) const;
+  /// Opens a file that a job of a run left: from this node's own store where it was kept, else from its backend. Waits at most
+  /// node_options::call_timeout. not_found; invalid_argument: the name leads out of the job's folder.
+  [[nodiscard]] result<std::shared_ptr<artifact_reader>> open_artifact(const run_id& run, std::uint32_t job,
+                                                                       std::string_view name) const;
   /// Starts a run of the newest registered version; durable when it returns. workflow_unknown, payload_too_large,
   /// already_exists (the key began a run with another workflow or input), overloaded, disk_full.
   [[nodiscard]] result<run_ref> start(std::string_view workflow, const json::value& input, start_options options = {});

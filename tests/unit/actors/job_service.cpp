@@ -1,6 +1,7 @@
 // What the service makes of a run's wishes and a backend's answers.
 #include "actors/backends/job_service.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -255,6 +256,127 @@ TEST_CASE("no more calls to a backend are under way than the limit, and all are 
   (void)d.word(count - 1);
   CHECK(backend->accepted() == count);
   CHECK(d.service.size() == 0);
+}
+
+namespace {
+
+core::job_order numbered(const desk& d, job_action action, int number, std::string id = {}) {
+  auto out = d.order(action, std::move(id));
+  out.what.number = static_cast<core::job_number>(number);
+  out.what.key += "/" + std::to_string(number);
+  out.poll = fixed(1h);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a job beyond the limit waits; its run is told, and told again when a place is free, and asks then") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>();
+  backend->plan([](const testing::memory_backend::job&) { return job_report{.status = job_status::running, .raw = "running"}; });
+  auto how = quick;
+  how.running = 1;
+  REQUIRE(d.service.add("b", backend, how));
+  d.service.carry_on(numbered(d, job_action::submit, 1));
+  const auto id = d.word(0).id;
+  d.service.carry_on(numbered(d, job_action::watch, 1, id));
+  CHECK(d.word(1).what == job_fact::seen);
+  const auto second = numbered(d, job_action::submit, 2);
+  d.service.carry_on(second);
+  const auto told = d.word(2);
+  CHECK(told.what == job_fact::waits);
+  CHECK(told.number == 2);
+  // The run has written that down and wants nothing until it is told.
+  d.service.leave(d.run, second.what);
+  CHECK(d.service.health("b")->running == 1);
+  CHECK(d.service.health("b")->waiting == 1);
+  backend->finish(id);
+  CHECK(d.word(3).seen.status == job_status::succeeded);
+  const auto turn = d.word(4);
+  CHECK(turn.what == job_fact::look);
+  CHECK(turn.number == 2);
+  CHECK(backend->accepted() == 1);
+  d.service.carry_on(second);
+  CHECK(d.word(5).what == job_fact::submitted);
+  CHECK(backend->accepted() == 2);
+}
+
+TEST_CASE("a job that waits for its turn and is not wanted any more gives up its place in the row") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>();
+  auto how = quick;
+  how.running = 1;
+  REQUIRE(d.service.add("b", backend, how));
+  d.service.carry_on(numbered(d, job_action::submit, 1));
+  CHECK(d.word(0).what == job_fact::submitted);
+  d.service.carry_on(numbered(d, job_action::submit, 2));
+  auto order = numbered(d, job_action::submit, 2);
+  order.cancel = true;
+  d.service.carry_on(order);
+  CHECK(d.word(1).what == job_fact::refused);
+  CHECK(d.service.health("b")->waiting == 0);
+  CHECK(d.service.size() == 0);
+}
+
+TEST_CASE("a submit that may have been made before is looked for, however many are before it") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>();
+  auto how = quick;
+  how.running = 1;
+  REQUIRE(d.service.add("b", backend, how));
+  for (int i = 1; i <= 2; ++i) d.service.carry_on(numbered(d, job_action::submit, i));
+  CHECK(d.word(0).what == job_fact::submitted);
+  auto order = numbered(d, job_action::submit, 1);
+  order.again = order.unsure = true;
+  d.service.carry_on(order);
+  CHECK(d.word(1).id == d.word(0).id);
+  CHECK(backend->accepted() == 1);
+}
+
+TEST_CASE("jobs of a backend that is down wait without being asked for one by one, and go on when it is there again") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>(backend_capabilities{.find = true});
+  std::atomic<int> calls{0};
+  std::atomic<bool> there{false};
+  backend->fail_before([&](const job_submission&) -> std::optional<error> {
+    ++calls;
+    return there ? std::nullopt : std::optional{error{errc::overloaded, "not now"}};
+  });
+  auto how = quick;
+  how.down_after = 2;
+  how.retry = fixed(50ms);
+  REQUIRE(d.service.add("b", backend, how));
+  d.service.carry_on(numbered(d, job_action::submit, 1));
+  d.service.carry_on(numbered(d, job_action::submit, 2));
+  CHECK(d.word(0).what == job_fact::later);
+  CHECK(d.word(1).what == job_fact::later);
+  for (int i = 3; i <= 40; ++i) d.service.carry_on(numbered(d, job_action::submit, i));
+  CHECK_FALSE(d.service.health("b")->up);
+  CHECK(d.service.health("b")->why == "not now");
+  std::this_thread::sleep_for(160ms);
+  CHECK(calls <= 2 + 4);
+  there = true;
+  CHECK(d.word(30, 5s).what != job_fact::waits);
+  CHECK(d.service.health("b")->up);
+  CHECK(backend->accepted() >= 25);
+}
+
+TEST_CASE("where it is said so, jobs of a backend that is down are refused") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>();
+  backend->fail_before([](const job_submission&) { return error{errc::overloaded, "not now"}; });
+  auto how = quick;
+  how.down_after = 1;
+  how.retry = fixed(1h);
+  how.down = when_down::fail;
+  REQUIRE(d.service.add("b", backend, how));
+  d.service.carry_on(numbered(d, job_action::submit, 1));
+  CHECK(d.word(0).what == job_fact::later);
+  d.service.carry_on(numbered(d, job_action::submit, 2));
+  const auto got = d.word(1);
+  CHECK(got.what == job_fact::refused);
+  CHECK(got.error.code == "job_refused");
+  CHECK(got.error.message.find("not now") != std::string::npos);
 }
 
 TEST_CASE("what was left is not told of any more, and nothing is after a stop") {

@@ -48,7 +48,7 @@ result<T> ask(F call) {
 struct place {
   test::temp_directory directory;
   std::filesystem::path root = directory.path() / "jobs";
-  process_backend backend{root};
+  process_backend backend{root, {}, std::filesystem::path{}};  // control groups have tests of their own
   int keys = 0;
 
   result<std::string> try_submit(const process_job& spec, const std::string& key) {
@@ -329,6 +329,54 @@ TEST_CASE("a log over its cap loses its beginning, and a page says how much") {
   CHECK(first.cut_bytes > 0);
   REQUIRE(first.lines.size() == 1);
   CHECK(first.lines[0].text.size() == 70);
+}
+
+TEST_CASE("a job's own cap of its log is kept, and what was cut is told") {
+  place here;
+  auto spec = shell("yes 0123456789012345678901234567890123456789012345678901234567890123456789 | head -c 8000000; echo last");
+  spec.log_bytes = 2'000'000;
+  const auto id = here.submit(spec);
+  REQUIRE(here.end_of(id).status == job_status::succeeded);
+  std::uint64_t kept = 0;
+  for (const auto& each : std::filesystem::directory_iterator(here.root / id)) {
+    if (each.path().filename().string().starts_with("log.")) kept += each.file_size();
+  }
+  CHECK(kept <= 3'000'000);
+  CHECK(kept >= 1'000'000);
+  CHECK(here.page(id, {}, 1).cut_bytes > 4'000'000);
+}
+
+TEST_CASE("a job without a word for too long is ended as timed out; one that speaks is not") {
+  place here;
+  auto spec = shell("echo one; exec sleep 1000");
+  spec.silent_ms = 300;
+  const auto silent = here.end_of(here.submit(spec));
+  CHECK(silent.status == job_status::timed_out);
+  CHECK(silent.message.find("silent_ms") != std::string::npos);
+  auto speaks = shell("for i in 1 2 3 4 5 6; do sleep 0.1; echo $i; done");
+  speaks.silent_ms = 400;
+  CHECK(here.end_of(here.submit(speaks)).status == job_status::succeeded);
+}
+
+TEST_CASE("a limit that nobody holds here is told of") {
+  test::temp_directory directory;
+  process_backend backend{directory.path(), {}, std::filesystem::path{}};
+  auto spec = shell("exit 0");
+  spec.processes = 10;
+  const auto id =
+      ask<std::string>([&](auto done) { backend.submit({.key = "run/x/1/1", .spec = payload{to_json(spec)}}, {}, done); });
+  REQUIRE(id.has_value());
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (std::chrono::steady_clock::now() < end) {
+    const auto got = ask<job_report>([&](auto done) { backend.status(*id, {}, done); });
+    REQUIRE(got.has_value());
+    if (!is_terminal(*got->status)) continue;
+    CHECK(got->result.value().at("limits").as_string() == "rlimit");
+    CHECK(got->result.value().at("group").as_string() == "process group");
+    CHECK(got->result.value().at("not_limited").as_array().size() == 1);
+    return;
+  }
+  FAIL("the job did not end");
 }
 
 TEST_CASE("a spec that is none is refused for good") {

@@ -360,3 +360,87 @@ TEST_CASE("a retried run submits the jobs that were going on as its own") {
   CHECK(mine.key().starts_with(id.str()));
   CHECK(mine.now.stage == job_stage::submitting);
 }
+
+TEST_CASE("a job that waits for its turn leaves its run free to leave memory, and is submitted when it is told so") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit")}));
+  const auto waits = run.tell(word(run, 1, job_fact::waits));
+  CHECK(only<job_noted>(waits).now.raw == waits_for_its_turn);
+  CHECK_FALSE(goes_on(run));
+  CHECK(may_park(run.state()));
+  CHECK(*next_wakeup(run.state()) == run.now + limits::job_look_pause);
+  CHECK(run.ignored(word(run, 1, job_fact::waits)));
+  run.tell(word(run, 1, job_fact::look));
+  CHECK(goes_on(run) == job_action::submit);
+  CHECK(run.ignored(word(run, 1, job_fact::look)));
+  run.tell(accepted(run));
+  CHECK(goes_on(run) == job_action::watch);
+  CHECK(job(run).now.raw.empty());
+}
+
+TEST_CASE("a word that a job's turn has come does not shorten a pause after a failure") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit")}));
+  run.tell(refused(run, job_fact::later));
+  CHECK_FALSE(goes_on(run));
+  CHECK(run.ignored(word(run, 1, job_fact::look)));
+}
+
+namespace {
+
+respond_command said(const json::value& answer, std::string id = "job.1", std::string command_id = {}) {
+  return {.request_id = std::move(id), .answer = payload{answer}, .command_id = std::move(command_id)};
+}
+
+}  // namespace
+
+TEST_CASE("where a person is to say so, an ambiguous submit waits for the answer, and nothing is submitted meanwhile") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "run", {.ambiguous = ambiguous_submit::ask})}));
+  run.tell(refused(run, job_fact::ambiguous));
+  CHECK(asks(job(run).now));
+  CHECK_FALSE(goes_on(run));
+  CHECK(may_park(run.state()));
+  CHECK(question_of(run.state(), 1).value().at("job").as_int64() == 1);
+  run.sleep();
+  CHECK(asks(job(run).now));
+  // It survives a restart, and so does the wait.
+  const auto stored = encode_state(run.state(), nullptr);
+  CHECK(asks(decode_state(*stored, nullptr)->jobs.at(1).now));
+  const auto answer = GENERATE(std::string{"retry"}, "fail");
+  const auto events = run.tell(said(json::value(answer), "job.1", "c1"));
+  CHECK(count<request_answered>(events) == 1);
+  CHECK_FALSE(asks(job(run).now));
+  if (answer == "retry") {
+    CHECK(goes_on(run) == job_action::submit);
+    CHECK(order_of(run.state(), *effect_of(run.state(), 1)).again);
+  } else {
+    CHECK_FALSE(goes_on(run));
+    CHECK(only<step_completed>(events).result.error->code == "job_ambiguous");
+  }
+  CHECK(run.ignored(said(json::value(answer), "job.1", "c1")));
+}
+
+TEST_CASE("a question about a job takes \"retry\" and \"fail\" only, and only while it is open") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit", {.ambiguous = ambiguous_submit::ask})}));
+  CHECK(run.refused(said(json::value("retry"))) == errc::not_found);
+  run.tell(refused(run, job_fact::ambiguous));
+  CHECK(run.refused(said(json::value("yes"))) == errc::invalid_argument);
+  CHECK(run.refused(said(json::value(nullptr))) == errc::invalid_argument);
+  CHECK(run.refused(said(json::value("retry"), "job.2")) == errc::not_found);
+  CHECK(run.refused(said(json::value("retry"), "job.")) == errc::not_found);
+  run.tell(said(json::value("retry")));
+  CHECK(run.refused(said(json::value("retry"))) == errc::not_found);
+}
+
+TEST_CASE("a cancel ends the question about a job, which is then looked for") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit", {.ambiguous = ambiguous_submit::ask})}));
+  run.tell(refused(run, job_fact::ambiguous));
+  run.tell(cancel_job_command{.number = 1});
+  CHECK_FALSE(asks(job(run).now));
+  CHECK(goes_on(run) == job_action::submit);
+  CHECK(order_of(run.state(), *effect_of(run.state(), 1)).cancel);
+  CHECK(run.refused(said(json::value("retry"))) == errc::not_found);
+}

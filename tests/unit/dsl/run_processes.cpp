@@ -141,7 +141,8 @@ TEST_CASE("run: container is work of the capability of that name") {
                                            {"arguments", json::array{"x"}},
                                            {"environment", {{"A", 1}}},
                                            {"pull", "always"},
-                                           {"remove", true}});
+                                           {"remove", true},
+                                           {"durable", true}});
   CHECK(with("}, return: code", container_result(7, "", "")).result == json::value(7));
   const auto& spec = asked[0].at("spec").as_object();
   CHECK(spec.at("pull") == "missing");

@@ -1,0 +1,89 @@
+// What job_service keeps: one entry for each job that is looked after, and each backend with its gate. Included by the
+// service's own files only; every function is called with the mutex held.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "actors/backends/backend_gate.hpp"
+#include "actors/backends/job_service.hpp"
+
+namespace perdure::actors {
+
+struct job_service::state : std::enable_shared_from_this<job_service::state> {
+  using clock = std::chrono::steady_clock;
+  explicit state(options chosen) : config(std::move(chosen)) {}
+
+  struct entry {
+    core::job_order order;
+    std::uint64_t version = 0;  ///< of the call that is under way; answers of others are late
+    bool calling = false;
+    bool asked_again = false;  ///< something came meanwhile that the call does not know
+    bool parked = false;       ///< its run was told that it waits: it is submitted when the run asks again, not before
+    std::uint32_t polls = 0;
+    std::uint32_t failures = 0;  ///< in a row
+    std::optional<clock::time_point> progress_told;
+    clock::time_point since = clock::now();  ///< that it waits
+    std::optional<clock::time_point> due;
+    std::stop_source stop{std::nostopstate};  ///< of the call
+  };
+  struct known_backend {
+    std::string name;
+    std::shared_ptr<backend> what;
+    backend_gate gate;
+    std::size_t calling = 0;
+    std::deque<std::string> waiting;           ///< keys of jobs that wait for a call to end
+    std::optional<clock::time_point> pump_at;  ///< when the gate may let somebody in
+  };
+
+  options config;
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  std::map<std::string, known_backend, std::less<>> backends;
+  std::unordered_map<std::string, entry> entries;                ///< by submit key
+  std::set<std::pair<clock::time_point, std::string>> schedule;  ///< what is to be done next, when
+  std::uint64_t next_version = 1;
+  bool stopping = false;
+  std::thread thread;
+
+  // job_service.cpp: whose turn it is.
+  void loop();
+  void plan(const std::string& key, entry& of, clock::time_point at);
+  void unplan(const std::string& key, entry& of);
+  void act(std::unique_lock<std::mutex>& lock, const std::string& key);
+  void without_backend(const std::string& key, entry& of);
+  /// A submit takes a ticket, and waits for its turn.
+  void stand_in_line(const std::string& key, entry& of, known_backend& at);
+  void pump(known_backend& at);
+  void reached(known_backend& at);
+  void missed(known_backend& at, const error& why);
+  void free_place(const std::string& key);
+  void again(const std::string& key, entry& of, const known_backend& at);
+  void tell(entry& of, core::job_noticed what);
+  void over(const std::string& key);
+  void end_call(entry& of);
+  void notice(const std::string& key);
+  void log(std::string_view level, const std::string& text) const {
+    if (config.log) config.log(level, text);
+  }
+
+  // job_calls.cpp: calls and their answers. The lock is open while a backend is called.
+  template <class T, class F>
+  backend_answer<T> answer(const std::string& key, std::uint64_t version, F then);
+  void submit(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at);
+  [[nodiscard]] bool current(const std::string& key, std::uint64_t version) const;
+  void send(const std::string& key, std::uint64_t version, const std::shared_ptr<backend>& to, job_submission what,
+            backend_call how);
+  void submitted(const std::string& key, entry& of, const result<std::string>& id);
+  void look(std::unique_lock<std::mutex>& lock, const std::string& key, entry& of, known_backend& at);
+  void seen(const std::string& key, entry& of, const result<job_report>& what);
+  /// The backend broke its promise to answer.
+  void late(const std::string& key, entry& of, known_backend& at);
+};
+
+}  // namespace perdure::actors
