@@ -156,7 +156,6 @@ result<void> measure_processes(node& on, const bench_options& how, latencies& ea
   const auto bare_us = *bare * 1e6 / count, job_us = took * 1e6 / count;
   out.figures.emplace("process_jobs_per_s", rounded(count / took));
   out.figures.emplace("process_job_us", rounded(job_us));
-  out.figures.emplace("process_job_p50_us", rounded(each.quantile(0.5)));
   out.floor.emplace("bare_process_us", rounded(bare_us));
   out.ratios.emplace("process_job_overhead", rounded((job_us - bare_us) / bare_us));
   return {};
