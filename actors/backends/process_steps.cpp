@@ -44,11 +44,12 @@ child_end end_of(const process_backend::outcome& from, bool stopped) {
                     .cut_error = from.output.cut_error};
 }
 
-process_job job_of(const process_spec& spec, const std::string& key) {
+process_job job_of(const process_spec& spec, const std::string& key, const std::string& trace) {
   process_job out{spec.program};
   out.arguments = spec.arguments;
   for (const auto& [name, value] : spec.environment) out.environment.emplace(name, value);
   out.environment.emplace("PERDURE_IDEMPOTENCY_KEY", key.substr(0, key.find('\0')));
+  if (!trace.empty()) out.environment.emplace("TRACEPARENT", trace);
   out.input = spec.input;
   std::error_code bad;
   out.directory =
@@ -94,7 +95,7 @@ struct process_steps::state : std::enable_shared_from_this<state> {
     of->finish(std::move(how));
   }
   void begin(const std::shared_ptr<work>& of) {
-    jobs->submit({.key = of->request.key, .spec = payload{to_json(job_of(of->spec, of->request.key))}}, {},
+    jobs->submit({.key = of->request.key, .spec = payload{to_json(job_of(of->spec, of->request.key, of->request.trace))}}, {},
                  [self = shared_from_this(), of](result<std::string> id) {
                    if (!id) return self->finish(of, {.error = process_failure(id.error().message)});
                    self->wait_for(of, std::move(*id));

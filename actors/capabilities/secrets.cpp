@@ -216,6 +216,8 @@ class behind_door final : public capability {
         failure why{.code = gone ? "authorization" : "runtime", .message = put.error().message};
         return request.done({.error = std::move(why)});
       }
+      // What outlives the node has its input and output on the disk.
+      if (auto* members = spec.if_object(); members != nullptr && !used->empty()) members->erase("durable");
       request.spec = payload{spec};
       // The longest first: one secret may be a part of another.
       std::sort(used->begin(), used->end(), [](const auto& a, const auto& b) { return a.secret.size() > b.secret.size(); });
