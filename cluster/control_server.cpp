@@ -24,6 +24,8 @@ namespace perdure::cluster {
 namespace {
 
 constexpr const char* socket_name = "control.sock";
+/// Of a server that stops: for clients to take their last answers.
+constexpr std::chrono::milliseconds to_take_answers{1000};
 
 error system_error(std::string what) { return {errc::io_error, std::move(what) + ": " + std::strerror(errno)}; }
 
@@ -148,29 +150,35 @@ class control_server::impl {
 
   ~impl() {
     stop();
+    last_moment_ = std::chrono::steady_clock::now() + to_take_answers;
+    answered_ = true;
+    bell_->ring();
+    thread_.join();
     for (auto& each : commands_) each.thread.join();
   }
 
   void stop() {
     if (stopping_.exchange(true)) return;
-    bell_->ring();
-    thread_.join();
-    clients_.clear();
     std::error_code ignored;
     std::filesystem::remove(path_, ignored);
+    bell_->ring();
   }
 
  private:
   void serve() {
     std::vector<pollfd> polled;
-    while (!stopping_) {
+    while (true) {
+      const bool stopping = stopping_;
+      if (stopping) clients_.remove_if([](client& each) { return leaves(each); });
+      if (stopping && (clients_.empty() || (answered_ && std::chrono::steady_clock::now() >= last_moment_))) break;
       polled.assign({{bell_->fd.get(), POLLIN, 0}});
-      polled.push_back({listener_.get(), POLLIN, 0});
+      polled.push_back({stopping ? -1 : listener_.get(), POLLIN, 0});
       for (const auto& each : clients_) {
-        const auto wants = (each.out.empty() ? 0 : POLLOUT) | (each.is_busy() ? 0 : POLLIN);
+        const auto wants = (each.out.empty() ? 0 : POLLOUT) | (each.is_busy() || stopping ? 0 : POLLIN);
         polled.push_back({each.fd.get(), static_cast<short>(wants), 0});
       }
-      if (::poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR) return;
+      const int patience = stopping ? static_cast<int>(to_take_answers.count()) / 10 : -1;
+      if (::poll(polled.data(), polled.size(), patience) < 0 && errno != EINTR) return;
       if (polled[0].revents != 0) quiet_bell();
       auto at = polled.begin() + 2;
       for (auto& each : clients_) {
@@ -181,8 +189,15 @@ class control_server::impl {
       }
       if (polled[1].revents != 0) accept_client();
       clients_.remove_if([](const client& each) { return each.gone; });
-      join_commands();
+      if (!stopping) join_commands();
     }
+    clients_.clear();
+  }
+
+  /// Of a server that stops: whoever waits for the answer to a command is told it first, and whoever follows what has come.
+  static bool leaves(client& each) {
+    if (each.follow) move_last_events(each);
+    return !each.command && each.out.empty();
   }
 
   void quiet_bell() const {
@@ -221,7 +236,7 @@ class control_server::impl {
       who.out += *who.command->line;
       who.command.reset();
     }
-    while (!who.gone && !who.is_busy()) {
+    while (!who.gone && !who.is_busy() && !stopping_) {
       const auto end = who.in.find('\n');
       if (end == std::string::npos) {
         if (who.in.size() > control_request_bytes) {
@@ -403,12 +418,29 @@ class control_server::impl {
       if (!next) break;
       follow.last = next->seq;
       who.out += next->line;
-      if (next->ends || next->seq >= follow.until) return end_follow(who);
+      if (next->ends || next->seq >= follow.until) {
+        end_follow(who);
+        // Requests that came meanwhile are answered in the next turn.
+        if (!who.in.empty()) bell_->ring();
+        return;
+      }
     }
     if (missed) subscribe(who);
   }
 
-  void end_follow(client& who) {
+  static void move_last_events(client& who) {
+    bool missed = false;
+    while (const auto next = who.follow->box->take(missed)) {
+      who.out += next->line;
+      if (!next->ends && next->seq < who.follow->until) continue;
+      end_follow(who);
+      return send(who);
+    }
+    who.follow.reset();
+    send(who);
+  }
+
+  static void end_follow(client& who) {
     const auto info = who.follow->run.status();
     who.follow.reset();
     if (info) {
@@ -416,15 +448,14 @@ class control_server::impl {
     } else {
       say(who, {{"error", to_wire(info.error())}});
     }
-    // Requests that came meanwhile are answered in the next turn.
-    if (!who.in.empty()) bell_->ring();
   }
 
   std::filesystem::path path_;
   control_target node_;
   descriptor listener_;
   std::shared_ptr<doorbell> bell_ = std::make_shared<doorbell>();
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, answered_{false};
+  std::chrono::steady_clock::time_point last_moment_{};  ///< set before answered_
   std::list<client> clients_;
   std::list<command_thread> commands_;
   std::thread thread_;

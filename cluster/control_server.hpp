@@ -30,9 +30,11 @@ class control_server {
   /// Listens at `directory`/control.sock; a socket left there by a killed process is removed (the caller holds the
   /// directory's lock). io_error names the system's reason.
   [[nodiscard]] static result<std::unique_ptr<control_server>> start(const std::filesystem::path& directory, control_target node);
-  /// stop, then waits for the commands that are on their way: the node has to answer them.
+  /// stop, then waits for the commands that are on their way (the node has to answer them) and for their clients to take the
+  /// answers, a second at most. No callback of a subscription runs afterwards.
   ~control_server();
-  /// Closes every client, removes the socket. No callback of a subscription runs afterwards. Again: nothing.
+  /// Takes no more clients and requests, and removes the socket; clients that wait for no command's answer are closed. Again:
+  /// nothing.
   void stop();
   control_server(const control_server&) = delete;
   control_server& operator=(const control_server&) = delete;

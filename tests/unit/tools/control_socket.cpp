@@ -283,6 +283,38 @@ TEST_CASE("a command that waits for its answer holds up no other client") {
   running.close();
 }
 
+TEST_CASE("a command that is on its way when the server stops is answered, and idle clients are let go") {
+  // The node closed the connection first: `runs cancel` of a run whose end ended the node was told nothing of its success.
+  const test::temp_directory directory;
+  auto running = served::open();
+  const auto run = running.start("gate", json::value(7)).value();
+  std::atomic<bool> waits = false, go = false, answered = false;
+  auto server =
+      cluster::control_server::start(directory.path(), {.get = [&](const run_id& id) { return running.get(id); },
+                                                        .list = [&](const list_options& how) { return running.list(how); },
+                                                        .stats = [&] { return running.stats(); },
+                                                        .retry = [&](const run_id& id, std::string_view) -> result<run_ref> {
+                                                          waits = true;
+                                                          wait_until([&] { return go.load(); });
+                                                          return running.get(id);
+                                                        }})
+          .value();
+  auto asking = std::thread([&, client = control_client::connect(directory.path()).value()] {
+    answered = client->command({.what = "retry", .run = run.id()}).has_value();
+  });
+  const auto idle = control_client::connect(directory.path()).value();
+  CHECK(fine(idle->list({})));
+  wait_until([&] { return waits.load(); });
+  server->stop();
+  CHECK_FALSE(std::filesystem::exists(directory.path() / "control.sock"));
+  CHECK(idle->list({}).error().code == errc::shutting_down);
+  go = true;
+  server.reset();
+  asking.join();
+  CHECK(answered);
+  running.close();
+}
+
 TEST_CASE("a client over the limit is told so") {
   served node;
   std::vector<std::unique_ptr<control_client>> held;
