@@ -5,6 +5,7 @@
 #include "core/assert.hpp"
 #include "core/later.hpp"
 #include "core/links.hpp"
+#include "core/retry_point.hpp"
 
 namespace perdure::core {
 
@@ -106,7 +107,7 @@ result<run_state> folded(const std::vector<std::pair<event, timestamp>>& history
   run_state state;
   state.id = id;
   for (const auto& [what, at] : history) {
-    if (!wanted(what)) break;
+    if (!wanted(what, state)) break;
     if (auto applied = apply(state, what, at); !applied) return applied.error();
   }
   return state;
@@ -121,7 +122,7 @@ result<run_state> state_for_fork(const std::vector<std::pair<event, timestamp>>&
                  "the run has no event " + std::to_string(from) + "; its events are 1 to " + std::to_string(history.size())};
   }
   run_seq at = 0;
-  auto state = folded(history, id, [&](const event&) { return ++at <= from; });
+  auto state = folded(history, id, [&](const event&, const run_state&) { return ++at <= from; });
   if (!state) return state.error();
   if (is_terminal(state->status) || state->ending_as) {
     return error{errc::conflict, "at event " + std::to_string(from) + " the run " +
@@ -145,13 +146,16 @@ result<run_state> state_for_retry(const std::vector<std::pair<event, timestamp>>
   // What was undone is to be done again.
   const bool undone = std::any_of(history.begin(), history.end(),
                                   [](const auto& each) { return std::holds_alternative<compensation_started>(each.first); });
-  auto state = folded(history, id, [&](const event& what) {
+  retry_point point;
+  auto state = folded(history, id, [&](const event& what, const run_state& before) {
     if (undone) return &what == &history.front().first;
+    point.note(before, what);
     const auto* failed = std::get_if<attempt_failed>(&what);
     return !((failed != nullptr && !failed->retry_at) || std::holds_alternative<cancel_requested>(what) ||
              std::holds_alternative<run_ended>(what));
   });
   if (!state) return state.error();
+  if (end->status == run_status::failed && !undone) point.cut(*state);
   state->error.reset();  // a child may have set it
   begin_anew(*state, of, now);
   return state;

@@ -153,6 +153,40 @@ TEST_CASE("a document runs another one that comes along, and takes its error") {
         std::string::npos);
 }
 
+TEST_CASE("a retry does the task that failed again: a program's exit code, a time limit, a child") {
+  const workplace here;
+  const auto ledger = here.path("ledger").string(), flag = here.path("flag").string();
+  const auto shell = [&](const std::string& name, const std::string& then) {
+    return "  - " + name + ": {run: {shell: {command: 'echo " + name + " >> " + ledger + "; " + then + "'}}";
+  };
+  const auto needs_flag = "test -e " + flag;
+  std::vector<std::string> more, wanted{"a", "b", "b"};
+  std::string file;
+  SECTION("exit code") { file = here.document("code", shell("a", "true") + "}\n" + shell("b", needs_flag) + "}\n"); }
+  SECTION("time limit") {
+    file = here.document("late", shell("a", "true") + "}\n" + shell("b", needs_flag + " || sleep 20") +
+                                     ", timeout: {after: {milliseconds: 400}}}\n");
+  }
+  SECTION("child") {
+    more = {"--with", here.document("child", shell("b", needs_flag) + "}\n")};
+    file = here.document(
+        "parent", shell("a", "true") + "}\n  - c: {run: {workflow: {namespace: default, name: child, version: latest}}}\n");
+  }
+  std::vector<std::string> line{"run", file};
+  line.insert(line.end(), more.begin(), more.end());
+  CHECK(here.call(line).code == 1);
+  here.write("flag", "");
+  const auto listed = here.call({"runs", "list", "--json"}).json().at("runs").as_array();
+  const auto failed = std::find_if(listed.begin(), listed.end(), [&](const auto& each) {
+    return test::text_of(each.at("workflow")).find("child") == std::string::npos;
+  });
+  REQUIRE(failed != listed.end());
+  const auto again = here.call({"runs", "retry", test::text_of(failed->at("run_id")), "--json"});
+  CHECK(again.code == 0);
+  CHECK(here.call({"runs", "wait", "--all"}).code == 0);
+  CHECK(here.lines("ledger") == wanted);
+}
+
 TEST_CASE("what a document leaves to itself is waited for before the program ends") {
   const workplace here;
   const auto child = here.document("child", "  - w: {wait: {milliseconds: 300}}\n  - n: {run: {shell: {command: 'echo child >> " +

@@ -87,6 +87,46 @@ TEST_CASE("a failed run is taken over as it was before its failure, with its suc
   CHECK(again.state().status == run_status::succeeded);
 }
 
+TEST_CASE("a retry does the task that failed again, whatever its steps gave, and keeps those before it") {
+  const auto begin = [](std::uint32_t number) { return output{.kind = output_kind::scope_start, .name = "t", .number = number}; };
+  const auto over = [](std::uint32_t number, std::optional<failure> why = {}) {
+    output out{.kind = output_kind::scope_end, .name = "t", .number = number};
+    if (why) out.error = std::move(*why);
+    return out;
+  };
+  const auto why = failed_with("runtime", "exit code 1");
+  std::uint32_t before = 3;  // what was told before the task
+  run_fixture run{make_plan({{.name = "a"}})};
+  auto first = run.done(1, 0, {text_payload("one"), {}});
+  first.outputs = {begin(1)};
+  run.tell(first);
+  auto second = run.done(1, 1, {text_payload("two"), {}});
+  second.outputs = {over(1), begin(2)};
+  SECTION("by itself") {
+    second.outputs.push_back(begin(3));
+    run.tell(second);
+  }
+  SECTION("beside a branch that is cut off, after another failed attempt at it") {
+    before = 6;
+    second.outputs.push_back(begin(4));
+    second.outputs.push_back(over(4, why));  // caught
+    second.outputs.push_back(begin(5));
+    second.outputs.push_back(begin(3));
+    run.tell(second);
+  }
+  auto last = run.failing(1, why);
+  last.outputs = {over(3, why), over(5, failed_with("cancelled", "cut off")), over(2, why)};
+  run.tell(last);
+  REQUIRE(run.state().status == run_status::failed);
+
+  linked again{run};
+  again.tell(attempt_began{1});
+  const auto& in = again.state().activations.at(1);
+  REQUIRE(in.history.size() == 1);
+  CHECK(in.history[0].result.value.text() == "\"one\"");
+  CHECK(in.outputs_recorded == before);
+}
+
 TEST_CASE("runs that were cancelled, timed out or quarantined can be taken over") {
   run_fixture run{chain(), 1h};
   run.tell(run.done(1, 0, {text_payload("one"), {}}));
