@@ -202,6 +202,9 @@ void attempt_host::start_capability(const std::shared_ptr<flow::body_run>& runni
                 .stop = running->stop.get_token(),
                 .done =
                     [self = shared_from_this(), running](core::outcome end) {
+                      // What the node's own close cut off has no outcome: the step is done again at the next open.
+                      const bool cut_off = end.error && end.error->code == failure_code::cancelled;
+                      if (cut_off && self->shared_->closing && !running->stop.stop_requested()) return;
                       self->on_its_thread([self, running, end = std::move(end)] {
                         self->body_done(running, {end.value, true}, end.error);
                       });

@@ -174,14 +174,12 @@ void process_steps::run(capability_request request, process_spec spec) {
     const std::lock_guard lock{state_->mutex};
     if (!state_->stopped) state_->going_on.insert(of);
   }
-  if (state_->over()) {
-    return state_->finish(of, {.error = failure{.code = std::string{failure_code::cancelled},
-                                                .message = "\"" + of->spec.program + "\" was not started: the node is closing"}});
-  }
+  if (state_->over()) return;  // as in stop_all
   state_->begin(of);
 }
 
-/// The programs go on; nobody listens to them here any more.
+/// The programs go on, and nobody listens to them here any more. The steps get no outcome: one would be recorded, and the next
+/// node would not take the program over.
 void process_steps::stop_all() {
   std::set<std::shared_ptr<work>> all;
   {
@@ -189,10 +187,7 @@ void process_steps::stop_all() {
     state_->stopped = true;
     all.swap(state_->going_on);
   }
-  for (const auto& each : all) {
-    each->finish({.error = failure{.code = std::string{failure_code::cancelled},
-                                   .message = "the node is closing; \"" + each->spec.program + "\" goes on"}});
-  }
+  all.clear();
   process_capability::stop_all();
 }
 

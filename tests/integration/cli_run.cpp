@@ -180,6 +180,19 @@ TEST_CASE("SIGTERM closes the node, tells how to go on, and loses nothing") {
   CHECK(here.lines("ledger") == std::vector<std::string>{"slow-first", "slow-second"});
 }
 
+TEST_CASE("a program whose node is stopped in order goes on, and the next start takes it over") {
+  const workplace here;
+  const auto ledger = here.path("ledger").string();
+  const auto file = here.document("long", "  - one:\n      run:\n        shell:\n          command: echo begin >> " + ledger +
+                                              "; sleep 1.5; echo end >> " + ledger + "\n");
+  auto first = here.start({"run", file});
+  REQUIRE(workplace::eventually([&] { return std::filesystem::exists(here.path("ledger")); }));
+  first->signal(SIGTERM);
+  CHECK(first->finish().code == 1);
+  CHECK(here.call({"runs", "wait", "--all"}).code == 0);
+  CHECK(here.lines("ledger") == std::vector<std::string>{"begin", "end"});
+}
+
 TEST_CASE("a second signal ends the process at once") {
   const workplace here;
   const auto file = here.document("stubborn", "  - hang:\n      run:\n        shell:\n          command: trap '' TERM; touch " +
