@@ -1,6 +1,8 @@
 #include "perdure/node.hpp"
 
+#include "actors/backends/orphan_keeper.hpp"
 #include "cluster/node_impl.hpp"
+#include "persistence/journal.hpp"
 
 namespace perdure {
 
@@ -24,7 +26,14 @@ result<node> node::open(node_options options) {
 result<void> node::add(const workflow& definition) { return impl_->add(definition); }
 
 result<void> node::add_backend(std::string_view name, std::shared_ptr<backend> what, backend_options options) {
-  return impl_->jobs()->add(std::string{name}, std::move(what), options);
+  const auto keeper = std::dynamic_pointer_cast<actors::orphan_keeper>(what);
+  auto added = impl_->jobs()->add(std::string{name}, std::move(what), options);
+  // The backend is closed before the journal.
+  if (added && keeper) {
+    keeper->remove_orphans([journal = impl_->shared().journal.get()](const run_id& run) { return journal->row(run).has_value(); },
+                           limits::blob_grace);
+  }
+  return added;
 }
 std::shared_ptr<backend> node::find_backend(std::string_view name) const { return impl_->jobs()->find(name); }
 std::vector<std::string> node::backends() const { return impl_->jobs()->names(); }

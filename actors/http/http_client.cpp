@@ -87,7 +87,7 @@ struct exchange {
   curl_slist* headers = nullptr;
   http_response answer;
   std::size_t header_bytes = 0;
-  bool too_large = false, forbidden = false, stopped = false;
+  bool too_large = false, forbidden = false, stopped = false, enough = false;
   std::array<char, CURL_ERROR_SIZE> why{};
   std::optional<std::stop_callback<std::function<void()>>> on_stop;  ///< wakes the thread
 
@@ -103,6 +103,15 @@ struct exchange {
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
   auto& mine = *static_cast<exchange*>(to);
   const auto bytes = size * count;
+  if (mine.request.take) {
+    long status = 0;
+    curl_easy_getinfo(mine.easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status < 300) {
+      if (mine.request.take(status, {data, bytes})) return bytes;
+      mine.enough = true;
+      return 0;
+    }
+  }
   if (mine.answer.body.size() + bytes > limits::http_body_bytes) {
     mine.too_large = true;
     return 0;
@@ -189,7 +198,8 @@ bool prepare(exchange& mine) {
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
   curl_easy_setopt(easy, CURLOPT_MAXREDIRS, static_cast<long>(limits::http_redirects));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, request.time.count())));
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+  // Pieces of a file are pieces of what is stored, not of what it was packed into for the way.
+  if (!request.take) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &mine);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
@@ -199,6 +209,10 @@ bool prepare(exchange& mine) {
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, look_for_stop);
   curl_easy_setopt(easy, CURLOPT_XFERINFODATA, &mine);
+  if (request.once) {
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+  }
   if (request.only_public) {
     // A proxy of the environment, or a connection that another request left open, would go past the rule of addresses.
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -299,10 +313,11 @@ struct http_client::state {
     mine->done(std::move(end));
   }
   void begin(std::unique_ptr<exchange> mine) {
-    if (!prepare(*mine)) return finish(std::move(mine), http_failure{http_failure::kind::refused, "no memory for the request"});
+    if (!prepare(*mine))
+      return finish(std::move(mine), http_failure{http_failure::kind::refused, "no memory for the request", false});
     auto* easy = mine->easy;
     if (curl_multi_add_handle(multi, easy) != CURLM_OK)
-      return finish(std::move(mine), http_failure{http_failure::kind::refused, "the request cannot be begun"});
+      return finish(std::move(mine), http_failure{http_failure::kind::refused, "the request cannot be begun", false});
     running.emplace(easy, std::move(mine));
   }
   http_end end_of(exchange& mine, CURLcode code) const;
@@ -312,7 +327,7 @@ struct http_client::state {
 http_end http_client::state::end_of(exchange& mine, CURLcode code) const {
   using kind = http_failure::kind;
   if (mine.stopped || mine.request.stop.stop_requested()) return http_failure{kind::stopped, "the request was stopped"};
-  if (code == CURLE_OK) {
+  if (code == CURLE_OK || mine.enough) {
     curl_easy_getinfo(mine.easy, CURLINFO_RESPONSE_CODE, &mine.answer.status);
     const char* url = nullptr;
     curl_easy_getinfo(mine.easy, CURLINFO_EFFECTIVE_URL, &url);
@@ -320,18 +335,20 @@ http_end http_client::state::end_of(exchange& mine, CURLcode code) const {
     return std::move(mine.answer);
   }
   if (mine.forbidden)
-    return http_failure{kind::refused, "the address leads to this machine or to a private network, which is not allowed"};
+    return http_failure{kind::refused, "the address leads to this machine or to a private network, which is not allowed", false};
   if (mine.too_large) {
     return http_failure{kind::too_large,
                         "the answer is larger than http_body_bytes = " + std::to_string(limits::http_body_bytes) +
                             ", or its headers than http_header_bytes = " + std::to_string(limits::http_header_bytes)};
   }
   const auto detail = mine.why[0] != '\0' ? std::string{mine.why.data()} : std::string{curl_easy_strerror(code)};
+  long bytes = 0;
+  const bool sent = curl_easy_getinfo(mine.easy, CURLINFO_REQUEST_SIZE, &bytes) != CURLE_OK || bytes > 0;
   switch (code) {
-    case CURLE_OPERATION_TIMEDOUT: return http_failure{kind::too_late, detail};
+    case CURLE_OPERATION_TIMEDOUT: return http_failure{kind::too_late, detail, sent};
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return http_failure{kind::refused, detail};
-    default: return http_failure{kind::unreachable, detail};
+    case CURLE_UNSUPPORTED_PROTOCOL: return http_failure{kind::refused, detail, false};
+    default: return http_failure{kind::unreachable, detail, sent};
   }
 }
 
@@ -352,7 +369,7 @@ void http_client::state::loop() {
       }
       auto mine = std::move(*at);
       at = queued.erase(at);
-      finish(std::move(mine), http_failure{http_failure::kind::stopped, "the request was stopped before it began"});
+      finish(std::move(mine), http_failure{http_failure::kind::stopped, "the request was stopped before it began", false});
     }
     for (auto at = running.begin(); at != running.end();) {
       if (!over && !at->second->request.stop.stop_requested()) {
@@ -412,8 +429,8 @@ http_client::~http_client() {
 
 void http_client::start(http_request what, std::function<void(http_end)> done) {
   using kind = http_failure::kind;
-  if (auto problem = problem_of(what); !problem.empty()) return done(http_failure{kind::refused, std::move(problem)});
-  if (!state_->works) return done(http_failure{kind::refused, "libcurl cannot be set up"});
+  if (auto problem = problem_of(what); !problem.empty()) return done(http_failure{kind::refused, std::move(problem), false});
+  if (!state_->works) return done(http_failure{kind::refused, "libcurl cannot be set up", false});
   auto mine = std::make_unique<exchange>();
   mine->request = std::move(what);
   mine->done = std::move(done);
@@ -421,9 +438,10 @@ void http_client::start(http_request what, std::function<void(http_end)> done) {
   {
     const std::lock_guard lock{state_->mutex};
     if (state_->closing) {
-      refused = http_failure{kind::stopped, "the node is closing"};
+      refused = http_failure{kind::stopped, "the node is closing", false};
     } else if (state_->waiting >= state_->chosen.waiting) {
-      refused = http_failure{kind::refused, std::to_string(state_->waiting) + " requests wait already (waiting_http_calls)"};
+      refused =
+          http_failure{kind::refused, std::to_string(state_->waiting) + " requests wait already (waiting_http_calls)", false};
     } else {
       ++state_->waiting;
       mine->on_stop.emplace(mine->request.stop, [held = state_.get()] { held->wake(); });

@@ -13,6 +13,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -40,6 +41,11 @@ struct http_request {
   std::optional<client_certificate> certificate;              ///< then no redirect is followed
   std::chrono::milliseconds time{limits::http_time};
   bool only_public = false;  ///< no loopback, link-local, private or other special address, looked at after DNS
+  /// On a connection of its own: on an older one libcurl sends it a second time when that breaks before an answer came.
+  bool once = false;
+  /// Gets the body of an answer with a status of 200 to 299 as it comes, instead of the answer; false = that was enough. On the
+  /// client's thread; must not block for long.
+  std::function<bool(long status, std::string_view bytes)> take;
   std::stop_token stop;
 };
 
@@ -60,6 +66,7 @@ struct http_failure {
     stopped,
   } what = kind::unreachable;
   std::string message;
+  bool sent = true;  ///< the server may have seen the request, or a part of it
 };
 using http_end = std::variant<http_response, http_failure>;
 

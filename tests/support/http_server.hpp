@@ -1,7 +1,6 @@
 // A small HTTP/1.1 server on a free port of loopback, for tests of what calls one: each request is handed to a function.
 //
-// Concurrency: a thread per connection; the function is called by them. Limitations: one request a connection, no chunked
-// requests, no TLS.
+// Concurrency: a thread per connection; the function is called by them. Limitations: no chunked requests, no TLS.
 #pragma once
 
 #include <arpa/inet.h>
@@ -31,7 +30,10 @@ struct server_response {
   int status = 200;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers{{"Content-Type", "application/json"}};
-  int delay_ms = 0;  ///< before it; cut short when the server ends
+  int delay_ms = 0;            ///< before it; cut short when the server ends
+  bool cut = false;            ///< the connection is closed instead
+  bool keep = false;           ///< the connection stays open for the next request
+  std::size_t body_times = 1;  ///< the body is sent so often, as one
 };
 
 class http_server {
@@ -87,16 +89,19 @@ class http_server {
   }
   void serve(int connection) {
     std::string text;
-    std::size_t end = std::string::npos;
-    while ((end = text.find("\r\n\r\n")) == std::string::npos && more(connection, text)) {
-    }
-    if (end != std::string::npos) {
+    for (bool again = true; again;) {
+      std::size_t end = std::string::npos;
+      while ((end = text.find("\r\n\r\n")) == std::string::npos && more(connection, text)) {
+      }
+      if (end == std::string::npos) break;
       auto request = parse(text.substr(0, end));
       const auto length = request.headers.contains("content-length") ? std::stoul(request.headers.at("content-length")) : 0UL;
       request.body = text.substr(end + 4);
       while (request.body.size() < length && more(connection, request.body)) {
       }
-      answer(connection, request);
+      text = request.body.substr(std::min<std::size_t>(length, request.body.size()));
+      request.body.resize(std::min<std::size_t>(length, request.body.size()));
+      again = answer(connection, request);
     }
     ::close(connection);
   }
@@ -122,7 +127,8 @@ class http_server {
     }
     return out;
   }
-  void answer(int connection, const server_request& request) {
+  /// Whether there may be another request.
+  bool answer(int connection, const server_request& request) {
     const auto given = what_(request);
     {
       const std::lock_guard lock{mutex_};
@@ -130,15 +136,22 @@ class http_server {
     }
     for (int waited = 0; waited < given.delay_ms && !over_; waited += 5)
       std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    auto text = "HTTP/1.1 " + std::to_string(given.status) + " Told\r\nConnection: close\r\n";
+    if (given.cut) return false;
+    auto text = "HTTP/1.1 " + std::to_string(given.status) + " Told\r\n" + (given.keep ? "" : "Connection: close\r\n");
     for (const auto& [name, value] : given.headers) text += name + ": " + value + "\r\n";
-    if (given.status != 204 && given.status != 304) text += "Content-Length: " + std::to_string(given.body.size()) + "\r\n";
-    text += "\r\n" + (request.method == "HEAD" ? std::string{} : given.body);
+    if (given.status != 204 && given.status != 304)
+      text += "Content-Length: " + std::to_string(given.body.size() * given.body_times) + "\r\n";
+    bool good = put(connection, text + "\r\n");
+    for (std::size_t i = 0; good && request.method != "HEAD" && i < given.body_times; ++i) good = put(connection, given.body);
+    return good && given.keep;
+  }
+  static bool put(int connection, const std::string& text) {
     for (std::size_t sent = 0; sent < text.size();) {
       const auto now = ::send(connection, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-      if (now <= 0) break;
+      if (now <= 0) return false;
       sent += static_cast<std::size_t>(now);
     }
+    return true;
   }
 
   handler what_;

@@ -5,8 +5,10 @@
 
 #include <charconv>
 #include <fstream>
+#include <map>
 #include <thread>
 
+#include "cluster/backend_set.hpp"
 #include "cluster/job_verbs.hpp"
 #include "tools/cli/client.hpp"
 #include "tools/cli/command.hpp"
@@ -30,7 +32,7 @@ struct job_command {
   std::string job, cursor, name, output, backend, spec = "null", status;
   std::size_t limit = 100;
   bool follow = false, all = false;
-  std::vector<std::string> names;
+  std::vector<std::string> names, files;
 };
 
 /// A job and where it is.
@@ -357,7 +359,33 @@ int list_backends(const job_command& how) {
   return exit_fine;
 }
 
+bool put_check(const job_command& how, const std::string& name, const json::value& answer) {
+  const bool ok = answer.is_object() && flag_of(answer.get_object(), "ok");
+  if (!how.common.json) put_line(name + ": " + (ok ? "" : "not well: ") + printable(text_of(answer.get_object(), "text")));
+  return ok;
+}
+
+/// Those of files, without a node.
+int check_files(const job_command& how) {
+  auto all = cluster::read_backends({}, how.files);
+  if (!all) return fail(how.common, all.error());
+  std::map<std::string, std::shared_ptr<backend>> by_name;
+  for (const auto& each : *all) by_name.emplace(each.name, each.opened.what);
+  const cluster::control_target self{.find_backend = [&](std::string_view name) { return by_name.at(std::string{name}); }};
+  bool well = true;
+  json::array told;
+  for (const auto& [name, what] : by_name) {
+    auto answer = cluster::answer_about_jobs(self, {{"do", "backend_check"}, {"backend", name}});
+    if (!answer) return fail(how.common, answer.error());
+    well = put_check(how, name, *answer) && well;
+    told.push_back(std::move(*answer));
+  }
+  if (how.common.json) put_json(json::object{{"ok", well}, {"backends", std::move(told)}});
+  return well ? exit_fine : exit_failed;
+}
+
 int check_backends(const job_command& how) {
+  if (!how.files.empty()) return check_files(how);
   auto runs = reach(how.common.data);
   if (!runs) return fail(how.common, runs.error());
   auto names = how.names;
@@ -371,9 +399,7 @@ int check_backends(const job_command& how) {
   for (const auto& name : names) {
     auto answer = (*runs)->about_jobs({{"do", "backend_check"}, {"backend", name}});
     if (!answer) return fail(how.common, answer.error());
-    const bool ok = answer->is_object() && flag_of(answer->get_object(), "ok");
-    well = well && ok;
-    if (!how.common.json) put_line(name + ": " + (ok ? "" : "not well: ") + printable(text_of(answer->get_object(), "text")));
+    well = put_check(how, name, *answer) && well;
     told.push_back(std::move(*answer));
   }
   if (how.common.json) put_json(json::object{{"ok", well}, {"backends", std::move(told)}});
@@ -450,6 +476,12 @@ void add_jobs_commands(CLI::App& app, chosen_command& chosen) {
     const auto [command, how] =
         add(backends, chosen, "check", "Whether they are there; exit code 1 when one is not", check_backends);
     command->add_option("NAME", how->names, "Only these");
+    command
+        ->add_option("--backend", how->files,
+                     "One that the file describes, without a node; nothing is kept. May be given several times")
+        ->type_name("NAME=FILE")
+        ->expected(1)
+        ->allow_extra_args(false);
   }
 }
 

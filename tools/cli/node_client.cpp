@@ -4,6 +4,7 @@
 #include <deque>
 #include <mutex>
 
+#include "cluster/backend_set.hpp"
 #include "cluster/job_verbs.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/terminal.hpp"
@@ -76,8 +77,14 @@ result<std::unique_ptr<node_client>> node_client::open(node_client_options optio
     const auto what = cluster::unread_document(each) + "; its runs wait";
     how.log({wall_clock(), "warning", what, {}, {}});
   }
+  auto backends = cluster::read_backends(options.data, options.backends, [log = how.log](std::string_view what) {
+    log({wall_clock(), "warning", what, {}, {}});
+  });
+  if (!backends) return backends.error();
   auto opened = node::open(std::move(how));
   if (!opened) return opened.error();
+  // Before its run goes on, a job needs its backend.
+  if (auto added = cluster::add_backends(*opened, options.data, std::move(*backends)); !added) return added.error();
   // Before a run of it can start, a document is kept: else a run that outlives this process would not find it.
   for (const auto& each : options.also) {
     if (auto kept = cluster::keep_document(options.data, each); !kept) return kept.error();

@@ -20,6 +20,7 @@ struct node_client_options {
   std::string log_level = "warning";
   bool log_json = false;
   retention_options retention;
+  std::vector<std::string> backends;  ///< NAME=FILE, beside those of the directory
 };
 
 /// Writes log lines of at least this level to standard error.

@@ -1,5 +1,8 @@
 #include "tools/cli/offline_client.hpp"
 
+#include <map>
+
+#include "cluster/backend_set.hpp"
 #include "cluster/job_verbs.hpp"
 #include "core/event_json.hpp"
 #include "persistence/inbox.hpp"
@@ -184,13 +187,26 @@ result<json::value> offline_client::about_jobs(const json::object& question) {
     if (!id) return error{errc::invalid_argument, "run_id is not a run's id"};
     return cluster::stored_jobs(*journal_, *id);
   }
-  const auto processes = cluster::stored_processes(data_);
-  if (verb != "backends" && text_of(question, "backend") != "process") {
-    return error{errc::not_found, "no node holds this directory; without one only jobs of the backend \"process\" can be read"};
+  const auto kept = cluster::read_backends(data_, {});
+  if (!kept) return kept.error();
+  std::map<std::string, std::shared_ptr<backend>, std::less<>> known{{"process", cluster::stored_processes(data_)}};
+  for (const auto& each : *kept) known.emplace(each.name, each.opened.what);
+  const auto name = text_of(question, "backend");
+  if (verb != "backends" && !known.contains(name)) {
+    return error{errc::not_found, "no node holds this directory, and in its folder \"backends\" there is none with the name \"" +
+                                      name + "\"; without a node only those, and \"process\", are known"};
   }
-  const cluster::control_target self{
-      .find_backend = [processes](std::string_view name) { return name == "process" ? processes : nullptr; },
-      .backends = [] { return std::vector<std::string>{"process"}; }};
+  const cluster::control_target self{.find_backend =
+                                         [&known](std::string_view which) {
+                                           const auto found = known.find(which);
+                                           return found == known.end() ? nullptr : found->second;
+                                         },
+                                     .backends =
+                                         [&known] {
+                                           std::vector<std::string> out;
+                                           for (const auto& [each, what] : known) out.push_back(each);
+                                           return out;
+                                         }};
   return cluster::answer_about_jobs(self, question);
 }
 

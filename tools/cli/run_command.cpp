@@ -3,10 +3,11 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include "tools/cli/backend_option.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
-#include "tools/cli/lifecycle_arguments.hpp"
 #include "tools/cli/job_bar.hpp"
+#include "tools/cli/lifecycle_arguments.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/terminal.hpp"
@@ -20,7 +21,7 @@ namespace {
 struct run_command {
   common_options common;
   std::string file, input, key, timeout, keep_for;
-  std::vector<std::string> with;
+  std::vector<std::string> with, backends;
   std::uint64_t keep_runs = 0;
   std::string log_level = "warning";
   bool follow = false;
@@ -128,7 +129,8 @@ int execute(const run_command& how) {
                                    .also = std::move(documents),
                                    .log_level = how.log_level,
                                    .log_json = how.log_json,
-                                   .retention = retention});
+                                   .retention = retention,
+                                   .backends = how.backends});
   if (!opened) return fail(how.common, with_way_out(opened.error()));
   auto& runs = **opened;
   result<subscription> passing = subscription{};
@@ -196,6 +198,7 @@ void add_run_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--input", how->input, "Input: JSON text, @FILE, or - for standard input")->type_name("JSON");
   command->add_option("--with", how->with, "Another document that this one runs (run: workflow); may be given several times")
       ->type_name("FILE");
+  add_backend_option(*command, how->backends);
   command->add_option("--key", how->key, "Idempotency key: the same key attaches to the run that it began");
   command
       ->add_option("--timeout", how->timeout,

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <thread>
 
+#include "tools/cli/backend_option.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/lifecycle_arguments.hpp"
@@ -32,6 +33,7 @@ struct serve_command {
   std::string header_time, body_time;
   std::string trace_endpoint;
   gateway::tls_files tls;
+  std::vector<std::string> backends;
   std::uint64_t keep_runs = 0;
   std::filesystem::path config_file;
   gateway::tenant_policy everybody;
@@ -89,6 +91,7 @@ int serve(const serve_command& how) {
   gateway::service_options options;
   options.data = how.common.data;
   options.workflows = how.workflows;
+  options.backends = how.backends;
   options.address = where->host;
   options.port = where->port;
   options.tls = how.tls;
@@ -164,6 +167,7 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   auto* key = command->add_option("--tls-key", how->tls.key, "The certificate's private key, PEM");
   certificate->type_name("FILE");
   key->type_name("FILE");
+  add_backend_option(*command, how->backends);
   command->add_flag("--plain-http", how->plain_http, "Listen unencrypted at an address that other machines reach");
   command->add_flag("--allow-processes", how->everybody.put_may_run_processes,
                     "Documents put over HTTP may run shells, scripts and containers");

@@ -21,6 +21,7 @@ void add_workflow_routes(router& to, const api_parts& parts);
 void add_run_routes(router& to, const api_parts& parts);
 void add_run_event_routes(router& to, const api_parts& parts);
 void add_journal_routes(router& to, const api_parts& parts);
+void add_callback_routes(router& to, const api_parts& parts);
 
 /// What a start takes from its request's headers, beside the key: the client's trace.
 [[nodiscard]] std::string trace_of(const api_parts& parts, const request& in);

@@ -42,11 +42,23 @@ void router::add_open(std::string_view path, std::function<response()> does) {
   open_.emplace_back(segments(path), std::move(does));
 }
 
-bool router::fits(const route& which, const std::vector<std::string>& path) {
+void router::add_signed(std::string_view pattern, signed_handler does) {
+  signed_.push_back({segments(pattern), std::move(does)});
+}
+
+bool router::fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
   const auto same = [](const std::string& wanted, const std::string& given) {
     return wanted.front() == '{' ? !given.empty() : wanted == given;
   };
-  return std::equal(which.pattern.begin(), which.pattern.end(), path.begin(), path.end(), same);
+  return std::equal(pattern.begin(), pattern.end(), path.begin(), path.end(), same);
+}
+
+std::vector<std::string> router::captured_by(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i].front() == '{') out.push_back(path[i]);
+  }
+  return out;
 }
 
 std::optional<api_key> router::caller_of(const request& in) {
@@ -93,22 +105,30 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
   }
   if (state_ == state::starting) return refuse(503, "the node is starting; try again soon");
   if (state_ == state::closed) return at->answer(error_answer(in, 503, "shutting_down", "the node is stopping; try again later"));
+  for (const auto& each : signed_) {
+    if (!fits(each.pattern, in.path)) continue;
+    if (method != "POST") {
+      auto out = refusal(405, in.method + " is not for this resource", in);
+      out.headers.push_back({"Allow", "POST"});
+      return at->answer(std::move(out));
+    }
+    auto done = each.does(in, captured_by(each.pattern, in.path));
+    return at->answer(done ? std::move(*done) : error_answer(in, done.error()));
+  }
   auto who = caller_of(in);
   if (!who) return refuse(401, "a valid key is needed: Authorization: Bearer pdr_…");
   at->caller = who->id;
   if (!within_rate(*who)) return at->answer(error_answer(in, 429, "rate_limit_error", "too many requests with this key"));
   std::string allowed;
   for (const auto& each : routes_) {
-    if (!fits(each, in.path)) continue;
+    if (!fits(each.pattern, in.path)) continue;
     if (each.method != method) {
       allowed += (allowed.empty() ? "" : ", ") + each.method;
       continue;
     }
     if (!who->may.has(each.needs)) return refuse(403, "the key lacks the right to do this");
     auto made = std::make_shared<call>();
-    for (std::size_t i = 0; i < each.pattern.size(); ++i) {
-      if (each.pattern[i].front() == '{') made->captured.push_back(in.path[i]);
-    }
+    made->captured = captured_by(each.pattern, in.path);
     made->at = at;
     made->who = std::move(*who);
     return each.does(made);

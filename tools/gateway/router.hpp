@@ -49,6 +49,10 @@ class router {
   /// Answered without a key.
   void add_open(std::string_view path, std::function<response()> does);
 
+  /// A POST that carries a proof of its own instead of a key.
+  using signed_handler = std::function<result<response>(const request& in, const std::vector<std::string>& captured)>;
+  void add_signed(std::string_view pattern, signed_handler does);
+
   /// Until then, and again once `close` was called, requests other than those for health are answered 503.
   void open() { state_ = state::open; }
   void close() { state_ = state::closed; }
@@ -68,7 +72,13 @@ class router {
     double tokens = 0;
     std::chrono::steady_clock::time_point at{};
   };
-  [[nodiscard]] static bool fits(const route& which, const std::vector<std::string>& path);
+  struct signed_route {
+    std::vector<std::string> pattern;
+    signed_handler does;
+  };
+  [[nodiscard]] static bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path);
+  [[nodiscard]] static std::vector<std::string> captured_by(const std::vector<std::string>& pattern,
+                                                            const std::vector<std::string>& path);
   [[nodiscard]] std::optional<api_key> caller_of(const request& in);
   [[nodiscard]] bool within_rate(const api_key& key);
   void dispatch(const std::shared_ptr<exchange>& at);
@@ -76,6 +86,7 @@ class router {
   key_store& keys_;
   const tenant_policies& policies_;
   std::vector<route> routes_;
+  std::vector<signed_route> signed_;
   std::vector<std::pair<std::vector<std::string>, std::function<response()>>> open_;
   std::atomic<state> state_{state::starting};
   std::mutex mutex_;

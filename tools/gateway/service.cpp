@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "cluster/backend_set.hpp"
 #include "core/json_text.hpp"
 #include "tools/gateway/http_server.hpp"
 #include "tools/gateway/keys_api.hpp"
@@ -104,6 +105,9 @@ class service::impl {
     open.helper_program = how_.helper_program;
     open.shutdown_timeout = how_.shutdown_time;
     open.log = how_.log;
+    auto backends =
+        cluster::read_backends(how_.data, how_.backends, [this](std::string_view what) { log("warning", std::string{what}); });
+    if (!backends) return backends.error();
     auto opened = node::open(std::move(open));
     if (!opened) return opened.error();
     engine_.emplace(std::move(*opened));
@@ -112,6 +116,7 @@ class service::impl {
       if (!passing) return passing.error();
       lifecycle_ = std::move(*passing);
     }
+    if (auto added = cluster::add_backends(*engine_, how_.data, std::move(*backends)); !added) return added;
     if (auto added = shelf_.attach(*engine_); !added) return added;
     // Only whoever holds the directory makes its first key.
     auto first = keys_.ensure_admin(how_.data, wall_clock());
@@ -123,6 +128,7 @@ class service::impl {
     add_run_event_routes(router_, parts);
     add_journal_routes(router_, parts);
     add_key_routes(router_, keys_);
+    add_callback_routes(router_, parts);
     add_service_start_routes(router_, parts);
     add_service_run_routes(router_, parts);
     add_service_form_routes(router_, parts);
@@ -188,7 +194,7 @@ class service::impl {
   router router_;
   workflow_shelf shelf_;
   std::optional<node> engine_;
-  subscription lifecycle_;  // ends before it
+  subscription lifecycle_;               // ends before it
   std::unique_ptr<trace_export> spans_;  // goes before the node
   std::unique_ptr<http_server> server_;
   std::optional<std::filesystem::path> new_admin_key_;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "perdure/lifecycle.hpp"
 #include "perdure/node.hpp"
@@ -24,7 +25,8 @@ namespace perdure::tools::gateway {
 
 struct service_options {
   std::filesystem::path data;
-  std::filesystem::path workflows;  ///< folder of documents; empty = none
+  std::filesystem::path workflows;    ///< folder of documents; empty = none
+  std::vector<std::string> backends;  ///< NAME=FILE, beside those of the directory
   std::string address = "127.0.0.1";
   std::uint16_t port = 7400;
   tls_files tls;  ///< empty = plain HTTP

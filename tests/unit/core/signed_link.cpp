@@ -70,3 +70,18 @@ TEST_CASE("an address for the log does not show its pass") {
   CHECK(masked("/a?pass", "pass") == "/a?pass");
   CHECK(masked("/pass=1", "pass") == "/pass=1");
 }
+
+TEST_CASE("HMAC-SHA256 gives what RFC 4231 says") {
+  const auto hex = [](const std::string& bytes) {
+    std::string out;
+    for (const unsigned char c : bytes) {
+      out += "0123456789abcdef"[c >> 4U];
+      out += "0123456789abcdef"[c & 15U];
+    }
+    return out;
+  };
+  CHECK(hex(perdure::core::hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(hex(perdure::core::hmac_sha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First")) ==
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
