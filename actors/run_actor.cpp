@@ -46,7 +46,10 @@ class run_actor : public caf::event_based_actor {
     machine_.observe([this](const core::event& what, const core::run_state& state) { record(what, state); });
     if (start_) {
       begin();
-    } else if (!open()) {
+    } else if (auto read = open(); !read) {
+      log("error", "cannot be read: " + read.error().message);
+      if (read.error().code == errc::corrupt) return refusing(read.error());
+      quit(caf::make_error(caf::sec::runtime_error, read.error().message));
       return {};
     }
     return {
@@ -107,15 +110,11 @@ class run_actor : public caf::event_based_actor {
     pump();
   }
 
-  bool open() {
+  result<void> open() {
     std::uint64_t replayed = 0;
     auto state = load_run(*shared_->journal, &shared_->journal->blobs(), id_, &head_, &replayed, &snapshot_seq_);
     shared_->count.replayed_events.fetch_add(replayed, std::memory_order_relaxed);
-    if (!state) {
-      log("error", "cannot be read: " + state.error().message);
-      quit(caf::make_error(caf::sec::runtime_error, state.error().message));
-      return false;
-    }
+    if (!state) return state.error();
     machine_ = core::machine{std::move(*state), nullptr};
     ledger_.state_was_read();
     machine_.observe([this](const core::event& what, const core::run_state& now) { record(what, now); });
@@ -126,7 +125,15 @@ class run_actor : public caf::event_based_actor {
       pump();
       leave_if_over();
     }
-    return true;
+    return {};
+  }
+
+  /// It cannot be read, so it neither goes on nor ends.
+  caf::behavior refusing(const error& why) {
+    set_default_handler(caf::drop);
+    const error told{errc::corrupt, "run " + id_.str() + " is blocked: " + why.message + "; restore the directory from a copy"};
+    return {[told](command_for_run& what) { what.answer ? what.answer(told) : void(); }, [this](farewell) { quit(); },
+            [this](drain what) { what.leave ? leave() : void(); }};
   }
 
   /// Work goes on as soon as the workflow is registered; commands are taken in any case.

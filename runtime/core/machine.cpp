@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/assert.hpp"
 #include "core/later.hpp"
 #include "core/links.hpp"
 #include "core/retry_point.hpp"
@@ -45,21 +44,22 @@ result<std::vector<event>> machine::execute(const command& what, timestamp now) 
 }
 
 void machine::carry_out(event what, timestamp now, std::vector<event>& done) {
-  const auto applied = apply(state_, what, now);
-  if (!applied) std::fprintf(stderr, "perdure: run %s: %s\n", state_.id.str().c_str(), applied.error().message.c_str());
-  PERDURE_ASSERT(applied.has_value());
-  if (observer_) observer_(what, state_);
+  take_in(what, now);
   done.push_back(std::move(what));
   follow(now, done);
 }
 
 void machine::follow(timestamp now, std::vector<event>& done) {
   while (auto next = settle(plan_.get(), state_, now)) {
-    const auto followed = apply(state_, *next, now);
-    PERDURE_ASSERT(followed.has_value());
-    if (observer_) observer_(*next, state_);
+    take_in(*next, now);
     done.push_back(std::move(*next));
   }
+}
+
+void machine::take_in(const event& what, timestamp now) {
+  if (const auto applied = apply(state_, what, now); !applied)
+    throw broken_invariant("invariant broken in run " + state_.id.str() + ": " + applied.error().message);
+  if (observer_) observer_(what, state_);
 }
 
 namespace {

@@ -1,16 +1,23 @@
 // The state machine of one run: decides commands on the tentative state and applies what it decided.
 //
 // Operation: `execute` = decide, apply, then settle until nothing follows. The events it gives are to be appended
-// as one item; until they are durable the state is tentative.
+// as one item; until they are durable the state is tentative. An event that does not fit the state it was decided on throws
+// `broken_invariant`; the machine is then useless, and whoever holds it lets go of it and of all that is not durable yet.
 // Concurrency: none of its own.
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "core/decide.hpp"
 
 namespace perdure::core {
+
+/// A bug, or a stored state that cannot be: going on could write a wrong fact into the journal.
+class broken_invariant : public std::logic_error {
+  using std::logic_error::logic_error;
+};
 
 class machine {
  public:
@@ -33,6 +40,7 @@ class machine {
  private:
   void carry_out(event what, timestamp now, std::vector<event>& done);
   void follow(timestamp now, std::vector<event>& done);
+  void take_in(const event& what, timestamp now);
 
   std::shared_ptr<const plan> plan_;
   run_state state_;

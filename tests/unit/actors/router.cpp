@@ -48,6 +48,37 @@ struct routing {
     return id;
   }
 
+  /// A run as a journal has it whose records have these bytes.
+  run_id store(std::vector<std::pair<core::event_kind, std::string>> records) const {
+    persistence::append_item item{.epoch = shared->epoch, .run = run_id::make()};
+    core::digest head{};
+    for (auto& [kind, bytes] : records) {
+      core::record one{.kind = kind, .status = run_status::running, .active = true, .run = item.run, .time = {}};
+      one.seq = item.records.size() + 1;
+      one.bytes = std::move(bytes);
+      one.hash = head = core::chain_hash(head, one);
+      item.records.push_back(std::move(one));
+    }
+    const auto id = item.run;
+    std::vector<persistence::append_item> items;
+    items.push_back(std::move(item));
+    const auto done = shared->journal->append(items).at(0);
+    if (done.error) FAIL(done.error->message);
+    return id;
+  }
+
+  result<void> ask(const run_id& id, core::command what) const {
+    auto answered = std::make_shared<std::promise<result<void>>>();
+    tell(router, run_command{id, std::move(what), [answered](const result<void>& done) { answered->set_value(done); }});
+    auto answer = answered->get_future();
+    if (answer.wait_for(10s) != std::future_status::ready) return error{errc::timeout, "no answer"};
+    try {
+      return answer.get();
+    } catch (const std::future_error&) {
+      return error{errc::shutting_down, "dropped"};
+    }
+  }
+
   /// Puts two messages into the router's mailbox: the run asks to leave memory, and the moment after which it is let is over.
   /// Nothing is handled between them.
   void let_leave(const run_id& id) const {
@@ -107,4 +138,44 @@ TEST_CASE("a wake-up's token is given back whatever becomes of it") {
   wake(id);  // it has ended
   CHECK(test::eventually(
       [&] { return std::all_of(tokens.begin(), tokens.end(), [](const auto& each) { return each.expired(); }); }));
+}
+
+TEST_CASE("a run whose record is damaged says so to whoever wants something of it, and nobody else minds") {
+  const routing with;
+  const auto start = core::encode(core::event{core::run_started{.workflow = "waits"}}, nullptr).value();
+  const auto id = with.store({{core::event_kind::run_started, start}, {core::event_kind::turn, "?"}});
+  for (int i = 0; i < 2; ++i) {
+    const auto done = with.ask(id, core::cancel_command{});
+    REQUIRE(done.has_error());
+    CHECK(done.error().code == errc::corrupt);
+    CHECK(done.error().message.find("LSN 2") != std::string::npos);
+  }
+}
+
+TEST_CASE("a broken invariant of one run ends that run's actor, and the others go on") {
+  routing with;
+  const auto definition = test::waiting_definition();
+  core::run_state state;
+  state.workflow = definition->plan.name;
+  state.version = definition->plan.version;
+  state.definition_hash = definition->plan.hash;
+  state.next_activation = 2;
+  auto& in = state.activations[1];
+  in.id = 1;
+  in.executor = definition->plan.executors[0].name;
+  in.attempt = 1;
+  in.pending[0] = {.ordinal = 0, .kind = core::step_kind::signal, .name = "go"};
+  state.signals = {{5, "other", {}}, {5, "go", {}}};  // under one number: it cannot be
+  core::run_restored restored{.source = run_id::make(), .state = core::encode_state(state, nullptr).value()};
+  const auto id = with.store({{core::event_kind::run_restored, core::encode(core::event{restored}, nullptr).value()}});
+  const auto records = with.shared->journal->row(id)->seq;
+  CHECK(with.ask(id, core::signal_command{"more", {}, {}}).has_error());
+  const auto other = with.start();
+  CHECK(with.ask(other, core::cancel_command{}).has_value());
+  // After some deaths it is left alone.
+  CHECK(test::eventually([&] {
+    const auto done = with.ask(id, core::signal_command{"more", {}, {}});
+    return done.has_error() && done.error().message.find("quarantined") != std::string::npos;
+  }));
+  CHECK(with.shared->journal->row(id)->seq == records);
 }

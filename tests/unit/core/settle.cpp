@@ -239,3 +239,16 @@ TEST_CASE("a turn that no record can take fails instead of being tried for ever"
   CHECK(end.error->code == "limit");
   CHECK(end.error->message.find("record_bytes") != std::string::npos);
 }
+
+TEST_CASE("an event that does not fit the state ends the machine, not the process") {
+  run_fixture run{make_plan({{.name = "a"}})};
+  run.tell(run.waiting(1, {{.ordinal = 0, .kind = step_kind::signal, .name = "go"}}));
+  auto state = run.state();
+  // Two signals under one number, which no journal of ours can lead to: the second one is wanted, the first one is found.
+  state.signals = {{5, "other", {}}, {5, "go", {}}};
+  machine broken{state, run.plan};
+  std::size_t recorded = 0;
+  broken.observe([&](const event&, const run_state&) { ++recorded; });
+  CHECK_THROWS_AS(broken.execute(reopened{}, run.now), broken_invariant);
+  CHECK(recorded == 0);
+}
