@@ -28,7 +28,28 @@ set(perdure_cost_simulation 700)
 set(perdure_cost_fuzz 600)
 set(perdure_cost_integration 500)
 
-# perdure_tests(NAME): one executable of all files in the folder, one ctest entry per file.
+# perdure_starts_program(FILE RESULT): whether a test's source, or a header of the tests that it includes, starts the program.
+function(perdure_starts_program file result)
+  file(STRINGS ${file} found REGEX "PERDURE_BINARY|^#include \"support/program\\.hpp\"")
+  file(STRINGS ${file} included REGEX "^#include \"")
+  get_filename_component(beside ${file} DIRECTORY)
+  foreach(line IN LISTS included)
+    string(REGEX REPLACE "^#include \"(.*)\".*" "\\1" header ${line})
+    foreach(folder ${PROJECT_SOURCE_DIR}/tests ${beside})
+      if(NOT found AND EXISTS ${folder}/${header})
+        perdure_starts_program(${folder}/${header} found)
+      endif()
+    endforeach()
+  endforeach()
+  if(found)
+    set(${result} TRUE PARENT_SCOPE)
+  else()
+    set(${result} FALSE PARENT_SCOPE)
+  endif()
+endfunction()
+
+# perdure_tests(NAME): one executable of all files in the folder, one ctest entry per file; those that start the program have
+# the label "program" besides, since the sanitizers' stages do not build it.
 function(perdure_tests name)
   cmake_parse_arguments(arg "" "FOLDER;TIMEOUT;LABEL" "LINK;PCH" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${arg_FOLDER}/*.cpp)
@@ -48,8 +69,13 @@ function(perdure_tests name)
   foreach(source IN LISTS sources)
     get_filename_component(stem ${source} NAME_WE)
     add_test(NAME ${name}.${stem} COMMAND ${name} -\# "[\#${stem}]")
+    set(labels ${arg_LABEL})
+    perdure_starts_program(${source} starts)
+    if(starts)
+      list(APPEND labels program)
+    endif()
     # A test that lacks something of the machine says so in a line of its own, and counts as skipped.
-    set_tests_properties(${name}.${stem} PROPERTIES SKIP_REGULAR_EXPRESSION "\nskipped: " TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABEL}" COST "${perdure_cost_${arg_LABEL}}"
+    set_tests_properties(${name}.${stem} PROPERTIES SKIP_REGULAR_EXPRESSION "\nskipped: " TIMEOUT ${arg_TIMEOUT} LABELS "${labels}" COST "${perdure_cost_${arg_LABEL}}"
                          ENVIRONMENT "PERDURE_BINARY=$<TARGET_FILE:perdure_cli>;${perdure_sanitizer_environment}")
   endforeach()
 endfunction()

@@ -54,9 +54,9 @@ class program {
     std::vector<char*> pointers;
     for (auto& each : words) pointers.push_back(each.data());
     pointers.push_back(nullptr);
-    if (::posix_spawn(&pid_, path, &actions, nullptr, pointers.data(), environ) != 0)
-      throw std::runtime_error(std::string{"cannot start "} + path);
+    const auto problem = ::posix_spawn(&pid_, path, &actions, nullptr, pointers.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
+    if (problem != 0) throw std::runtime_error(std::string{"cannot start "} + path);
   }
   program(const program&) = delete;
   program& operator=(const program&) = delete;

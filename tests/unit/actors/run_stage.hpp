@@ -136,8 +136,8 @@ struct run_stage {
 
   run_stage() {
     REQUIRE(start(payload{json::value(1)}).has_value());
-    // Its attempt has nothing more to say.
-    REQUIRE(eventually([&] { return shared->journal->row(id)->status == run_status::waiting; }));
+    // Its attempt has nothing more to say, and it has asked to leave: a later question is not this one.
+    REQUIRE(eventually([&] { return shared->journal->row(id)->status == run_status::waiting && notes->asked == 1; }));
   }
   /// Another run in the place of the one before.
   result<run_id> start(payload input, const definition_ptr& definition = waiting_definition()) {
