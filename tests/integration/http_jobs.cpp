@@ -21,7 +21,7 @@ struct office {
   workplace here;
   office() { ::setenv("PERDURE_SECRET_remote_service", "sesame-secret", 1); }
 
-  std::string file(const std::string& text) const { return "far=" + here.write("far.yaml", text); }
+  std::string file(const std::string& text) const { return "far=" + here.write("service.yaml", text); }
   std::string document(const std::string& what, const std::string& more = "") const {
     return here.document("far", "  - train:\n      call: job\n      with:\n        backend: far\n        spec: {do: " + what +
                                     "}\n        poll: {interval: {milliseconds: 50}}\n" + more);
