@@ -539,7 +539,7 @@ bool write_ending() {
 void leave_ending(const char* id) {
   my.ending.lost_log_bytes = my.lost;
   for (int tries = 0; !write_ending(); ++tries) {
-    if (tries == ending_tries) return;
+    if (tries == ending_tries || errno == ENOENT) return;  // its directory is gone: nobody will read it
     const timespec pause{1, 0};
     nanosleep(&pause, nullptr);
   }
