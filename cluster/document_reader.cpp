@@ -1,12 +1,10 @@
 // Documents through the DSL's reader, with its port to jq.
 #include "cluster/documents.hpp"
 #include "cluster/expression_workers.hpp"
-#include "cluster/node_impl.hpp"
 #include "cluster/secrets.hpp"
 #include "cluster/zones.hpp"
 #include "dsl/document.hpp"
 #include "dsl/document_graph.hpp"
-#include "dsl/schedule_order.hpp"
 #include "dsl/schema.hpp"
 
 namespace perdure::cluster {
@@ -71,13 +69,14 @@ void look_for_reach(const json::value& in, const json::object* functions, docume
   for (const auto& [name, value] : in.get_object()) {
     look_for_reach(value, functions, out);
     if (name == "secrets") out.secrets = true;
-    if (name == "emit" || name == "listen" || name == "schedule") out.events = true;
     const bool own = name == "call" && value.is_string() && functions != nullptr && functions->contains(value.get_string());
-    if (name == "call" && !own) out.calls = true;
+    const auto called = name == "call" && !own && value.is_string() ? std::string_view{value.get_string()} : std::string_view{};
+    if (called == "job") out.processes = true;  // which backend it names may be this machine
+    if (name == "call" && !own && called != "request") out.calls = true;
     // A function of a catalog may do anything.
-    if (name == "call" && !own && value.is_string() && value.get_string().find_first_of("@:") != json::string::npos)
-      out.resources = true;
-    if (name == "resource" || name == "source") out.resources = true;
+    if (called.find_first_of("@:") != std::string_view::npos) out.resources = true;
+    // The source of an event is a text, that of a script an object.
+    if (name == "resource" || (name == "source" && value.is_object())) out.resources = true;
     // What else is read from an address: descriptions of services.
     const auto* described = name == "document" || name == "proto" || name == "agentCard" ? value.if_object() : nullptr;
     const auto* endpoint = described != nullptr ? described->if_contains("endpoint") : nullptr;
@@ -161,31 +160,6 @@ result<document_reach> document_reader::reach(const std::string& text, const std
   look_for_reach(*whole, functions != nullptr && functions->is_object() ? &functions->get_object() : nullptr, out);
   return out;
 }
-
-result<run_ref> begin_schedule(const node& of, const document& what, const std::string& missed) {
-  if (!what.has_schedule) return error{errc::conflict, what.file + ": " + what.name + " " + what.version + " has no schedule"};
-  list_options options;
-  options.workflow = what.name;
-  options.limit = 1'000;
-  do {
-    const auto page = of.list(options);
-    if (!page) return page.error();
-    for (const auto& each : page->runs) {
-      if (is_schedule(each) && each.version == what.version && !is_terminal(each.status)) return of.get(each.id);
-    }
-    options.cursor = page->next_cursor;
-  } while (!options.cursor.empty());
-  const dsl::schedule_order order{.missed = missed};
-  const auto begun = of.internals().start({.workflow = what.name,
-                                           .version = what.version,
-                                           .message = message_name<dsl::schedule_order>,
-                                           .input = payload{to_json(order)},
-                                           .options = {.key = std::string{dsl::schedule_key} + run_id::make().str()}});
-  if (!begun) return begun.error();
-  return begun->run;
-}
-
-bool is_schedule(const run_summary& run) { return run.key.starts_with(dsl::schedule_key); }
 
 result<std::string> document_reader::draw(const std::string& text, const std::string& file, graph_format how) {
   const auto read = dsl::read_document(text, file);

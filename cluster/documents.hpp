@@ -39,11 +39,10 @@ struct document_problem {
 
 /// What a document asks for beyond itself, told too broadly rather than too narrowly: data that looks like a task counts.
 struct document_reach {
-  bool processes = false;               ///< it runs shells, scripts or containers
+  bool processes = false;               ///< it runs shells, scripts or containers, or jobs
   bool resources = false;               ///< it names files or addresses of schemas or scripts
   bool calls = false;                   ///< it calls more than functions of its own
   bool secrets = false;                 ///< it uses secrets of the machine
-  bool events = false;                  ///< it emits or listens to events, which all of the node share
   std::vector<std::string> namespaces;  ///< of the workflows that it runs
 };
 

@@ -156,21 +156,34 @@ class event_broker : public executor<broker_state> {
   std::vector<delivery> answers_;
 };
 
-/// The run that goes on. One that somebody cancelled is followed by another.
-result<run_ref> broker_of(node::impl& node) {
+/// The run that goes on. One that somebody cancelled is followed by another. It is the node's own, not one of the tenant's, whom
+/// it is for its key says.
+result<run_ref> broker_of(node::impl& node, const std::string& tenant) {
   const payload nothing{to_json(broker_state{})};
   for (int number = 1; number <= 1'000; ++number) {
-    auto key = std::string{event_workflow} + (number == 1 ? "" : "." + std::to_string(number));
+    auto key =
+        std::string{event_workflow} + (tenant.empty() ? "" : "/" + tenant) + (number == 1 ? "" : "." + std::to_string(number));
     auto begun = node.start({.workflow = std::string{event_workflow},
                              .message = message_name<broker_state>,
                              .input = nothing,
-                             .options = {.key = std::move(key)}});
+                             .options = {.key = std::move(key)},
+                             .tenant = tenant.empty() ? std::string{} : std::string{own_tenant}});
     if (!begun) return begun.error();
     const auto now = begun->run.status();
     if (!now) return now.error();
     if (!is_terminal(now->status) || now->status == run_status::continued_as_new) return std::move(begun->run);
   }
   return error{errc::limit_exceeded, "it was cancelled too often"};
+}
+
+/// The one whose run asks. The node's own runs work for all, and say for whom.
+std::string tenant_of(node::impl& node, const actors::capability_request& asks) {
+  const auto id = run_id::parse(asks.run);
+  const auto row = id ? node.shared().journal->row(*id) : std::nullopt;
+  if (!row || !is_own_workflow(row->workflow)) return row ? row->tenant : std::string{};
+  const auto spec = asks.spec.value();
+  const auto* named = spec.is_object() ? spec.get_object().if_contains("tenant") : nullptr;
+  return named != nullptr && named->is_string() ? std::string{named->get_string()} : row->tenant;
 }
 
 class event_capability final : public actors::capability {
@@ -187,7 +200,8 @@ class event_capability final : public actors::capability {
     const auto shared = std::make_shared<actors::capability_request>(std::move(request));
     const bool taken = held->shared().pool.post([weak = node_, shared] {
       const auto node = weak.lock();
-      const auto begun = node ? broker_of(*node) : result<run_ref>{error{errc::shutting_down, "the node is closing"}};
+      const auto begun =
+          node ? broker_of(*node, tenant_of(*node, *shared)) : result<run_ref>{error{errc::shutting_down, "the node is closing"}};
       if (begun) {
         shared->done({.value = payload{json::value{{"run", begun->id().str()}}}});
       } else {
@@ -203,6 +217,21 @@ class event_capability final : public actors::capability {
 };
 
 }  // namespace
+
+result<void> emit_for(const node& at, std::string_view tenant, json::object event) {
+  const auto text = [&](const char* name) {
+    const auto* value = event.if_contains(name);
+    return value != nullptr && value->is_string() ? std::string{value->get_string()} : std::string{};
+  };
+  const auto broker = broker_of(at.internals(), std::string{tenant});
+  if (!broker) return broker.error();
+  // Source and id of an event say what it is. Both may be long.
+  const auto what = core::to_hex(core::sha256({text("source"), std::string_view{"\0", 1}, text("id")}));
+  const json::value message(json::object{{"event", std::move(event)}});
+  return broker->signal(event_signal, message, "event " + what);
+}
+
+bool is_own_broker(std::string_view key) { return key.find('/') == std::string_view::npos; }
 
 workflow make_event_workflow() {
   workflow_builder builder{std::string{event_workflow}, "1"};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "cluster/event_broker.hpp"
 #include "perdure/executor.hpp"
@@ -52,8 +53,13 @@ class passer_on : public executor<lifecycle_state> {
     const auto through = number_in(batch, "through");
     if (through <= through_) co_return 0;
     json::array events;
+    std::map<std::string, json::array> by_tenant;
     for (const auto& each : batch.at("events").as_array()) {
-      if (number_in(each, "lsn") > through_) events.push_back(each.at("event"));
+      if (number_in(each, "lsn") <= through_) continue;
+      events.push_back(each.at("event"));
+      const auto* tenant = each.get_object().if_contains("tenant");
+      by_tenant[tenant != nullptr && tenant->is_string() ? std::string{tenant->get_string()} : std::string{}].push_back(
+          each.at("event"));
     }
     // What is configured is recorded: a node with other settings that goes on here takes the same way.
     auto look = [settings = settings_] {
@@ -63,9 +69,11 @@ class passer_on : public executor<lifecycle_state> {
     const auto how = co_await looking;
     std::size_t steps = 1;
     if (how.at("listeners").as_bool()) {
-      auto telling = tell_listeners(ctx, events);
-      co_await telling;
-      steps += 2;
+      for (const auto& [tenant, theirs] : by_tenant) {
+        auto telling = tell_listeners(ctx, tenant, theirs);
+        co_await telling;
+        steps += 2;
+      }
     }
     if (how.at("endpoint").as_bool()) {
       for (const auto& each : events) {
@@ -81,9 +89,9 @@ class passer_on : public executor<lifecycle_state> {
     co_return steps;
   }
 
-  static task<> tell_listeners(context& ctx, const json::array& events) {
-    const json::value nothing(json::object{{"capability", "events"}, {"spec", json::object{}}});
-    step<payload> asking{ctx.frame(), {.kind = detail::step_kind::capability, .name = "events", .args = payload{nothing}}};
+  static task<> tell_listeners(context& ctx, const std::string& tenant, const json::array& events) {
+    const json::value whose(json::object{{"capability", "events"}, {"spec", json::object{{"tenant", tenant}}}});
+    step<payload> asking{ctx.frame(), {.kind = detail::step_kind::capability, .name = "events", .args = payload{whose}}};
     const auto broker = co_await asking;
     const std::string run{broker.value().at("run").as_string()};
     const json::value message(json::object{{"events", events}});

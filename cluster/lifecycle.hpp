@@ -27,7 +27,7 @@ namespace perdure::cluster {
 inline constexpr std::string_view lifecycle_workflow = "perdure.lifecycle";
 /// What it begins with: {"through": LSN that everything before was passed on of}.
 inline constexpr std::string_view lifecycle_message = "perdure.lifecycle/v1";
-/// Its signals: {"through": LSN, "events": [{"lsn", "event"}]}.
+/// Its signals: {"through": LSN, "events": [{"lsn", "tenant", "event"}]}.
 inline constexpr std::string_view lifecycle_signal = "in";
 
 /// What the node's own run and the thread both know of this process.

@@ -13,7 +13,7 @@ namespace perdure::cluster {
 
 /// The run that a record belongs to.
 struct lifecycle_subject {
-  std::string workflow, version;
+  std::string workflow, version, tenant;
 };
 
 /// The tasks of a run that have begun and not ended, as JSON pointers; learnt from its events in order.

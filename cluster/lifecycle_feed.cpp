@@ -153,7 +153,9 @@ bool lifecycle_feed::round(node::impl& node) {
     }
     if (batch->events.empty()) continue;
     json::array events;
-    for (auto& each : batch->events) events.push_back(json::object{{"lsn", each.lsn}, {"event", std::move(each.event)}});
+    for (auto& each : batch->events) {
+      events.push_back(json::object{{"lsn", each.lsn}, {"tenant", each.tenant}, {"event", std::move(each.event)}});
+    }
     const json::value whole(json::object{{"through", batch->through}, {"events", std::move(events)}});
     if (const auto done = hand_over(node, whole, batch->through); !done) return trouble(done.error());
     last_batch_ = batch->through;

@@ -34,7 +34,8 @@ result<told_batch> lifecycle_tail::next(const persistence::journal& from, core::
     if (!event) continue;  // `journal verify` tells of it
     const auto open = concerns_open_tasks(*event) ? open_in(from, blobs, each) : std::vector<std::string>{};
     bytes += each.bytes.size();
-    for (auto& one : lifecycle_events(each, *event, *subject, open)) out.events.push_back({each.lsn, std::move(one)});
+    for (auto& one : lifecycle_events(each, *event, *subject, open))
+      out.events.push_back({each.lsn, std::move(one), subject->tenant});
   }
   at_ = out.through;
   return out;
@@ -45,7 +46,7 @@ const lifecycle_subject* lifecycle_tail::subject_of(const persistence::journal& 
   const auto row = from.row(run);
   if (!row) return nullptr;  // removed
   if (known_.size() >= known_runs) known_.clear();
-  return &known_.emplace(run, lifecycle_subject{row->workflow, row->version}).first->second;
+  return &known_.emplace(run, lifecycle_subject{row->workflow, row->version, row->tenant}).first->second;
 }
 
 /// The tasks that were going on when the record was written: from the run's own events, since this is seldom asked.

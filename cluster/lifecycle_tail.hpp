@@ -18,6 +18,7 @@ namespace perdure::cluster {
 struct told_event {
   lsn_t lsn = 0;
   json::object event;
+  std::string tenant;  ///< whose run it is of
 };
 struct told_batch {
   lsn_t through = 0;  ///< the place after it

@@ -1,6 +1,8 @@
 #include "cluster/tenants.hpp"
 
+#include "cluster/event_broker.hpp"
 #include "cluster/node_impl.hpp"
+#include "core/decide.hpp"
 #include "core/event_json.hpp"
 
 namespace perdure::cluster {
@@ -110,6 +112,28 @@ result<std::vector<core::record>> records_from(node& at, lsn_t from, std::size_t
   const auto held = inner.enter();
   if (!held) return closing;
   return inner.shared().journal->scan(from, limit);
+}
+
+result<std::vector<run_summary>> idle_since(node& at, std::optional<timestamp> scheduled, std::optional<timestamp> idle) {
+  auto& inner = at.internals();
+  const auto held = inner.enter();
+  if (!held) return closing;
+  std::vector<run_summary> out;
+  persistence::row_query query{.open_only = true, .limit = limits::reader_records};
+  while (true) {
+    const auto rows = inner.shared().journal->rows(query);
+    for (const auto& row : rows) {
+      const bool not_taken = row.status == run_status::scheduled && scheduled && row.created_at < *scheduled;
+      const bool idles = row.status == run_status::running && row.active && idle && row.updated_at < *idle;
+      if ((not_taken || idles) && !row.wakeup && !is_own_workflow(row.workflow)) out.push_back(inner.summary_of(row));
+    }
+    if (rows.size() < query.limit) return out;
+    query.after = rows.back().id;
+  }
+}
+
+result<void> fail_run(node& at, const run_id& run, const std::string& why) {
+  return at.internals().command(run, core::cancel_command{why, std::string{core::reaper_command}});
 }
 
 result<lsn_t> head_of(node& at, const run_id& run) {

@@ -52,6 +52,13 @@ struct tenant_query {
 /// carry_out of control_protocol.hpp through this node; whose run it is has been checked.
 [[nodiscard]] result<json::object> carry_out(node& at, const run_command& command);
 
+/// Open runs that nothing but their own work will move: not taken up and made before `scheduled`, or with an attempt in flight
+/// and without any event since `idle`. Of the node's own workflows none.
+[[nodiscard]] result<std::vector<run_summary>> idle_since(node& at, std::optional<timestamp> scheduled,
+                                                          std::optional<timestamp> idle);
+/// Ends it as failed, as a cancel does: with a grace for its handlers. conflict: it has ended.
+[[nodiscard]] result<void> fail_run(node& at, const run_id& run, const std::string& why);
+
 /// Every stored event of a run with seq > `after`, in order, until `take` says false.
 [[nodiscard]] result<void> events_of(node& at, const run_id& run, run_seq after,
                                      const std::function<bool(const run_event&)>& take);

@@ -7,11 +7,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
 #include "actors/backends/job_files.hpp"
+#include "core/hex_number.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::actors {
@@ -19,19 +19,6 @@ namespace perdure::actors {
 namespace {
 
 constexpr std::string_view piece_prefix = "log.";
-
-std::optional<std::uint64_t> hex_of(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto read = std::from_chars(text.data(), text.data() + text.size(), out, 16);
-  if (text.empty() || read.ec != std::errc{} || read.ptr != text.data() + text.size()) return std::nullopt;
-  return out;
-}
-
-std::string hex(std::uint64_t value) {
-  std::string out(log_name_digits, '0');
-  for (auto at = out.size(); at-- > 0; value >>= 4U) out[at] = "0123456789abcdef"[value & 15U];
-  return out;
-}
 
 /// Offsets at which pieces begin, ascending.
 result<std::vector<std::uint64_t>> pieces_of(int folder) {
@@ -42,7 +29,7 @@ result<std::vector<std::uint64_t>> pieces_of(int folder) {
   while (const auto* each = readdir(entries.get())) {
     const std::string_view name{each->d_name};
     if (!name.starts_with(piece_prefix)) continue;
-    if (const auto start = hex_of(name.substr(piece_prefix.size()))) out.push_back(*start);
+    if (const auto start = core::read_hex_number(name.substr(piece_prefix.size()))) out.push_back(*start);
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -52,7 +39,8 @@ result<std::vector<std::uint64_t>> pieces_of(int folder) {
 class piece_reader {
  public:
   piece_reader(int folder, std::uint64_t start)
-      : file_(openat(folder, (std::string{piece_prefix} + hex(start)).c_str(), O_RDONLY | O_CLOEXEC)) {}
+      : file_(openat(folder, (std::string{piece_prefix} + core::hex_number(start, log_name_digits)).c_str(),
+                     O_RDONLY | O_CLOEXEC)) {}
   [[nodiscard]] bool there() const { return static_cast<bool>(file_); }
 
   /// The frame at this place of the piece. False: there is none that is complete.
@@ -88,7 +76,8 @@ class piece_reader {
 result<job_log_page> read_job_log(int folder, const log_query& which) {
   std::uint64_t at = 0;
   if (!which.cursor.empty()) {
-    const auto offset = which.cursor.front() == 'o' ? hex_of(std::string_view{which.cursor}.substr(1)) : std::nullopt;
+    const auto offset =
+        which.cursor.front() == 'o' ? core::read_hex_number(std::string_view{which.cursor}.substr(1)) : std::nullopt;
     if (!offset) return error{errc::invalid_argument, "\"" + which.cursor + "\" is not a cursor of this log"};
     at = *offset;
   }
@@ -122,7 +111,7 @@ result<job_log_page> read_job_log(int folder, const log_query& which) {
       at += sizeof head + head.size;
     }
   }
-  out.next_cursor = "o" + hex(at);
+  out.next_cursor = "o" + core::hex_number(at, log_name_digits);
   return out;
 }
 

@@ -208,10 +208,12 @@ class decider {
   decided operator()(const cancel_command& what) {
     if (known(state_, what.command_id) || state_.ending_as) return none();
     if (is_terminal(state_.status)) return ended(state_);
+    const bool reaped = what.command_id == reaper_command;
     return one(cancel_requested{.reason = what.reason,
                                 .command_id = what.command_id,
                                 .grace_until = now_ + limits::cancel_grace,
-                                .error = failure{.code = std::string{failure_code::cancelled},
+                                .as = reaped ? run_status::failed : run_status::cancelled,
+                                .error = failure{.code = std::string{reaped ? "reaped" : failure_code::cancelled},
                                                  .message = what.reason.empty() ? "cancelled on request" : what.reason}});
   }
 

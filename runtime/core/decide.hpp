@@ -11,6 +11,9 @@
 
 namespace perdure::core {
 
+/// A cancel with this command id is no caller's wish: the run ends as failed, with the reason for its error.
+inline constexpr std::string_view reaper_command = "perdure.reaper";
+
 /// The first event of a run. invalid_argument when the start executor does not take the message.
 [[nodiscard]] result<event> decide_start(const plan& of, const start_command& how, timestamp now);
 

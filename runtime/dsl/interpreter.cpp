@@ -250,6 +250,7 @@ async<interpreter::given> interpreter::run_body(running& now) {
     async<given> operator()(const emit_task& body) const { return self.run_emit(now, body); }
     async<given> operator()(const listen_task& body) const { return self.run_listen(now, body); }
     async<given> operator()(const job_task& body) const { return self.run_job(now, body); }
+    async<given> operator()(const request_task& body) const { return self.run_request(now, body); }
   };
   return std::visit(start{*this, now}, now.what->body);
 }

@@ -133,6 +133,9 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   // run_job.cpp
   async<given> run_job(running& now, const job_task& body);
 
+  // run_request.cpp
+  async<given> run_request(running& now, const request_task& body);
+
   // run_http.cpp
   async<given> run_http(running& now, const http_task& body);
   struct address {

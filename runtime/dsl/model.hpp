@@ -136,6 +136,12 @@ struct job_task {
   std::string ambiguous;  ///< "retry", "fail", "ask"; empty = retry
 };
 
+/// call: request, of this runtime: a question that a person or a system answers.
+struct request_task {
+  dynamic_value question;  ///< an object: content; inputs and actions when given
+  std::optional<duration_value> timeout;
+};
+
 /// What users describe the shape of data with: a schema in the document, or one at an address.
 struct schema_rule {
   schema_ptr fixed;
@@ -233,7 +239,7 @@ struct task {
   task_kind kind = task_kind::composite;
   std::variant<do_task, set_task, wait_task, fork_task, for_task, switch_task, try_task, raise_task, process_task, subflow_task,
                function_task, http_task, openapi_task, mcp_task, a2a_task, asyncapi_task, grpc_task, emit_task, listen_task,
-               job_task>
+               job_task, request_task>
       body;
 };
 

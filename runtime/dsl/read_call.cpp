@@ -22,10 +22,18 @@ void reader::read_call(properties& all, const cursor& at, task& out) {
     return;
   }
   // A document may have a function of that name.
-  if (function == "job" && !functions_.contains("job")) {
+  const bool own = !functions_.contains(function);
+  if (own && (function == "job" || function == "request") && !with)
+    to_.invalid(at, "call: " + std::string{function} + " needs \"with\"");
+  if (own && function == "job") {
     job_task body;
     if (fits && with) read_job(*with, body);
-    if (!with) to_.invalid(at, "call: job needs \"with\"");
+    out.body = std::move(body);
+    return;
+  }
+  if (own && function == "request") {
+    request_task body;
+    if (fits && with) read_request(*with, body);
     out.body = std::move(body);
     return;
   }
@@ -147,6 +155,7 @@ void reader::read_job(const cursor& with, job_task& out) {
   properties all{to_, with, "the arguments of call: job"};
   const auto backend = all.required("backend");
   if (check_string(to_, backend, false) && backend) out.backend = backend->tree().text();
+  if (out.backend == "process" && !options_.policy.may_run) to_.forbidden(*backend, "a job of this machine");
   if (const auto spec = all.required("spec")) out.spec = read_dynamic(*spec, site);
   if (const auto artifacts = all.optional("artifacts")) {
     if (check_strings(to_, artifacts)) out.artifacts = read_dynamic(*artifacts, site);

@@ -104,6 +104,7 @@ class reader {
   void read_grpc(const cursor& at, const cursor& with, grpc_task& out);
   void read_http(const cursor& with, http_task& out);
   void read_job(const cursor& with, job_task& out);
+  void read_request(const cursor& with, request_task& out);
 
   // read_asyncapi.cpp
   void read_asyncapi(const cursor& with, asyncapi_task& out);

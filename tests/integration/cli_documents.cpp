@@ -269,7 +269,7 @@ TEST_CASE("waits of branches, of a retry and of a time limit are shown at their 
     const auto list = here.call({"runs", "list", "--workflow", "waits", "--json"});
     if (list.code != 0 || list.json().at("runs").as_array().empty()) return false;
     shown = here.call({"runs", "show", test::text_of(list.json().at("runs").at(0).at("run_id")), "--json"}).json();
-    return shown.at("timers").as_array().size() == 4;
+    return shown.at("timers").as_array().size() == 4 && shown.at("status") == "waiting";
   }));
   std::vector<std::string> owners;
   for (const auto& each : shown.at("timers").as_array()) owners.push_back(test::text_of(each.at("executor")));

@@ -1,20 +1,13 @@
 // `perdure serve` as an HTTP server: what it takes, what it refuses and how, keys, starting and stopping.
 #include <sys/stat.h>
 
-#include "support/catch.hpp"
-#include "support/http_client.hpp"
+#include "support/serve.hpp"
 
 using namespace perdure;
+using namespace perdure::test;
 using namespace std::chrono_literals;
-using test::http_connection;
-using test::http_request;
-using test::served;
-using test::text_of;
-using test::workplace;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string bearer(const served& at) { return "Bearer " + at.admin(); }
 

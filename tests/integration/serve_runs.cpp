@@ -1,20 +1,13 @@
 // The native API of `perdure serve`: workflows, runs, events and journals over HTTP, for several tenants.
 #include <set>
 
-#include "support/catch.hpp"
-#include "support/http_client.hpp"
+#include "support/serve.hpp"
 
 using namespace perdure;
+using namespace perdure::test;
 using namespace std::chrono_literals;
-using test::http_connection;
-using test::http_request;
-using test::served;
-using test::text_of;
-using test::workplace;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 std::string document(const std::string& name, const std::string& tasks, const std::string& space = "default",
                      const std::string& version = "1.0.0") {
@@ -111,6 +104,7 @@ TEST_CASE("what a start says wrongly is told, and nothing starts") {
   CHECK(post("{\"workflow\":\"none\"}") == 404);
   CHECK(post("{\"workflow\":\"quick\",\"version\":\"9.9.9\"}") == 404);
   CHECK(s.start("quick", std::string(257, 'k')).status == 400);
+  CHECK(s.start("quick", "perdure.events").status == 400);
   CHECK(s.at->call("GET", "/api/v1/runs").json().at("runs").as_array().empty());
   for (const auto* query : {"limit=0", "limit=x", "limit=1001", "status=odd", "cursor=odd", "order=odd", "created_after=odd"}) {
     INFO(query);
@@ -377,7 +371,7 @@ TEST_CASE("documents are put over HTTP into the tenant's own namespace, and do n
   CHECK(put(mine, "mine%2Fx",
             document("x", "  - a:\n      run: {workflow: {namespace: theirs, name: x, version: 1.0.0}}\n", "mine"))
             .status == 400);
-  CHECK(put(mine, "mine%2Fl", document("l", "  - a:\n      listen: {to: {one: {with: {type: x}}}}\n", "mine")).status == 400);
+  CHECK(put(mine, "mine%2Fl", document("l", "  - a:\n      listen: {to: {one: {with: {type: x}}}}\n", "mine")).status == 201);
   CHECK(put(mine, "mine%2Fh",
             document("h", "  - a:\n      call: http\n      with: {method: get, endpoint: 'http://127.0.0.1/'}\n", "mine"))
             .status == 400);
@@ -390,6 +384,22 @@ TEST_CASE("documents are put over HTTP into the tenant's own namespace, and do n
   s.at->node().kill();
   s.at->start();
   CHECK(s.start("mine/flow", {}, "null", mine).status == 201);
+}
+
+TEST_CASE("documents that may call services may not run jobs of this machine for that, and asking somebody needs no permission") {
+  const shop s{{"--allow-calls"}};
+  const auto put = [&](const std::string& call) {
+    return s.at
+        ->call("PUT", "/api/v1/workflows/d", document("d", "  - a:\n      call: " + call), {{"Content-Type", "application/yaml"}})
+        .status;
+  };
+  CHECK(put("job\n      with: {backend: process, spec: {program: id}}\n") == 400);
+  CHECK(put("http\n      with: {method: get, endpoint: 'http://127.0.0.1/'}\n") == 201);
+  const shop closed;
+  CHECK(closed.at
+            ->call("PUT", "/api/v1/workflows/d", document("d", "  - a:\n      call: request\n      with: {content: 'Why?'}\n"),
+                   {{"Content-Type", "application/yaml"}})
+            .status == 201);
 }
 
 TEST_CASE("what was answered is there after kill -9, and goes on") {

@@ -1,20 +1,13 @@
 // The workflow service API of `perdure serve`, as the clients of this field speak it.
 #include <set>
 
-#include "support/catch.hpp"
-#include "support/http_client.hpp"
+#include "support/serve.hpp"
 
 using namespace perdure;
+using namespace perdure::test;
 using namespace std::chrono_literals;
-using test::http_connection;
-using test::http_request;
-using test::served;
-using test::text_of;
-using test::workplace;
 
 namespace {
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 /// A server with a workflow that ends soon, one that does not, one that handles an error, one that fails; a key for each.
 struct desk {
@@ -43,8 +36,11 @@ struct desk {
         "{saved: true}\n");
     put("broken", "do:\n  - bad:\n      raise: {error: {type: 'https://example.com/e', status: 500, detail: it broke}}\n");
     more.insert(more.end(), {"--workflows", folder.string()});
+    put("rounds",
+        "do:\n  - each:\n      for: {each: n, in: '${ [1, 2] }'}\n      do:\n        - one:\n            set: {n: '${ $n }'}\n   "
+        "     - two:\n            set: {done: true}\n");
     at = std::make_unique<served>(here, more);
-    for (const auto* name : {"greet", "slow", "handled", "broken"}) keys[name] = at->key({"--workflow", name});
+    for (const auto* name : {"rounds", "greet", "slow", "handled", "broken"}) keys[name] = at->key({"--workflow", name});
   }
 
   [[nodiscard]] test::http_answer post(const std::string& workflow, const std::string& body, test::http_headers headers = {},
@@ -65,14 +61,6 @@ struct desk {
   }
 };
 
-/// What a stream says until it ends, as JSON with its id.
-std::vector<std::pair<std::string, json::value>> heard(http_connection& from) {
-  std::vector<std::pair<std::string, json::value>> out;
-  while (auto frame = from.read_frame()) {
-    if (!frame->data.empty()) out.emplace_back(frame->id, payload::parse_text(frame->data).value().value());
-  }
-  return out;
-}
 std::vector<std::string> names(const std::vector<std::pair<std::string, json::value>>& of) {
   std::vector<std::string> out;
   for (const auto& [id, each] : of) out.push_back(text_of(each.at("event")));
@@ -195,6 +183,28 @@ TEST_CASE("streaming: a task that is tried again, one whose error is handled, an
   CHECK(names(broken) == std::vector<std::string>{"workflow_started", "node_started", "node_finished", "workflow_finished"});
   CHECK(broken[2].second.at("data").at("status") == "failed");
   CHECK(broken.back().second.at("data").at("status") == "failed");
+}
+
+TEST_CASE("streaming: the rounds of a loop are told, and the tasks in them name it") {
+  const desk d;
+  http_connection to{d.at->port()};
+  to.send(http_request("POST", "/v1/workflows/run", {{"Authorization", "Bearer " + d.keys.at("rounds")}},
+                       R"({"inputs":{},"user":"u","response_mode":"streaming"})"));
+  to.read_head();
+  const auto events = heard(to);
+  const std::vector<std::string> round{"iteration_next", "node_started", "node_finished", "node_started", "node_finished"};
+  std::vector<std::string> wanted{"workflow_started", "node_started", "iteration_started"};
+  wanted.insert(wanted.end(), round.begin(), round.end());
+  wanted.insert(wanted.end(), round.begin(), round.end());
+  for (const auto* last : {"iteration_completed", "node_finished", "workflow_finished"}) wanted.emplace_back(last);
+  REQUIRE(names(events) == wanted);
+  const auto& loop = events[1].second.at("data");
+  CHECK(loop.at("node_type") == "iteration");
+  CHECK(loop.at("iteration_id").is_null());
+  CHECK(events[3].second.at("data").at("index") == 0);
+  CHECK(events[8].second.at("data").at("index") == 1);
+  CHECK(events[4].second.at("data").at("iteration_id") == loop.at("id"));
+  CHECK(events[13].second.at("data").at("steps") == 2);
 }
 
 TEST_CASE("a paused run ends its stream and its blocking answer with that word") {

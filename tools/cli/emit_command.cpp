@@ -26,7 +26,7 @@ result<std::optional<run_id>> broker(client& from) {
     auto page = from.list(which);
     if (!page) return page.error();
     for (const auto& each : page->runs) {
-      if (!is_terminal(each.status)) return std::optional{each.id};
+      if (!is_terminal(each.status) && cluster::is_own_broker(each.key)) return std::optional{each.id};
     }
     which.cursor = page->next_cursor;
   } while (!which.cursor.empty());

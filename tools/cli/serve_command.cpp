@@ -30,7 +30,7 @@ struct serve_command {
   common_options common;
   std::string listen = "127.0.0.1:7400";
   std::string workflows, keep_for, log_level = "warning", shutdown = "10s";
-  std::string header_time, body_time;
+  std::string header_time, body_time, reap_scheduled, reap_idle;
   std::string trace_endpoint;
   gateway::tls_files tls;
   std::vector<std::string> backends;
@@ -70,6 +70,8 @@ result<void> read_times(const serve_command& how, gateway::service_options& into
   if (auto good = read(how.shutdown, "--shutdown-time", into.shutdown_time); !good) return good;
   if (auto good = read(how.header_time, "--header-time", into.limits.header_time); !good) return good;
   if (auto good = read(how.body_time, "--body-time", into.limits.body_time); !good) return good;
+  if (auto good = read(how.reap_scheduled, "--reap-scheduled", into.reap_scheduled); !good) return good;
+  if (auto good = read(how.reap_idle, "--reap-idle", into.reap_idle); !good) return good;
   if (how.keep_for.empty()) return {};
   const auto age = read_duration(how.keep_for, "--keep-for");
   if (!age) return age.error();
@@ -186,6 +188,10 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--shutdown-time", how->shutdown, "Time that running work has to end in when it is stopped")
       ->type_name("DURATION")
       ->capture_default_str();
+  command->add_option("--reap-scheduled", how->reap_scheduled, "Fails runs that nobody took up for so long (5m); 0s = never")
+      ->type_name("DURATION");
+  command->add_option("--reap-idle", how->reap_idle, "Fails runs without any activity for so long (30m); 0s = never")
+      ->type_name("DURATION");
   command->add_option("--keep-for", how->keep_for, "Removes runs that ended so long ago (30d, 12h)")->type_name("DURATION");
   command->add_option("--keep-runs", how->keep_runs, "Removes ended runs beyond so many, the oldest first; 0 = none is removed")
       ->type_name("N")

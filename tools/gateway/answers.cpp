@@ -67,9 +67,11 @@ std::string_view code_of_status(unsigned status) {
     case 405: return "method_not_allowed";
     case 408: return "request_timeout";
     case 409: return "conflict";
+    case 412: return "precondition_failed";
     case 413: return "payload_too_large";
     case 414: return "uri_too_long";
     case 415: return "unsupported_media_type";
+    case 416: return "range_not_satisfiable";
     case 417: return "expectation_failed";
     case 429: return "too_many_requests";
     case 431: return "headers_too_large";

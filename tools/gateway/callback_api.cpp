@@ -15,7 +15,7 @@ cluster::name_values pairs_of(const std::vector<field>& from) {
 }  // namespace
 
 void add_callback_routes(router& to, const api_parts& parts) {
-  to.add_signed("/api/v1/backends/{name}/callback",
+  to.add_proven("/api/v1/backends/{name}/callback",
                 [&engine = parts.engine](const request& in, const std::vector<std::string>& captured) -> result<response> {
                   auto taken =
                       cluster::take_callback(engine, captured.front(), pairs_of(in.headers), pairs_of(in.query), in.body);

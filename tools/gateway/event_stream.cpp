@@ -74,14 +74,16 @@ class event_stream : public std::enable_shared_from_this<event_stream> {
       seen_ = event.lsn;
       auto made = how_.make(event);
       frame_place place{event.lsn, 0};
+      bool told = false;
       for (auto& text : made.texts) {
         if (place > how_.after) {
           box_.push_back({"id: " + place.str() + "\n" + text + "\n"});
           bytes_ += box_.back().text.size();
+          told = true;
         }
         ++place.part;
       }
-      if (made.last) box_.push_back({{}, true});
+      if (made.last || (made.rests && told)) box_.push_back({{}, true});
       ring = !box_.empty() && !std::exchange(rung_, true);
     }
     if (ring) at_->post([self = shared_from_this()] { self->pump(); });

@@ -30,6 +30,7 @@ struct frame_place {
 struct frames {
   std::vector<std::string> texts;
   bool last = false;
+  bool rests = false;  ///< the stream ends with them unless the client had them all before
 };
 /// Called for every event of the run, and of those that go on from it, once and in order. One thread at a time.
 using frame_maker = std::function<frames(const run_event&)>;

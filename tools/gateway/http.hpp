@@ -1,8 +1,10 @@
 // A request and its answer as the gateway's parts see them: plain data, free of the server beneath.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +38,8 @@ struct response {
   std::string body;
   std::string type = "application/json";
   std::vector<field> headers;
+  /// Of a body that goes on: how many bytes will come. Of an answer to HEAD: how many would.
+  std::optional<std::uint64_t> length{};
 };
 
 /// A body that goes on. All calls on the server's thread: inside of what `post` runs, or of a callback.

@@ -37,6 +37,8 @@ inline constexpr std::size_t page_runs = 1'000;
 inline constexpr std::size_t page_events = 1'000;
 /// Rows that a page looks at, at most: beyond, the page is short and its cursor goes on from there.
 inline constexpr std::size_t page_scan = 20'000;
+/// How long an address with a signature is good.
+inline constexpr std::chrono::seconds signed_address_time{3'600};
 /// Seconds that `Retry-After` asks for.
 inline constexpr unsigned retry_after_s = 1;
 

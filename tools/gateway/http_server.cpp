@@ -17,14 +17,14 @@
 #include <thread>
 #include <unordered_set>
 
+#include "core/hex_number.hpp"
+#include "tools/gateway/body_frame.hpp"
 #include "tools/gateway/http_text.hpp"
 #include "tools/gateway/parse_errors.hpp"
 #include "tools/gateway/transport.hpp"
 
 namespace perdure::tools::gateway {
-
 namespace {
-
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace beast_http = boost::beast::http;
@@ -37,7 +37,7 @@ class session;
 
 /// What sessions and exchanges share; outlives the server while one of them is held.
 struct shared_state {
-  explicit shared_state(server_options with) : how(std::move(with)), pool(how.threads) { id_base = hex(random_number()) + "-"; }
+  explicit shared_state(server_options with) : how(std::move(with)), pool(how.threads) {}
 
   server_options how;
   asio::io_context io{1};
@@ -45,11 +45,11 @@ struct shared_state {
   std::unordered_set<session*> sessions;  // the server's thread only
   std::atomic<std::uint64_t> connections{0}, requests{0}, streams{0}, accepted{0}, answered{0};
   std::atomic<bool> draining{false}, stopped{false};
-  std::string id_base;               // a request's id begins with it
-  std::uint64_t next_id = 0;         // the server's thread only
-  std::array<char, 16384> unread{};  // what nobody wants to know; the server's thread only
+  std::string id_base = core::hex_number(random_number()) + "-";  // a request's id begins with it
+  std::uint64_t next_id = 0;                                      // the server's thread only
+  std::array<char, 16384> unread{};                               // what nobody wants to know; the server's thread only
 
-  std::string new_id() { return id_base + hex(++next_id); }
+  std::string new_id() { return id_base + core::hex_number(++next_id); }
   template <class F>
   void post(F&& call) {
     if (!stopped) asio::post(io, std::forward<F>(call));
@@ -124,10 +124,11 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   void send(const request& in, std::string_view caller, const response& what) {
-    const bool bodyless = what.status == 204 || what.status == 304;
+    const bool unknown = in.method == "HEAD" && what.body.empty() && !what.length;  // of a stream
+    const bool bodyless = what.status == 204 || what.status == 304 || unknown;
     if (server_->draining) keep_alive_ = false;
     head_ = head_of(in, what);
-    if (!bodyless) put_header(head_, "Content-Length", std::to_string(what.body.size()));
+    if (!bodyless) put_header(head_, "Content-Length", std::to_string(what.length.value_or(what.body.size())));
     head_ += "\r\n";
     body_ = bodyless || in.method == "HEAD" ? std::string{} : what.body;
     log(in, caller, what.status, body_.size());
@@ -137,11 +138,10 @@ class session : public std::enable_shared_from_this<session> {
 
   void begin_stream(const request& in, std::string_view caller, const response& head, std::string ping) {
     if (server_->draining) keep_alive_ = false;
-    chunked_ = version_ >= 11;
-    if (!chunked_) keep_alive_ = false;
+    frame_ = body_frame{version_ >= 11, head.length};
+    if (!frame_.has_end()) keep_alive_ = false;
     queued_ = head_of(in, head);
-    if (chunked_) put_header(queued_, "Transfer-Encoding", "chunked");
-    queued_ += "\r\n";
+    frame_.end_head(queued_);
     log(in, caller, head.status, 0);
     ping_ = std::move(ping);
     caller_ = caller;
@@ -155,14 +155,12 @@ class session : public std::enable_shared_from_this<session> {
   }
   void stream_write(std::string_view bytes) {
     if (!streaming_ || ended_ || closed_ || bytes.empty()) return;
-    if (chunked_) queued_.append(hex(bytes.size())).append("\r\n");
-    queued_ += bytes;
-    if (chunked_) queued_ += "\r\n";
+    frame_.add(queued_, bytes);
     if (!writing_) flush();
   }
   void stream_end() {
     if (!streaming_ || closed_ || std::exchange(ended_, true)) return;
-    if (chunked_) queued_ += "0\r\n\r\n";
+    if (!frame_.end(queued_)) keep_alive_ = false;  // cut short: the end of the connection says so
     if (!writing_) flush();
   }
   [[nodiscard]] std::size_t stream_pending() const { return queued_.size() + flying_.size(); }
@@ -395,12 +393,12 @@ class session : public std::enable_shared_from_this<session> {
   std::optional<parser_type> parser_;
   std::string peer_, head_, body_;
   clock_type::time_point began_{};
-  std::uint64_t turn_ = 0;    // of the deadline
-  std::uint64_t number_ = 0;  // of the request
+  std::uint64_t turn_ = 0, number_ = 0;  // of the deadline; of the request
   unsigned version_ = 11;
   bool closed_ = false, busy_ = false, counted_ = false, timed_out_ = false, keep_alive_ = false;
   // A stream's:
-  bool streaming_ = false, chunked_ = false, ended_ = false, writing_ = false;
+  bool streaming_ = false, ended_ = false, writing_ = false;
+  body_frame frame_;
   std::string queued_, flying_, ping_, caller_;
   std::function<void()> on_room_, on_gone_, on_revoked_;
   std::vector<std::function<void()>> drain_calls_;
@@ -452,6 +450,7 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
       if (self->server_->streams >= self->server_->how.limits.streams)
         return of.send(self->in, self->caller,
                        self->server_->how.refuse(503, "too many event streams; try again later", self->in));
+      if (self->in.method == "HEAD") return of.send(self->in, self->caller, head);
       of.begin_stream(self->in, self->caller, head, ping);
       ready(std::make_shared<stream_of_session>(self->server_, self->session_));
     });

@@ -8,7 +8,6 @@
 namespace perdure::tools::gateway {
 
 [[nodiscard]] std::string lower(std::string_view text);
-[[nodiscard]] std::string hex(std::uint64_t number);
 [[nodiscard]] std::uint64_t random_number();
 /// A client may name its request; only what is harmless in logs and headers.
 [[nodiscard]] bool fit_for_id(std::string_view text);

@@ -1,18 +1,14 @@
 #include "tools/gateway/keys.hpp"
 
-#include <fcntl.h>
-#include <openssl/rand.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "core/hmac.hpp"
 #include "core/json_text.hpp"
 #include "core/record.hpp"
 #include "persistence/durable_file.hpp"
+#include "tools/gateway/private_file.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools::gateway {
@@ -25,32 +21,7 @@ constexpr std::string_view prefix = "pdr_";
 constexpr std::pair<right, std::string_view> names_of_rights[] = {
     {right::run, "run"}, {right::read, "read"}, {right::deploy, "deploy"}, {right::admin, "admin"}};
 
-error system_error(const std::filesystem::path& where) { return {errc::io_error, where.string() + ": " + std::strerror(errno)}; }
-
-result<std::string> random_hex(std::size_t count) {
-  std::string bytes(count, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(count)) != 1)
-    return error{errc::io_error, "the system gives no random bytes"};
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const auto each : bytes) {
-    const auto byte = static_cast<unsigned char>(each);
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
-  }
-  return out;
-}
-
-bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
 bool is_id(std::string_view text) { return text.size() == 2 * id_bytes && is_hex(text); }
-
-result<void> make_private_folder(const std::filesystem::path& path) {
-  std::error_code bad;
-  std::filesystem::create_directories(path.parent_path(), bad);
-  if (bad) return error{errc::io_error, path.parent_path().string() + ": " + bad.message()};
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return system_error(path);
-  return {};
-}
 
 json::value time_or_null(const std::optional<timestamp>& at) { return at ? json::value(to_string(*at)) : json::value(nullptr); }
 
@@ -104,13 +75,9 @@ json::object to_json_object(const api_key& key, timestamp now) {
 }
 
 result<api_key> key_store::read(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0) return system_error(path);
-  std::string text(key_file_bytes, '\0');
-  const auto got = ::read(fd, text.data(), text.size());
-  ::close(fd);
-  text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-  const auto parsed = core::read_json_text(text);
+  const auto text = read_private(path, key_file_bytes);
+  if (!text) return text.error();
+  const auto parsed = core::read_json_text(*text);
   if (!parsed || !parsed->is_object()) return error{errc::corrupt, path.string() + ": is no key"};
   const auto& in = parsed->get_object();
   api_key out;
@@ -168,7 +135,7 @@ result<key_store::made> key_store::prepare(api_key what, timestamp now) const {
 result<key_store::made> key_store::create(api_key what, timestamp now) {
   auto out = prepare(std::move(what), now);
   if (!out) return out.error();
-  if (auto there = make_private_folder(folder_); !there) return there.error();
+  if (auto there = persistence::make_folder(folder_); !there) return there.error();
   if (auto written = write(out->key); !written) return written.error();
   return out;
 }
@@ -245,7 +212,7 @@ result<std::optional<std::filesystem::path>> key_store::ensure_admin(const std::
   for (const auto& [each, name] : names_of_rights) all.may.give(each);
   const auto first = prepare(std::move(all), now);
   if (!first) return first.error();
-  if (auto there = make_private_folder(folder_); !there) return there.error();
+  if (auto there = persistence::make_folder(folder_); !there) return there.error();
   // Its text first: a crash between the two leaves a text without a key, and the next start makes both anew.
   const auto path = data / "admin.key";
   if (auto written = persistence::put_file(path, first->text + "\n"); !written) return written.error();

@@ -38,12 +38,40 @@ void router::add_simple(std::string method, std::string_view pattern, right need
   });
 }
 
+void router::add_linked(std::string_view pattern, right needs, handler does) {
+  routes_.push_back({"GET", segments(pattern), needs, std::move(does), true});
+}
+
+const router::route* router::linked_route(const request& in) const {
+  if ((in.method != "GET" && in.method != "HEAD") || in.parameter("sign") == nullptr) return nullptr;
+  const auto found = std::find_if(routes_.begin(), routes_.end(),
+                                  [&](const route& each) { return each.by_link && fits(each.pattern, in.path); });
+  return found == routes_.end() ? nullptr : &*found;
+}
+
+std::variant<api_key, response> router::admit(const request& in, right needs) {
+  if (state_ == state::starting) return refusal(503, "the node is starting; try again soon", in);
+  if (state_ == state::closed) return error_answer(in, 503, "shutting_down", "the node is stopping; try again later");
+  auto who = caller_of(in);
+  if (!who) return refusal(401, "a valid key is needed: Authorization: Bearer pdr_…", in);
+  if (!who->may.has(needs)) return refusal(403, "the key lacks the right to do this", in);
+  return std::move(*who);
+}
+
+void router::give(const route& to, const std::shared_ptr<exchange>& at, api_key who) {
+  auto made = std::make_shared<call>();
+  made->captured = captured_by(to.pattern, at->in.path);
+  made->at = at;
+  made->who = std::move(who);
+  to.does(made);
+}
+
 void router::add_open(std::string_view path, std::function<response()> does) {
   open_.emplace_back(segments(path), std::move(does));
 }
 
-void router::add_signed(std::string_view pattern, signed_handler does) {
-  signed_.push_back({segments(pattern), std::move(does)});
+void router::add_proven(std::string_view pattern, proven_handler does) {
+  proven_.push_back({segments(pattern), std::move(does)});
 }
 
 bool router::fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path) {
@@ -105,7 +133,7 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
   }
   if (state_ == state::starting) return refuse(503, "the node is starting; try again soon");
   if (state_ == state::closed) return at->answer(error_answer(in, 503, "shutting_down", "the node is stopping; try again later"));
-  for (const auto& each : signed_) {
+  for (const auto& each : proven_) {
     if (!fits(each.pattern, in.path)) continue;
     if (method != "POST") {
       auto out = refusal(405, in.method + " is not for this resource", in);
@@ -115,6 +143,7 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
     auto done = each.does(in, captured_by(each.pattern, in.path));
     return at->answer(done ? std::move(*done) : error_answer(in, done.error()));
   }
+  if (const auto* open = linked_route(in)) return give(*open, at, {});
   auto who = caller_of(in);
   if (!who) return refuse(401, "a valid key is needed: Authorization: Bearer pdr_…");
   at->caller = who->id;
@@ -127,11 +156,7 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
       continue;
     }
     if (!who->may.has(each.needs)) return refuse(403, "the key lacks the right to do this");
-    auto made = std::make_shared<call>();
-    made->captured = captured_by(each.pattern, in.path);
-    made->at = at;
-    made->who = std::move(*who);
-    return each.does(made);
+    return give(each, at, std::move(*who));
   }
   if (allowed.empty()) return refuse(404, "there is no such resource");
   auto out = refusal(405, in.method + " is not for this resource", in);

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 #include "tools/gateway/answers.hpp"
@@ -46,12 +47,17 @@ class router {
   /// `pattern` as "/api/v1/runs/{id}".
   void add(std::string method, std::string_view pattern, right needs, handler does);
   void add_simple(std::string method, std::string_view pattern, right needs, simple_handler does);
+  /// GET by whoever has a key with the right, or an address with a signature (`sign`), which the handler looks at; the call has
+  /// no key then.
+  void add_linked(std::string_view pattern, right needs, handler does);
+  /// The caller with this right; or the answer that refuses him.
+  [[nodiscard]] std::variant<api_key, response> admit(const request& in, right needs);
   /// Answered without a key.
   void add_open(std::string_view path, std::function<response()> does);
 
-  /// A POST that carries a proof of its own instead of a key.
-  using signed_handler = std::function<result<response>(const request& in, const std::vector<std::string>& captured)>;
-  void add_signed(std::string_view pattern, signed_handler does);
+  /// A POST whose body proves itself; the handler looks at the proof.
+  using proven_handler = std::function<result<response>(const request& in, const std::vector<std::string>& captured)>;
+  void add_proven(std::string_view pattern, proven_handler does);
 
   /// Until then, and again once `close` was called, requests other than those for health are answered 503.
   void open() { state_ = state::open; }
@@ -67,26 +73,29 @@ class router {
     std::vector<std::string> pattern;  ///< "{…}" takes any segment that is not empty
     right needs = right::admin;
     handler does;
+    bool by_link = false;
   };
   struct bucket {
     double tokens = 0;
     std::chrono::steady_clock::time_point at{};
   };
-  struct signed_route {
+  struct proven_route {
     std::vector<std::string> pattern;
-    signed_handler does;
+    proven_handler does;
   };
   [[nodiscard]] static bool fits(const std::vector<std::string>& pattern, const std::vector<std::string>& path);
   [[nodiscard]] static std::vector<std::string> captured_by(const std::vector<std::string>& pattern,
                                                             const std::vector<std::string>& path);
   [[nodiscard]] std::optional<api_key> caller_of(const request& in);
   [[nodiscard]] bool within_rate(const api_key& key);
+  [[nodiscard]] const route* linked_route(const request& in) const;
+  void give(const route& to, const std::shared_ptr<exchange>& at, api_key who);
   void dispatch(const std::shared_ptr<exchange>& at);
 
   key_store& keys_;
   const tenant_policies& policies_;
   std::vector<route> routes_;
-  std::vector<signed_route> signed_;
+  std::vector<proven_route> proven_;
   std::vector<std::pair<std::vector<std::string>, std::function<response()>>> open_;
   std::atomic<state> state_{state::starting};
   std::mutex mutex_;

@@ -11,16 +11,6 @@ namespace perdure::tools::gateway {
 
 namespace {
 
-/// The header, checked; empty when there is none.
-result<std::string> idempotency_key(const request& in) {
-  const auto* key = in.header("idempotency-key");
-  if (key == nullptr) return std::string{};
-  if (key->empty() || key->size() > native_key_bytes) {
-    return error{errc::invalid_argument, "Idempotency-Key has 1 to " + std::to_string(native_key_bytes) + " bytes"};
-  }
-  return *key;
-}
-
 result<cluster::tenant_start> read_start(const api_parts& parts, const call& of) {
   const auto body = json_body(of.in());
   if (!body) return body.error();
@@ -140,14 +130,25 @@ result<response> command_run(const api_parts& parts, const call& of, const std::
 
 }  // namespace
 
+result<std::string> idempotency_key(const request& in) {
+  const auto* key = in.header("idempotency-key");
+  if (key == nullptr) return std::string{};
+  if (key->empty() || key->size() > native_key_bytes) {
+    return error{errc::invalid_argument, "Idempotency-Key has 1 to " + std::to_string(native_key_bytes) + " bytes"};
+  }
+  if (key->starts_with("perdure.")) return error{errc::invalid_argument, "keys that begin with \"perdure.\" are the node's own"};
+  return *key;
+}
+
 std::string trace_of(const api_parts& parts, const request& in) {
   // One that is malformed is as none, says the standard.
   if (const auto* given = in.header("traceparent"); given != nullptr && core::is_traceparent(*given)) return *given;
   return parts.traces ? fresh_traceparent() : std::string{};
 }
 
-result<run_summary> run_of(const api_parts& parts, const call& of) {
-  const auto& text = of.captured[0];
+result<run_summary> run_of(const api_parts& parts, const call& of) { return run_called(parts, of, of.captured[0]); }
+
+result<run_summary> run_called(const api_parts& parts, const call& of, const std::string& text) {
   const auto id = run_id::parse(text);
   if (!id) return error{errc::not_found, "no run \"" + text + "\""};
   auto found = cluster::summary_for(parts.engine, of.tenant(), *id);

@@ -9,6 +9,8 @@
 #include "cluster/backend_set.hpp"
 #include "core/json_text.hpp"
 #include "tools/gateway/http_server.hpp"
+#include "tools/gateway/job_workflow.hpp"
+#include "tools/gateway/jobs_api.hpp"
 #include "tools/gateway/keys_api.hpp"
 #include "tools/gateway/metrics.hpp"
 #include "tools/gateway/native_api.hpp"
@@ -117,20 +119,41 @@ class service::impl {
       lifecycle_ = std::move(*passing);
     }
     if (auto added = cluster::add_backends(*engine_, how_.data, std::move(*backends)); !added) return added;
+    if (auto added = engine_->add(make_job_workflow()); !added) return added;
+    later_ = std::make_unique<ticker>();
+    webhooks_ = std::make_unique<webhook_book>(webhook_book::options{
+        .data = how_.data,
+        .may_reach_private =
+            [this](const std::string& tenant) {
+              return how_.policies.of(tenant.empty() ? std::string_view{default_tenant} : tenant).put_may_call;
+            },
+        .log = [this](std::string_view level, const std::string& text) { log(level, text); }});
+    if (auto begun = webhooks_->start(*engine_); !begun) return begun;
     if (auto added = shelf_.attach(*engine_); !added) return added;
     // Only whoever holds the directory makes its first key.
     auto first = keys_.ensure_admin(how_.data, wall_clock());
     if (!first) return first.error();
     new_admin_key_ = std::move(*first);
-    const api_parts parts{*engine_, shelf_, how_.policies, how_.limits, !how_.trace_endpoint.empty()};
+    auto signer = signing_key::open(how_.data);
+    if (!signer) return signer.error();
+    signer_.emplace(std::move(*signer));
+    const api_parts parts{*engine_, shelf_,  how_.policies, how_.limits,
+                          *signer_, *later_, *webhooks_,    !how_.trace_endpoint.empty()};
     add_workflow_routes(router_, parts);
     add_run_routes(router_, parts);
     add_run_event_routes(router_, parts);
     add_journal_routes(router_, parts);
     add_key_routes(router_, keys_);
     add_callback_routes(router_, parts);
+    add_event_routes(router_, parts);
+    add_schedule_routes(router_, parts);
+    add_webhook_routes(router_, parts);
+    add_job_routes(router_, parts);
+    add_job_log_routes(router_, parts);
+    add_job_artifact_routes(router_, parts);
     add_service_start_routes(router_, parts);
     add_service_run_routes(router_, parts);
+    add_service_info_routes(router_, parts);
     add_service_form_routes(router_, parts);
     router_.add_simple("GET", "/metrics", right::admin, [this](const call& of) { return give_metrics(of); });
     if (parts.traces) {
@@ -140,6 +163,11 @@ class service::impl {
       if (!exported) return exported.error();
       spans_ = std::move(*exported);
     }
+    shelf_.begin_schedules();
+    reaper_.emplace(*engine_,
+                    reaper_options{.scheduled = how_.reap_scheduled,
+                                   .idle = how_.reap_idle,
+                                   .log = [this](std::string_view level, const std::string& text) { log(level, text); }});
     router_.open();
     return {};
   }
@@ -149,6 +177,10 @@ class service::impl {
     router_.close();
     server_->drain();
     if (!server_->wait_idle(idle_time)) log("warning", "some clients did not take their answers in time");
+    // Who makes events first, then who passes them on.
+    reaper_.reset();
+    if (later_) later_->stop();
+    if (webhooks_) webhooks_->stop();
     lifecycle_.cancel();
     spans_.reset();
     if (engine_) engine_->close();
@@ -193,9 +225,13 @@ class service::impl {
   key_store keys_;
   router router_;
   workflow_shelf shelf_;
+  std::optional<signing_key> signer_;
+  std::unique_ptr<ticker> later_;
+  std::unique_ptr<webhook_book> webhooks_;  // the node asks it until it is closed
   std::optional<node> engine_;
   subscription lifecycle_;               // ends before it
   std::unique_ptr<trace_export> spans_;  // goes before the node
+  std::optional<reaper> reaper_;
   std::unique_ptr<http_server> server_;
   std::optional<std::filesystem::path> new_admin_key_;
 };

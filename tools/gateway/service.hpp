@@ -18,6 +18,7 @@
 #include "perdure/node.hpp"
 #include "tools/gateway/cors.hpp"
 #include "tools/gateway/http_limits.hpp"
+#include "tools/gateway/reaper.hpp"
 #include "tools/gateway/tenant_policies.hpp"
 #include "tools/gateway/tls_keys.hpp"
 
@@ -37,6 +38,7 @@ struct service_options {
   retention_options retention;
   lifecycle_options lifecycle;
   std::string trace_endpoint;  ///< where spans go (trace_export.hpp); empty = nowhere
+  std::chrono::milliseconds reap_scheduled = reaper_options{}.scheduled, reap_idle = reaper_options{}.idle;
   std::string helper_program;
   std::function<void(const log_record&)> log;           ///< any thread
   std::function<void(const std::string& line)> access;  ///< one JSON object a line; empty = no access log

@@ -11,6 +11,8 @@ void add_service_start_routes(router& to, const api_parts& parts);
 /// Run detail, stop, events, logs.
 void add_service_run_routes(router& to, const api_parts& parts);
 /// parameters and info
+void add_service_info_routes(router& to, const api_parts& parts);
+/// Forms that answer a run's questions.
 void add_service_form_routes(router& to, const api_parts& parts);
 
 /// 400 invalid_param.

@@ -1,6 +1,9 @@
-// /v1/parameters and /v1/info: what a client needs to know to draw a form for the key's workflow.
-#include <algorithm>
+// /v1/form/human_input/{form_token}: what a run asks, and the answer.
+//
+// The token names run and request, and is signed; nothing is stored of a form but the run's own events.
+#include <variant>
 
+#include "tools/gateway/forms.hpp"
 #include "tools/gateway/service_api.hpp"
 #include "tools/view/json_access.hpp"
 
@@ -8,88 +11,76 @@ namespace perdure::tools::gateway {
 
 namespace {
 
-const json::object& object_in(const json::object& in, std::string_view name) {
-  static const json::object nothing;
-  const auto& found = value_of(in, name);
-  return found.is_object() ? found.get_object() : nothing;
+response submitted(const request& in) {
+  return error_answer(in, 412, "human_input_form_submitted", "This form has already been submitted");
 }
+response expired(const request& in) { return error_answer(in, 412, "human_input_form_expired", "This form has expired"); }
 
-struct known_workflow {
-  cluster::workflow_facts facts;
-  std::shared_ptr<const json::value> content;
-
-  [[nodiscard]] const json::object& document() const {
-    static const json::object nothing;
-    return content && content->is_object() ? content->get_object() : nothing;
+/// The form that the token is for, as it is now; or the answer that says why not.
+std::variant<form_change, response> find_form(const api_parts& parts, const call& of) {
+  const auto unknown = [&] { return refusal(404, "Form not found", of.in()); };
+  const auto place = read_form_token(of.captured[0], parts.signer);
+  if (!place) return unknown();
+  const auto run = run_called(parts, of, place->run.str());
+  if (!run) return run.error().code == errc::not_found ? unknown() : error_answer(of.in(), run.error());
+  run_view view;
+  form_watch watch;
+  const auto read = cluster::events_of(parts.engine, run->id, 0, [&](const run_event& event) {
+    view.add(event);
+    static_cast<void>(watch.take(event, view));
+    return true;
+  });
+  if (!read) return error_answer(of.in(), read.error());
+  const auto found = watch.all().find(place->request);
+  if (found == watch.all().end()) return unknown();
+  const auto& form = found->second;
+  switch (form.now) {
+    case form_state::waiting: return form;
+    case form_state::submitted: return submitted(of.in());
+    case form_state::timeout:
+    case form_state::expired: break;
   }
-};
-
-result<known_workflow> find_workflow(const api_parts& parts, const call& of) {
-  auto which = workflow_of(parts, of);
-  if (!which) return which.error();
-  auto content = parts.shelf.content_of(which->name, which->version);
-  return known_workflow{std::move(*which), std::move(content)};
+  return expired(of.in());
 }
 
-/// A property of the document's input schema as a field of a form.
-json::object form_field(std::string_view name, const json::object& schema, bool required) {
-  const auto label = text_of(schema, "title");
-  json::object field{{"label", label.empty() ? std::string{name} : label}, {"variable", name}, {"required", required}};
-  field.emplace("default", value_of(schema, "default"));
-  const auto type = text_of(schema, "type");
-  if (const auto& choices = list_of(schema, "enum"); !choices.empty()) {
-    field.emplace("options", choices);
-    return {{"select", std::move(field)}};
-  }
-  if (type == "number" || type == "integer") return {{"number", std::move(field)}};
-  if (type == "boolean") return {{"checkbox", std::move(field)}};
-  if (type == "object" || type == "array") return {{"json_object", std::move(field)}};
-  const auto most = number_of(schema, "maxLength");
-  if (most > 0) field.emplace("max_length", most);
-  return {{most > 0 && most <= 256 ? "text-input" : "paragraph", std::move(field)}};
+response show_form(const api_parts& parts, const call& of) {
+  auto found = find_form(parts, of);
+  if (auto* refused = std::get_if<response>(&found)) return std::move(*refused);
+  return json_answer(std::get<form_change>(found).what.shown());
 }
 
-json::array input_form(const json::object& document) {
-  const auto& schema = object_in(object_in(object_in(document, "input"), "schema"), "document");
-  const auto& required = list_of(schema, "required");
-  json::array out;
-  for (const auto& [name, property] : object_in(schema, "properties")) {
-    const json::value key(name);
-    const bool needed = std::find(required.begin(), required.end(), key) != required.end();
-    out.push_back(form_field(name, property.is_object() ? property.get_object() : json::object{}, needed));
-  }
-  return out;
-}
-
-result<response> parameters(const api_parts& parts, const call& of) {
-  const auto which = find_workflow(parts, of);
-  if (!which) return which.error();
-  // Files are named by their addresses; none are taken up here.
-  return json_answer(
-      json::object{{"user_input_form", input_form(which->document())},
-                   {"file_upload", json::object{{"enabled", false}, {"allowed_file_upload_methods", json::array{"remote_url"}}}},
-                   {"system_parameters", json::object{{"request_body_size_limit", parts.limits.body_bytes}}}});
-}
-
-result<response> info(const api_parts& parts, const call& of) {
-  const auto which = find_workflow(parts, of);
-  if (!which) return which.error();
-  const auto& head = object_in(which->document(), "document");
-  const auto title = text_of(head, "title");
-  json::array tags;
-  for (const auto& [name, value] : object_in(head, "tags")) tags.push_back(json::value(name));
-  return json_answer(json::object{{"name", title.empty() ? which->facts.name : title},
-                                  {"description", text_of(head, "summary")},
-                                  {"tags", std::move(tags)},
-                                  {"mode", "workflow"},
-                                  {"author_name", ""}});
+response submit_form(const api_parts& parts, const call& of) {
+  const auto& in = of.in();
+  const auto body = json_body(in);
+  if (!body && body.error().code == errc::unsupported) return error_answer(in, body.error());
+  if (!body || in.body.empty()) return refusal(400, "Invalid JSON payload received or JSON payload is empty.", in);
+  auto found = find_form(parts, of);
+  if (auto* refused = std::get_if<response>(&found)) return std::move(*refused);
+  const auto& form = std::get<form_change>(found).what;
+  const auto user = text_of(*body, "user");
+  if (user.empty()) return invalid_param("Arg user must be provided.", "user");
+  const auto& inputs = value_of(*body, "inputs");
+  if (!inputs.is_object()) return invalid_param("inputs is required and is an object", "inputs");
+  const auto action = text_of(*body, "action");
+  if (const auto wrong = form.problem(inputs.get_object(), action)) return error_answer(in, 400, "invalid_form_data", *wrong);
+  const auto run = run_id::parse(form.run);
+  const auto done = cluster::carry_out(
+      parts.engine,
+      {.what = "respond", .run = *run, .request_id = form.request, .value = form.answer(inputs.get_object(), action, user)});
+  if (done) return json_answer(json::object{});
+  if (done.error().code != errc::not_found && done.error().code != errc::conflict) return error_answer(in, done.error());
+  // Somebody else was faster, or it timed out: what it is now says which.
+  found = find_form(parts, of);
+  if (auto* refused = std::get_if<response>(&found)) return std::move(*refused);
+  return done.error().code == errc::conflict ? expired(in) : submitted(in);
 }
 
 }  // namespace
 
 void add_service_form_routes(router& to, const api_parts& parts) {
-  to.add_simple("GET", "/v1/parameters", right::read, [parts](const call& of) { return parameters(parts, of); });
-  to.add_simple("GET", "/v1/info", right::read, [parts](const call& of) { return info(parts, of); });
+  constexpr std::string_view form = "/v1/form/human_input/{form_token}";
+  to.add_simple("GET", form, right::read, [parts](const call& of) -> result<response> { return show_form(parts, of); });
+  to.add_simple("POST", form, right::run, [parts](const call& of) -> result<response> { return submit_form(parts, of); });
 }
 
 }  // namespace perdure::tools::gateway

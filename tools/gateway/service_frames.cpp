@@ -42,13 +42,13 @@ void service_frames::put(frames& to, std::string_view event, json::object data) 
 json::object service_frames::members(const service_node& of) const {
   return {{"id", of.id},
           {"node_id", of.reference},
-          {"node_type", "task"},
+          {"node_type", of.loops ? "iteration" : "task"},
           {"title", of.name},
           {"index", of.index},
           {"predecessor_node_id", of.predecessor.empty() ? json::value(nullptr) : json::value(of.predecessor)},
           {"inputs", as_object(of.input)},
           {"created_at", unix_seconds(of.started_at)},
-          {"iteration_id", nullptr},
+          {"iteration_id", of.iteration.empty() ? json::value(nullptr) : json::value(of.iteration)},
           {"loop_id", nullptr}};
 }
 
@@ -71,7 +71,13 @@ void service_frames::end_node(frames& to, service_node& which, std::string_view 
   which.ended = true;
   which.failed.reset();
   last_ended_ = which.reference;
-  put(to, "node_finished", end_members(which, status, output, error, at));
+  auto data = end_members(which, status, output, error, at);
+  if (which.loops) {
+    auto rounds = data;
+    rounds.emplace("steps", which.round);
+    put(to, "iteration_completed", std::move(rounds));
+  }
+  put(to, "node_finished", std::move(data));
 }
 
 /// Failed tries that another task follows were handled.
@@ -104,8 +110,36 @@ void service_frames::scope_started(frames& to, const run_event& event, const jso
                     .started_at = to_string(event.time),
                     .predecessor = last_ended_,
                     .input = value_of(what, "value"),
-                    .index = nodes_.size() + 1});
-  put(to, "node_started", members(nodes_.back()));
+                    .index = nodes_.size() + 1,
+                    .loops = is_loop(reference)});
+  auto& node = nodes_.back();
+  tell_round(to, node, node.started_at);
+  put(to, "node_started", members(node));
+  if (node.loops) put(to, "iteration_started", members(node));
+}
+
+bool service_frames::is_loop(const std::string& reference) const {
+  boost::system::error_code bad;
+  const auto* task = how_.document ? how_.document->find_pointer(reference, bad) : nullptr;
+  return task != nullptr && task->is_object() && task->get_object().contains("for");
+}
+
+/// The `for` around a task, if there is one, and that a round of it begins, if the task is its first.
+void service_frames::tell_round(frames& to, service_node& next, const std::string& at) {
+  for (auto around = nodes_.rbegin(); around != nodes_.rend(); ++around) {
+    if (!around->loops || around->ended || !next.reference.starts_with(around->reference + "/")) continue;
+    next.iteration = around->id;
+    const auto first = around->reference + "/do/0/";
+    if (!next.reference.starts_with(first) || next.reference.find('/', first.size()) != std::string::npos) return;
+    put(to, "iteration_next",
+        {{"id", around->id},
+         {"node_id", around->reference},
+         {"node_type", "iteration"},
+         {"title", around->name},
+         {"index", around->round++},
+         {"created_at", unix_seconds(at)}});
+    return;
+  }
 }
 
 void service_frames::scope_ended(frames& to, const run_event& event, const json::object& what) {
@@ -151,27 +185,74 @@ frames service_frames::take(const run_event& event) {
     if (kind == "scope_start") scope_started(out, event, what);
     if (kind == "scope_end") scope_ended(out, event, what);
   }
+  tell_forms(out, event);
   if (run_.ended()) {
     run_over(out, event);
     return out;
   }
-  const bool paused = service_status(run_) == "paused";
-  if (paused && !std::exchange(paused_, true)) {
-    json::array nodes;
-    for (const auto& each : run_.requests()) nodes.push_back(json::value(each.executor));
-    put(out, "workflow_paused",
-        {{"workflow_run_id", run_.id()},
-         {"paused_nodes", std::move(nodes)},
-         {"outputs", json::object{}},
-         {"reasons", json::array{}},
-         {"status", "paused"},
-         {"created_at", unix_seconds(run_.created_at())},
-         {"elapsed_time", seconds_between(run_.created_at(), to_string(event.time))},
-         {"total_steps", nodes_.size()}});
-    out.last = until_pause_;
-  }
-  if (!paused) paused_ = false;
+  tell_pause(out, event);
   return out;
+}
+
+void service_frames::tell_forms(frames& to, const run_event& event) {
+  for (const auto& [what, now, answer] : forms_.take(event, run_)) {
+    json::object data{{"node_id", what.node_id}, {"node_title", what.node_title}};
+    if (now == form_state::waiting) {
+      auto shown = what.shown();
+      data.emplace("form_id", what.id());
+      data.emplace("form_token", what.token(*how_.signer));
+      data.emplace("actions", shown["user_actions"]);
+      for (const auto* name : {"form_content", "inputs", "resolved_default_values", "expiration_time"})
+        data.emplace(name, shown[name]);
+      put(to, "human_input_required", std::move(data));
+    } else if (now == form_state::submitted) {
+      const auto given = answer.is_object() ? answer.get_object() : json::object{};
+      const auto id = text_of(given, "action");
+      const auto* action = what.action(id);
+      data.emplace("action_id", id);
+      data.emplace("action_text", action == nullptr ? id : action->title);
+      data.emplace("submitted_data", given.contains("inputs") ? value_of(given, "inputs") : answer);
+      put(to, "human_input_form_filled", std::move(data));
+    } else if (now == form_state::timeout) {
+      data.emplace("expiration_time", unix_seconds(what.expires_at));
+      put(to, "human_input_form_timeout", std::move(data));
+    }
+  }
+}
+
+void service_frames::tell_pause(frames& to, const run_event& event) {
+  const bool paused = service_status(run_) == "paused";
+  if (paused == std::exchange(paused_, paused)) return;
+  const bool over = event.lsn < how_.live_from;
+  if (paused && over && how_.until_pause) return;
+  if (!paused) {
+    put(to, "workflow_started",
+        {{"id", run_.id()},
+         {"workflow_id", service_workflow_id(run_)},
+         {"inputs", service_inputs(run_.input())},
+         {"created_at", unix_seconds(run_.created_at())},
+         {"reason", "resumption"}});
+    return;
+  }
+  json::array nodes, reasons;
+  for (const auto& each : forms_.waiting()) {
+    nodes.push_back(json::value(each.node_id));
+    reasons.push_back(json::object{{"TYPE", "human_input_required"},
+                                   {"form_id", each.id()},
+                                   {"node_id", each.node_id},
+                                   {"expiration_time", unix_seconds(each.expires_at)},
+                                   {"form_token", each.token(*how_.signer)}});
+  }
+  put(to, "workflow_paused",
+      {{"workflow_run_id", run_.id()},
+       {"paused_nodes", std::move(nodes)},
+       {"outputs", json::object{}},
+       {"reasons", std::move(reasons)},
+       {"status", "paused"},
+       {"created_at", unix_seconds(run_.created_at())},
+       {"elapsed_time", seconds_between(run_.created_at(), to_string(event.time))},
+       {"total_steps", nodes_.size()}});
+  to.rests = how_.until_pause;
 }
 
 }  // namespace perdure::tools::gateway

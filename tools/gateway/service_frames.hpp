@@ -2,8 +2,8 @@
 //
 // Operation: `take` gives the frames that an event stands for. Tasks of the document are the nodes. A failed try waits for what
 // comes next: the same task again makes it a node_retry, another task an `exception` (its error was handled), the run's end the
-// rest. Concurrency: one thread at a time. Limitations: iterations and branches are told as the nodes in them, not by events of
-// their own.
+// rest. Concurrency: one thread at a time. Limitations: branches are told as the nodes in them, not by events of their own; a
+// round of a `for` is told when its first task begins.
 #pragma once
 
 #include <map>
@@ -13,14 +13,22 @@
 #include <vector>
 
 #include "tools/gateway/event_stream.hpp"
+#include "tools/gateway/forms.hpp"
 #include "tools/view/run_view.hpp"
 
 namespace perdure::tools::gateway {
 
+struct service_frames_options {
+  bool until_pause = true;  ///< a pause ends what is told
+  lsn_t live_from = 0;      ///< pauses that began in an event before this one are over
+  const signing_key* signer = nullptr;
+  std::shared_ptr<const json::value> document{};  ///< of the run; null = none is known, then no iterations are told
+};
+
 class service_frames {
  public:
-  /// `until_pause`: a pause ends what is told.
-  explicit service_frames(bool until_pause) : until_pause_(until_pause) {}
+  /// The signer outlives it.
+  explicit service_frames(const service_frames_options& how) : how_(how) {}
   [[nodiscard]] frames take(const run_event& event);
 
  private:
@@ -29,6 +37,9 @@ class service_frames {
     json::value input;
     std::size_t index = 0;
     bool ended = false;
+    bool loops = false;     ///< a `for`
+    std::size_t round = 0;  ///< of it, so many have begun
+    std::string iteration;  ///< id of the `for` around it
     /// A failed try that nothing has been told of.
     struct failure {
       json::value error;
@@ -47,9 +58,14 @@ class service_frames {
                 const std::string& at);
   void settle(frames& to, const service_node* but_for);
   void run_over(frames& to, const run_event& event);
+  [[nodiscard]] bool is_loop(const std::string& reference) const;
+  void tell_round(frames& to, service_node& next, const std::string& at);
+  void tell_forms(frames& to, const run_event& event);
+  void tell_pause(frames& to, const run_event& event);
 
-  const bool until_pause_;
+  const service_frames_options how_;
   run_view run_;
+  form_watch forms_;
   bool paused_ = false, begun_ = false;
   std::string last_ended_;
   std::vector<service_node> nodes_;

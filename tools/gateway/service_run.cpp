@@ -31,8 +31,8 @@ std::string service_workflow_id(const run_view& run) {
 std::size_t handled_errors(const run_view& run) {
   if (run.status() != "succeeded") return 0;
   const auto all = run.executors();
-  return static_cast<std::size_t>(
-      std::count_if(all.begin(), all.end(), [](const auto& each) { return each.status == "failed"; }));
+  return static_cast<std::size_t>(std::count_if(
+      all.begin(), all.end(), [](const auto& each) { return each.status == "failed" || each.status == "timed_out"; }));
 }
 
 std::string service_status(const run_view& run) {
@@ -92,6 +92,21 @@ json::object service_inputs(const json::value& input) {
 
 std::string service_member(const json::value& input, std::string_view name) {
   return input.is_object() ? text_of(input.get_object(), name) : std::string{};
+}
+
+result<run_place> place_of(node& at, const run_id& run) {
+  run_view view;
+  lsn_t last = 0, paused = 0;
+  const auto read = cluster::events_of(at, run, 0, [&](const run_event& event) {
+    view.add(event);
+    last = event.lsn;
+    const bool rests = service_status(view) == "paused";
+    if (!rests) paused = 0;
+    if (rests && paused == 0) paused = event.lsn;
+    return true;
+  });
+  if (!read) return read.error();
+  return run_place{paused == 0 ? last + 1 : paused, view.workflow(), view.version()};
 }
 
 result<run_view> read_view(node& at, const run_id& run) {

@@ -37,5 +37,11 @@ inline constexpr std::string_view origin = "sys.triggered_from";  ///< app-run o
 [[nodiscard]] std::string error_text(const json::value& error);
 
 [[nodiscard]] result<run_view> read_view(node& at, const run_id& run);
+/// Where a run is now.
+struct run_place {
+  lsn_t live_from = 0;  ///< pauses that began in an event before this one are over
+  std::string workflow, version;
+};
+[[nodiscard]] result<run_place> place_of(node& at, const run_id& run);
 
 }  // namespace perdure::tools::gateway

@@ -14,7 +14,8 @@ namespace {
 // Answers when the run has ended or is paused. Holds no thread meanwhile.
 class answer_at_end : public std::enable_shared_from_this<answer_at_end> {
  public:
-  answer_at_end(std::shared_ptr<exchange> at, run_ref run) : at_(std::move(at)), run_(std::move(run)) {}
+  answer_at_end(std::shared_ptr<exchange> at, run_ref run, lsn_t live_from)
+      : at_(std::move(at)), run_(std::move(run)), live_from_(live_from) {}
 
   /// On a thread that may block.
   void start() {
@@ -29,7 +30,7 @@ class answer_at_end : public std::enable_shared_from_this<answer_at_end> {
  private:
   void take(const run_event& event) {
     view_.add(event);
-    if (!view_.ended() && service_status(view_) != "paused") return;
+    if (!view_.ended() && (event.lsn < live_from_ || service_status(view_) != "paused")) return;
     if (view_.status() == "continued_as_new") return;
     give(json_answer(service_envelope(run_.id().str(), service_data(view_))));
   }
@@ -49,7 +50,8 @@ class answer_at_end : public std::enable_shared_from_this<answer_at_end> {
 
   std::shared_ptr<exchange> at_;
   run_ref run_;
-  run_view view_;  // the node's thread only
+  const lsn_t live_from_;  ///< a pause before was ended since
+  run_view view_;          // the node's thread only
   std::mutex mutex_;
   std::shared_ptr<subscription> held_;
   bool done_ = false;
@@ -84,6 +86,7 @@ std::variant<asked, response> read_start(const api_parts& parts, const call& of)
     return invalid_param("response_mode is streaming, blocking or async", "response_mode");
   if (const auto* key = in.header("idempotency-key")) {
     if (key->size() > service_key_chars) return refusal(400, "Idempotency-Key must be 64 characters or fewer", in);
+    if (key->starts_with("perdure.")) return refusal(400, "keys that begin with \"perdure.\" are the node's own", in);
     out.what.options.key = *key;
   }
   json::object input = inputs.get_object();
@@ -134,7 +137,11 @@ void start_workflow(const api_parts& parts, const std::shared_ptr<call>& of, con
   }
   const auto started = cluster::start_for(parts.engine, how.what);
   if (!started) return of->answer(refused_start(*of, started.error()));
-  if (how.mode == response_mode::blocking) return std::make_shared<answer_at_end>(of->at, started->run)->start();
+  if (how.mode == response_mode::blocking) {
+    const auto place = started->fresh ? result<run_place>{run_place{}} : place_of(parts.engine, started->run.id());
+    if (!place) return of->fail(place.error());
+    return std::make_shared<answer_at_end>(of->at, started->run, place->live_from)->start();
+  }
   stream_service_events(parts, of->at, started->run, true);
 }
 
@@ -173,7 +180,13 @@ result<cluster::workflow_facts> workflow_of(const api_parts& parts, const call& 
 void stream_service_events(const api_parts& parts, const std::shared_ptr<exchange>& at, const run_ref& run, bool until_pause) {
   const auto after = resume_place(at->in);
   if (!after) return at->answer(error_answer(at->in, after.error()));
-  const auto made = std::make_shared<service_frames>(until_pause);
+  const auto place = place_of(parts.engine, run.id());
+  if (!place) return at->answer(error_answer(at->in, place.error()));
+  const auto made = std::make_shared<service_frames>(
+      service_frames_options{.until_pause = until_pause,
+                             .live_from = place->live_from,
+                             .signer = &parts.signer,
+                             .document = parts.shelf.content_of(place->workflow, place->version)});
   const auto error_frame = [](unsigned status, std::string_view code, std::string_view message) {
     const json::object told{{"event", "error"}, {"status", status}, {"code", code}, {"message", message}};
     return "data: " + json_text(told) + "\n\n";

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "core/record.hpp"
+#include "persistence/durable_file.hpp"
+#include "tools/gateway/keys.hpp"
+
 namespace perdure::tools::gateway {
 
 namespace {
@@ -87,7 +91,7 @@ result<void> workflow_shelf::attach(node& engine) {
   }
   for (const auto& each : to_register_) {
     if (auto added = engine.add(each.definition); !added) return added;
-    shelved_[{each.name, each.version}] = {each.text, each.content};
+    shelved_[{each.name, each.version}] = {each.text, each.content, each.has_schedule};
   }
   to_register_.clear();
   of_folder_.clear();
@@ -102,7 +106,9 @@ result<void> workflow_shelf::take(const cluster::document& what) {
   }
   if (auto kept = cluster::keep_document(how_.data, what); !kept) return kept;
   if (auto added = engine_->add(what.definition); !added) return added;
-  shelved_[{what.name, what.version}] = {what.text, what.content};
+  const bool known = shelved_.contains({what.name, what.version});
+  shelved_[{what.name, what.version}] = {what.text, what.content, what.has_schedule};
+  if (!known) follow_schedule(what);
   return {};
 }
 
@@ -137,11 +143,6 @@ result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text,
   }
   if (reach->resources)
     return error{errc::invalid_argument, "a document put over HTTP may not name files or addresses of schemas and scripts"};
-  if (reach->events) {
-    return error{errc::invalid_argument,
-                 "a document put over HTTP may not emit or listen to events, nor have a schedule: those are the whole node's, "
-                 "not kept apart by tenant"};
-  }
   if (reach->secrets) return error{errc::invalid_argument, "a document put over HTTP may not use secrets of the machine"};
   for (const auto& each : reach->namespaces) {
     if (each == space || each == "default") continue;
@@ -162,6 +163,64 @@ result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text,
   const bool fresh = std::none_of(before.begin(), before.end(), is_same);
   if (auto taken = take(*read); !taken) return taken.error();
   return put_outcome{{read->name, read->version, read->definition.hash(), true}, fresh};
+}
+
+/// Whose schedule that of a document is: documents are their namespace's, those of "default" the node's.
+static std::string tenant_of_schedule(const std::string& workflow) {
+  const auto space = space_of(workflow);
+  return space == default_tenant ? std::string{} : space;
+}
+
+/// The newest version's schedule is the one that goes on.
+void workflow_shelf::follow_schedule(const cluster::document& what) {
+  const auto tenant = tenant_of_schedule(what.name);
+  const auto open = cluster::schedules_for(*engine_, tenant, what.name);
+  if (!open) return how_.log("warning", what.name + ": its schedules cannot be looked at: " + open.error().message);
+  for (const auto& each : *open) {
+    if (each.version == what.version) continue;
+    const auto run = engine_->get(each.id);
+    const auto ended = run ? run->cancel("version " + what.version + " follows") : result<void>{run.error()};
+    if (!ended) how_.log("warning", what.name + " " + each.version + ": its schedule goes on: " + ended.error().message);
+  }
+  if (what.has_schedule) begin_once(what.name, what.version);
+}
+
+/// DATA/schedules/<hash> says that it was begun: a crash between the two finds it going on.
+void workflow_shelf::begin_once(const std::string& name, const std::string& version) {
+  const auto digest = core::to_hex(core::sha256({name, std::string_view{"\0", 1}, version}));
+  const auto mark = how_.data / "schedules" / digest;
+  std::error_code bad;
+  if (std::filesystem::exists(mark, bad)) return;
+  const auto begun = begin(tenant_of_schedule(name), name, version, "once");
+  result<void> noted = begun ? persistence::make_folder(mark.parent_path()) : result<void>{begun.error()};
+  if (noted) noted = persistence::put_file(mark, name + " " + version + "\n");
+  how_.log(noted ? "info" : "warning",
+           name + " " + version + (noted ? ": its schedule goes on" : ": no schedule: " + noted.error().message));
+}
+
+result<cluster::tenant_started> workflow_shelf::begin(const std::string& tenant, const std::string& name,
+                                                      const std::string& version, const std::string& missed) {
+  return cluster::begin_schedule_for(*engine_, tenant, name, version, missed);
+}
+
+result<cluster::tenant_started> workflow_shelf::begin_schedule(const std::string& tenant, const std::string& name,
+                                                               const std::string& version, const std::string& missed) {
+  const std::lock_guard lock{mutex_};  // two at once begin one
+  return begin(tenant, name, version, missed);
+}
+
+void workflow_shelf::begin_schedules() {
+  const std::lock_guard lock{mutex_};
+  for (const auto& each : cluster::workflows_of(*engine_)) {
+    const auto found = shelved_.find({each.name, each.version});
+    if (each.newest && found != shelved_.end() && found->second.has_schedule) begin_once(each.name, each.version);
+  }
+}
+
+bool workflow_shelf::has_schedule(const std::string& name, const std::string& version) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = shelved_.find({name, version});
+  return found != shelved_.end() && found->second.has_schedule;
 }
 
 std::optional<std::string> workflow_shelf::text_of(const std::string& name, const std::string& version) const {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "cluster/documents.hpp"
-#include "cluster/tenants.hpp"
+#include "cluster/tenant_schedules.hpp"
 #include "perdure/node.hpp"
 #include "tools/gateway/tenant_policies.hpp"
 
@@ -50,6 +50,13 @@ class workflow_shelf {
   /// The same as JSON; null when there is none.
   [[nodiscard]] std::shared_ptr<const json::value> content_of(const std::string& name, const std::string& version) const;
 
+  [[nodiscard]] bool has_schedule(const std::string& name, const std::string& version) const;
+  /// Begins the schedule of a document, or attaches to the one that goes on.
+  [[nodiscard]] result<cluster::tenant_started> begin_schedule(const std::string& tenant, const std::string& name,
+                                                               const std::string& version, const std::string& missed);
+  /// Begins those of the newest documents that have one and were never begun: what somebody ended stays ended.
+  void begin_schedules();
+
  private:
   struct file_state {
     std::uintmax_t size = 0;
@@ -59,6 +66,10 @@ class workflow_shelf {
   [[nodiscard]] std::map<std::filesystem::path, file_state> look() const;
   [[nodiscard]] std::optional<cluster::document> read(const std::filesystem::path& file);
   [[nodiscard]] result<void> take(const cluster::document& what);
+  void follow_schedule(const cluster::document& what);
+  void begin_once(const std::string& name, const std::string& version);
+  [[nodiscard]] result<cluster::tenant_started> begin(const std::string& tenant, const std::string& name,
+                                                      const std::string& version, const std::string& missed);
 
   const shelf_options how_;
   node* engine_ = nullptr;
@@ -69,6 +80,7 @@ class workflow_shelf {
   struct shelved {
     std::string text;
     std::shared_ptr<const json::value> content;
+    bool has_schedule = false;
   };
   std::map<std::pair<std::string, std::string>, shelved> shelved_;  ///< by name and version
 };

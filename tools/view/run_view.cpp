@@ -342,13 +342,22 @@ void run_view::give_owners(const json::object& turn, activation_id activation, l
   }
 }
 
-std::string run_view::owner_of(const wait& step, activation_id activation) const {
-  if (step.scope) return scopes_[*step.scope].name;
+const executor_view* run_view::owner_of(const wait& step, activation_id activation) const {
+  if (step.scope) return &scopes_[*step.scope];
+  // A question is called as the task that asks it.
+  for (auto each = scopes_.rbegin(); step.kind == "request" && each != scopes_.rend(); ++each) {
+    if (each->activation == activation && !each->ended() && each->name == step.name) return &*each;
+  }
   for (auto each = scopes_.rbegin(); each != scopes_.rend(); ++each) {
-    if (each->activation == activation && !each->ended()) return each->name;
+    if (each->activation == activation && !each->ended()) return &*each;
   }
   const auto found = live_.find(activation);
-  return found == live_.end() ? std::string{} : activations_[found->second.entry].name;
+  return found == live_.end() ? nullptr : &activations_[found->second.entry];
+}
+
+std::string run_view::owner_name(const wait& step, activation_id activation) const {
+  const auto* owner = owner_of(step, activation);
+  return owner == nullptr ? std::string{} : owner->name;
 }
 
 std::vector<executor_view> run_view::executors() const {
@@ -399,9 +408,9 @@ std::vector<timer_view> run_view::timers() const {
     if (!each.retry_at.empty()) out.push_back({"attempt_retry", name, id, std::nullopt, each.retry_at});
     for (const auto& [step, wait] : each.pending) {
       if (!wait.due.empty())
-        out.push_back({wait.kind == "sleep" ? "sleep" : "step_timeout", owner_of(wait, id), id, step, wait.due});
+        out.push_back({wait.kind == "sleep" ? "sleep" : "step_timeout", owner_name(wait, id), id, step, wait.due});
       if (!wait.retry_at.empty())
-        out.push_back({wait.kind == "poll" ? "poll" : "step_retry", owner_of(wait, id), id, step, wait.retry_at});
+        out.push_back({wait.kind == "poll" ? "poll" : "step_retry", owner_name(wait, id), id, step, wait.retry_at});
     }
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.due < b.due; });
@@ -413,7 +422,13 @@ std::vector<request_view> run_view::requests() const {
   for (const auto& [id, each] : live_) {
     for (const auto& [step, wait] : each.pending) {
       if (wait.kind != "request") continue;
-      out.push_back({std::to_string(id) + "." + std::to_string(step), owner_of(wait, id), wait.args, wait.since, wait.due});
+      const auto* owner = owner_of(wait, id);
+      out.push_back({.id = std::to_string(id) + "." + std::to_string(step),
+                     .executor = owner == nullptr ? std::string{} : owner->name,
+                     .reference = owner == nullptr ? std::string{} : owner->reference,
+                     .question = wait.args,
+                     .asked_at = wait.since,
+                     .due = wait.due});
     }
   }
   for (const auto& [number, job] : jobs_.all()) {
@@ -421,6 +436,7 @@ std::vector<request_view> run_view::requests() const {
     const auto text = job.error.is_object() ? text_of(job.error.get_object(), "detail") : std::string{};
     out.push_back({"job." + std::to_string(number),
                    job.executor,
+                   {},
                    json::object{{"job", number},
                                 {"backend", job.backend},
                                 {"question", text},

@@ -48,6 +48,7 @@ struct timer_view {
 struct request_view {
   std::string id;
   std::string executor;
+  std::string reference;  ///< JSON pointer of a document's task, else empty
   json::value question;
   std::string asked_at, due;
 };
@@ -124,7 +125,8 @@ class run_view {
   [[nodiscard]] std::string executor_status(const executor_view& entry) const;
   [[nodiscard]] bool in_backoff(std::size_t scope) const;
   void give_owners(const json::object& turn, activation_id activation, live& state) const;
-  [[nodiscard]] std::string owner_of(const wait& step, activation_id activation) const;
+  [[nodiscard]] const executor_view* owner_of(const wait& step, activation_id activation) const;
+  [[nodiscard]] std::string owner_name(const wait& step, activation_id activation) const;
 
   std::string id_, workflow_, version_, hash_, key_;
   std::string created_at_, started_at_, ended_at_, end_status_, run_deadline_;
