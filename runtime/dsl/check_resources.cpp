@@ -158,8 +158,14 @@ void reader::check_oauth2(const cursor& at, bool has_endpoints) {
   if (const auto client = all.optional("client")) {
     properties parts{to_, *client, "an OAuth2 client"};
     for (const auto name : {"id", "secret", "assertion"}) check_string(to_, parts.optional(name));
-    check_enum(to_, parts.optional("authentication"),
-               {"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"});
+    const auto method = parts.optional("authentication");
+    const bool known =
+        check_enum(to_, method, {"client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"});
+    const auto how = known && method ? method->tree().text() : "client_secret_post";
+    if (how != "none" && client->tree().is_object()) (void)parts.required("id");
+    if (how == "private_key_jwt" && client->tree().find("assertion") == nullptr)
+      to_.invalid(*client,
+                  "expected the property \"assertion\" in an OAuth2 client, since \"authentication\" is \"private_key_jwt\"");
     parts.done();
   }
   if (const auto request = all.optional("request")) {

@@ -68,6 +68,7 @@ async<> interpreter::tell_broker(json::object message) {
 }
 
 async<interpreter::given> interpreter::run_emit(running& now, const emit_task& body) {
+  const bool gives_input = ctx_->version("perdure.emit_gives_its_event", 1, 2) == 1;
   auto evaluated = evaluate("event", program(body.event), now.input, &now, now.around.variables);
   const auto with = co_await evaluated;
   auto event = with->value().as_object();
@@ -88,10 +89,10 @@ async<interpreter::given> interpreter::run_emit(running& now, const emit_task& b
                                   now.what->reference));
     }
   }
+  given out;
+  out.value = gives_input ? now.input : make_data(event);
   auto told = tell_broker({{"event", std::move(event)}});
   co_await told;
-  given out;
-  out.value = now.input;
   co_return out;
 }
 

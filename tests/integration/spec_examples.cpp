@@ -64,7 +64,7 @@ TEST_CASE("examples that need nothing but the machine") {
         json::value{{"validate", true}, {"status", "fulfilled"}});
   CHECK(result_of("switch-then-string", {{"orderType", "odd"}}).at("log") == "warn");
   CHECK(result_of("run-shell-stdin-and-arguments") == json::value("STDIN was: Hello World\nARGS are Foo Bar\n"));
-  CHECK(result_of("emit", {{"x", 1}}) == json::value{{"x", 1}});
+  CHECK(result_of("emit").at("data").at("items").at(0).at("quantity") == 101);
   for (const auto* name : {"raise-inline", "raise-reusable"}) {
     const auto why = error_of(name);
     CHECK(why.type == "https://serverlessworkflow.io/errors/not-implemented");
