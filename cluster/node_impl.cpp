@@ -19,6 +19,7 @@
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
 #include "cluster/event_broker.hpp"
+#include "cluster/grant_file.hpp"
 #include "cluster/run_capability.hpp"
 #include "cluster/secrets.hpp"
 
@@ -118,8 +119,8 @@ result<void> node::impl::bring_up() {
       return held == nullptr || held->closing;
     });
   }
-  const auto secrets =
-      cluster::open_secrets(options_.engine == journal_engine::lmdb ? options_.data_dir : std::filesystem::path{});
+  const auto own_folder = options_.engine == journal_engine::lmdb ? options_.data_dir : std::filesystem::path{};
+  const auto secrets = cluster::open_secrets(own_folder);
   const auto offer = [&](std::string name, std::shared_ptr<actors::capability> what) {
     shared_->capabilities.add(std::move(name), actors::with_secrets(secrets, std::move(what)));
   };
@@ -128,7 +129,8 @@ result<void> node::impl::bring_up() {
   shared_->capabilities.add("events", cluster::make_event_capability(weak_from_this()));
   shared_->capabilities.add("runs", cluster::make_run_capability(weak_from_this()));
   if (auto added = shared_->workflows.add(cluster::make_event_workflow().shared()); !added) return added.error();
-  const auto http = std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>());
+  const auto http =
+      std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>(), cluster::open_grants(own_folder));
   offer("http", http);
 #ifdef PERDURE_GRPC
   offer("grpc", actors::make_grpc_capability(http));

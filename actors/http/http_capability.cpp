@@ -105,6 +105,7 @@ struct http_call {
   std::function<void(core::outcome)> done;
   std::shared_ptr<http_client> client;
   std::shared_ptr<oauth2_tokens> tokens;
+  std::string token;         ///< of oauth2 and oidc, that was sent
   bool fresh_token = false;  ///< one was asked for anew already
 
   void fail(failure why) { done({.error = std::move(why)}); }
@@ -194,9 +195,10 @@ void authenticate(const std::shared_ptr<http_call>& call, http_request request) 
   } else if (kind == "oauth2" || kind == "oidc") {
     auto shared = std::make_shared<http_request>(std::move(request));
     return call->tokens->get({.policy = *inner, .oidc = kind == "oidc", .only_public = shared->only_public, .stop = call->stop},
-                             [call, shared](std::variant<std::string, failure> token) {
+                             [call, shared](oauth2_tokens::answer token) {
                                if (auto* why = std::get_if<failure>(&token)) return call->fail(std::move(*why));
-                               shared->headers.emplace_back("Authorization", "Bearer " + std::get<std::string>(token));
+                               call->token = std::get<std::string>(token);
+                               shared->headers.emplace_back("Authorization", "Bearer " + call->token);
                                send(call, std::move(*shared));
                              });
   } else {
@@ -210,7 +212,7 @@ void answered(const std::shared_ptr<http_call>& call, const http_response& answe
   const auto* policy = part(call->spec, "authentication");
   const bool by_token = policy != nullptr && !policy->empty() && (policy->contains("oauth2") || policy->contains("oidc"));
   if (answer.status == 401 && by_token && !std::exchange(call->fresh_token, true)) {
-    call->tokens->forget(policy->begin()->value().as_object());  // it may have been taken back before its time
+    call->tokens->forget(policy->begin()->value().as_object(), call->token);  // it may have been taken back before its time
     return authenticate(call, request_of(*call));
   }
   const auto most = flag(call->spec, "redirect") ? 399 : 299;
@@ -246,8 +248,8 @@ std::optional<json::value> content_of(const http_response& from) {
   return json::value(core::to_base64(from.body));
 }
 
-http_capability::http_capability(std::shared_ptr<http_client> client)
-    : client_(std::move(client)), tokens_(std::make_shared<oauth2_tokens>(client_)) {}
+http_capability::http_capability(std::shared_ptr<http_client> client, std::shared_ptr<grant_keeper> grants)
+    : client_(std::move(client)), tokens_(std::make_shared<oauth2_tokens>(client_, std::move(grants))) {}
 
 void http_capability::start(capability_request request) {
   auto call = std::make_shared<http_call>();

@@ -19,7 +19,8 @@ namespace perdure::actors {
 
 class http_capability final : public capability {
  public:
-  explicit http_capability(std::shared_ptr<http_client> client);
+  /// Without `grants` refresh tokens end with the process.
+  explicit http_capability(std::shared_ptr<http_client> client, std::shared_ptr<grant_keeper> grants = nullptr);
 
   void start(capability_request request) override;
   void stop_all() override;

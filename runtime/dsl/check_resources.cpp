@@ -91,12 +91,6 @@ std::optional<dynamic_value> reader::read_authentication(const cursor& at) {
   } else {
     inside = read_dynamic(value, expression_site::in_task);
   }
-  const auto* grant = value.tree().is_object() ? value.tree().find("grant") : nullptr;
-  if (grant != nullptr && grant->value->is_string()) {
-    const auto name = grant->value->text();
-    if (name == "authorization_code" || name == "refresh_token")
-      to_.unsupported(cursor{value, *grant}, "the grant \"" + std::string{name} + "\"");
-  }
   dynamic_value::map out;
   out.emplace_back(kind, std::move(inside));
   return dynamic_value{std::move(out)};
@@ -145,9 +139,19 @@ void reader::check_authentication(const std::optional<cursor>& at, bool may_refe
 void reader::check_oauth2(const cursor& at, bool has_endpoints) {
   properties all{to_, at, "an OAuth2 policy"};
   check_uri(all.required("authority"), true);
-  check_enum(to_, all.required("grant"),
-             {"authorization_code", "client_credentials", "password", "refresh_token",
-              "urn:ietf:params:oauth:grant-type:token-exchange"});
+  const auto grant = all.required("grant");
+  const bool known = check_enum(to_, grant,
+                                {"authorization_code", "client_credentials", "password", "refresh_token",
+                                 "urn:ietf:params:oauth:grant-type:token-exchange"});
+  // The reference has no place of its own for what these begin with.
+  const auto begins_with = !known || !grant                               ? std::string_view{}
+                           : grant->tree().text() == "authorization_code" ? "the code"
+                           : grant->tree().text() == "refresh_token"      ? "the refresh token"
+                                                                          : "";
+  if (!begins_with.empty() && at.tree().find("subject") == nullptr) {
+    to_.invalid(*grant, "the grant \"" + std::string{grant->tree().text()} + "\" needs " + std::string{begins_with} +
+                            " as \"subject: {token, type}\", or a policy that is all in a secret (\"use\")");
+  }
   if (has_endpoints) {
     if (const auto endpoints = all.optional("endpoints")) {
       properties parts{to_, *endpoints, "OAuth2 endpoints"};

@@ -123,7 +123,7 @@ TEST_CASE("authentication inline and by name, and what $authorization shows of i
             .empty());
   CHECK(mentions(told_of(call("method: get, endpoint: {uri: 'https://x.y', authentication: {oauth2: {authority: 'https://a.b', "
                               "grant: authorization_code}}}")),
-                 "the grant \"authorization_code\" is not supported"));
+                 "/authentication/oauth2/grant: the grant \"authorization_code\" needs the code as \"subject: {token, type}\""));
 }
 
 TEST_CASE("$secrets gives what stands for them, recorded once; one that is not there is an authorization error") {
