@@ -17,7 +17,7 @@ endfunction()
 # What the sanitizers' run-time libraries are told in every test.
 set(perdure_sanitizer_environment)
 if(PERDURE_SANITIZE MATCHES "thread")
-  list(APPEND perdure_sanitizer_environment "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:halt_on_error=1:second_deadlock_stack=1")
+  list(APPEND perdure_sanitizer_environment "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/support/tsan.supp:halt_on_error=1:second_deadlock_stack=1:history_size=7")
 elseif(PERDURE_SANITIZE)
   list(APPEND perdure_sanitizer_environment "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1" "UBSAN_OPTIONS=print_stacktrace=1")
 endif()
