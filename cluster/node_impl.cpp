@@ -153,6 +153,7 @@ result<void> node::impl::bring_up() {
   shared_->log("info", "opened " + options_.data_dir.string() + (unclean ? " after an unclean stop" : "") + " in " +
                            to_human(recovery_time_) + ": " + std::to_string(shared_->journal->open_runs()) + " open runs");
 
+  tell_damage();
   if (options_.control_socket && options_.engine == journal_engine::lmdb) {
     const std::weak_ptr<impl> self = weak_from_this();
     const auto closing = error{errc::shutting_down, "the node is closing"};
@@ -192,6 +193,23 @@ result<void> node::impl::bring_up() {
   }
   take_inbox_in();
   return {};
+}
+
+void node::impl::tell_damage() const {
+  constexpr std::size_t told_one_by_one = 20;
+  const auto damaged = shared_->journal->damaged_runs();
+  for (std::size_t i = 0; i < std::min(damaged.size(), told_one_by_one); ++i) {
+    const auto& [run, what] = damaged[i];
+    if (run.is_nil()) {
+      shared_->log("error", "the journal is damaged: " + what + ", and it is not known of what run it is");
+    } else {
+      shared_->log("error", "blocked: " + what + "; the run keeps its key. Restore the directory from a copy", run.str());
+    }
+  }
+  if (damaged.size() > told_one_by_one) {
+    shared_->log("error", std::to_string(damaged.size() - told_one_by_one) +
+                              " more runs are blocked: records of theirs are damaged; `perdure journal verify` names them");
+  }
 }
 
 /// Before the first run is in memory; what the process backend finds of an earlier node goes through the router.

@@ -84,6 +84,7 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   void take_inbox_in();
   result<void> carry_out_left(std::string_view entry);
   void fail_stop();
+  void tell_damage() const;
   void start_jobs();
   result<run_ref> begin(actors::start_run what);
   /// A run that the key began, or the order for a new one.

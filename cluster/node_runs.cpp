@@ -201,6 +201,10 @@ result<run_ref> node::impl::begin(actors::start_run what) {
 
 result<node::impl::begun> node::impl::attach(const run_id& holder, const start_request& what) {
   const auto& key = what.options.key;
+  if (const auto damaged = shared_->journal->damage_of(holder)) {
+    return error{errc::corrupt, "the key " + in_quotes(key) + " is taken by run " + holder.str() + ", which is blocked: " +
+                                    *damaged + "; restore the directory from a copy, or take another key"};
+  }
   const auto row = shared_->journal->row(holder);
   if (!row) return error{errc::internal, "the key " + in_quotes(key) + " leads to a run that is not there"};
   if (row->workflow != what.workflow) {
@@ -241,7 +245,9 @@ run_summary node::impl::summary_of(const persistence::run_row& row) const {
                   .seq = row.seq,
                   .key = row.key};
   bool changed = false;
-  if (!is_terminal(row.status) && !shared_->workflows.find(row.workflow, row.version, row.definition_hash, &changed)) {
+  if (const auto damaged = shared_->journal->damage_of(row.id)) {
+    out.blocked = *damaged;
+  } else if (!is_terminal(row.status) && !shared_->workflows.find(row.workflow, row.version, row.definition_hash, &changed)) {
     out.blocked = changed ? "another graph is registered under this workflow and version" : "workflow not registered";
   }
   return out;
@@ -279,7 +285,13 @@ result<run_info> node::impl::status(const run_id& run) {
   if (!held) return closing;
   const auto row = shared_->journal->row(run);
   if (!row) return error{errc::not_found, "no run " + run.str()};
-  return info_of(*row);
+  auto info = info_of(*row);
+  if (info || info.error().code != errc::corrupt) return info;
+  // What look-ups know of it is still to be seen.
+  run_info out;
+  static_cast<run_summary&>(out) = summary_of(*row);
+  if (out.blocked.empty()) out.blocked = info.error().message;
+  return out;
 }
 
 result<run_info> node::impl::wait(const run_id& first, duration limit) {
@@ -324,6 +336,9 @@ result<run_info> node::impl::wait_for_one(const run_id& run, duration limit, boo
       const auto row = shared_->journal->row(run);
       // The run that goes on from another begins right after that one's end.
       if (!row && !began_elsewhere) return error{errc::not_found, "no run " + run.str()};
+      if (const auto damaged = shared_->journal->damage_of(run)) {
+        return error{errc::corrupt, "run " + run.str() + " is blocked: " + *damaged + "; restore the directory from a copy"};
+      }
       if (row && is_terminal(row->status)) return info_of(*row);
       status = row ? row->status : run_status::scheduled;
     }

@@ -47,7 +47,7 @@ void admission::publish() {
   touched_.clear();
 }
 
-verdict admission::admit(append_item& item, epoch_t epoch, const std::map<run_id, lsn_t>& damaged) {
+verdict admission::admit(append_item& item, epoch_t epoch) {
   if (item.epoch != epoch) {
     return refused(errc::fenced, "shard " + std::to_string(item.shard) + " is at epoch " + std::to_string(epoch) +
                                      ", the append has " + std::to_string(item.epoch));
@@ -57,11 +57,8 @@ verdict admission::admit(append_item& item, epoch_t epoch, const std::map<run_id
   for (const auto& each : item.preconditions) {
     if (auto broken = check(each)) return std::move(*broken);
   }
-  if (!damaged.empty() && !item.essential) {
-    if (const auto at = damaged.find(item.run); at != damaged.end()) {
-      return refused(errc::corrupt, "record " + std::to_string(at->second) + " of run " + item.run.str() + " is damaged");
-    }
-  }
+  if (!damage_.noted().empty() && !item.essential && damage_.is_noted(item.run))
+    return refused(errc::corrupt, "run " + item.run.str() + " takes no more records: " + *damage_.of(item.run));
   auto found = find(item.run);
   if (!found) return {found.error()};
   auto* entry = *found;
@@ -147,7 +144,7 @@ std::optional<run_id> admission::holder_of(std::string_view scope, std::string_v
   if (const auto staged = staged_keys_.find(scoped); staged != staged_keys_.end()) return staged->second;
   if (const auto holder = rows_.key(scoped)) return holder->run;
   const auto stored = view().get(table::keys, scoped);
-  if (!stored || stored->size() < run_id{}.bytes.size()) return std::nullopt;
+  if (!stored || stored->size() < run_id{}.bytes.size()) return damage_.holder_of(scope, key);
   return run_at_end(stored->substr(0, run_id{}.bytes.size()));
 }
 

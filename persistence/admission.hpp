@@ -5,6 +5,7 @@
 // Concurrency: the writer's thread; `publish` under the index lock.
 #pragma once
 
+#include "persistence/damage.hpp"
 #include "persistence/overlay.hpp"
 #include "persistence/store.hpp"
 
@@ -17,12 +18,13 @@ class admission {
     std::size_t first_place = 0;  ///< in `places`, one for each record
   };
 
-  admission(overlay& rows, const store& behind, core::blob_port& blobs) : rows_(rows), store_(behind), blobs_(blobs) {}
+  admission(overlay& rows, const store& behind, core::blob_port& blobs, const damage& damaged)
+      : rows_(rows), store_(behind), blobs_(blobs), damage_(damaged) {}
 
   /// `room`: what the batch may use of the store.
   void begin(lsn_t next_lsn, space room);
-  /// Runs whose last records are damaged: only essential items go to them.
-  [[nodiscard]] verdict admit(append_item& item, epoch_t epoch, const std::map<run_id, lsn_t>& damaged);
+  /// To damaged runs only essential items go.
+  [[nodiscard]] verdict admit(append_item& item, epoch_t epoch);
   /// No more items: lets go of the store, so that it can be written.
   void end() { view_.reset(); }
   void publish();
@@ -53,6 +55,7 @@ class admission {
   overlay& rows_;
   const store& store_;
   core::blob_port& blobs_;
+  const damage& damage_;
   space room_;
   lsn_t next_lsn_ = 1;
   timestamp last_time_{};

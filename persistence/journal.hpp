@@ -182,6 +182,11 @@ class journal {
   [[nodiscard]] virtual std::optional<std::pair<run_seq, std::string>> snapshot(const run_id& run, run_seq at_most = 0) const = 0;
 
   [[nodiscard]] virtual std::optional<run_row> row(const run_id& run) const = 0;
+  /// What makes the run unreadable ("record 12 is damaged"), as far as is known: recovery tells of the newest records, the
+  /// rest is met when somebody reads it. Such a run is listed, keeps its key, and takes no more steps.
+  [[nodiscard]] virtual std::optional<std::string> damage_of(const run_id& run) const = 0;
+  /// All of them; the nil run stands for records of no run.
+  [[nodiscard]] virtual std::vector<std::pair<run_id, std::string>> damaged_runs() const = 0;
   [[nodiscard]] virtual std::optional<run_id> find_key(std::string_view scope, std::string_view key) const = 0;
   [[nodiscard]] virtual std::vector<run_row> rows(const row_query& query) const = 0;
   /// Calls back for every run that is active (an attempt in flight), in id order; for recovery.

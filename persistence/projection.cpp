@@ -125,11 +125,22 @@ std::string encode_row(const projected_row& row) {
   return bytes;
 }
 
+namespace {
+
+error damaged_row(const run_id& id) { return {errc::corrupt, "the stored row of run " + id.str() + " is damaged"}; }
+
+}  // namespace
+
 result<projected_row> decode_row(const run_id& id, std::string_view bytes) {
-  const auto corrupt = [&] { return error{errc::corrupt, "the stored row of run " + id.str() + " is damaged"}; };
   byte_reader in{bytes};
   const auto check = in.number<std::uint32_t>();
-  if (!in.ok() || check != check_of(id, bytes.substr(check_bytes))) return corrupt();
+  if (!in.ok() || check != check_of(id, bytes.substr(check_bytes))) return damaged_row(id);
+  return decode_row_unchecked(id, bytes);
+}
+
+result<projected_row> decode_row_unchecked(const run_id& id, std::string_view bytes) {
+  if (bytes.size() < check_bytes) return damaged_row(id);
+  byte_reader in{bytes.substr(check_bytes)};
   if (in.number<std::uint8_t>() != row_version) {
     return error{errc::newer_format, "the stored row of run " + id.str() + " was written by a newer version"};
   }
@@ -151,7 +162,7 @@ result<projected_row> decode_row(const run_id& id, std::string_view bytes) {
   in.raw(facts.input_hash.data(), facts.input_hash.size());
   for (auto* text : {&facts.workflow, &facts.version, &facts.definition_hash, &facts.key, &facts.tenant}) *text = in.text();
   if (!in.ok() || !in.at_end() || head.status < run_status::scheduled || head.status > run_status::continued_as_new)
-    return corrupt();
+    return damaged_row(id);
   return row;
 }
 

@@ -69,5 +69,7 @@ struct projected_row {
 [[nodiscard]] std::string encode_row(const projected_row& row);
 /// `corrupt` for any damage, `newer_format` for a later version.
 [[nodiscard]] result<projected_row> decode_row(const run_id& id, std::string_view bytes);
+/// The same without its check: what is damaged may be anything. For salvage.
+[[nodiscard]] result<projected_row> decode_row_unchecked(const run_id& id, std::string_view bytes);
 
 }  // namespace perdure::persistence

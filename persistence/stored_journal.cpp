@@ -33,7 +33,7 @@ error full_error() { return {errc::disk_full, "the journal is full: no room for 
 }  // namespace
 
 stored_journal::stored_journal(std::unique_ptr<store> below, std::unique_ptr<blob_store> blobs, journal_options options)
-    : store_(std::move(below)), blobs_(std::move(blobs)), options_(options), admission_(overlay_, *store_, *blobs_),
+    : store_(std::move(below)), blobs_(std::move(blobs)), options_(options), admission_(overlay_, *store_, *blobs_, damage_),
       flusher_(overlay_), planner_(*store_, *blobs_, options_.upkeep) {
   overlay_.reserve(options_.reserved_rows);
 }
@@ -113,7 +113,7 @@ bool stored_journal::admit_all(std::span<append_item> items, std::span<verdict> 
       verdicts[i] = {full_error()};
     } else {
       const auto epoch = epochs_.find(item.shard);
-      verdicts[i] = admission_.admit(item, epoch == epochs_.end() ? 0 : epoch->second, damaged_);
+      verdicts[i] = admission_.admit(item, epoch == epochs_.end() ? 0 : epoch->second);
     }
   }
   admission_.end();

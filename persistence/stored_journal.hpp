@@ -15,6 +15,7 @@
 
 #include "perdure/limits.hpp"
 #include "persistence/admission.hpp"
+#include "persistence/damage.hpp"
 #include "persistence/flusher.hpp"
 #include "persistence/upkeep.hpp"
 
@@ -53,6 +54,8 @@ class stored_journal : public journal {
   [[nodiscard]] std::optional<std::pair<run_seq, std::string>> snapshot(const run_id& run, run_seq at_most) const override;
 
   [[nodiscard]] std::optional<run_row> row(const run_id& run) const override;
+  [[nodiscard]] std::optional<std::string> damage_of(const run_id& run) const override { return damage_.of(run); }
+  [[nodiscard]] std::vector<std::pair<run_id, std::string>> damaged_runs() const override { return damage_.all(); }
   [[nodiscard]] std::optional<run_id> find_key(std::string_view scope, std::string_view key) const override;
   [[nodiscard]] std::vector<run_row> rows(const row_query& query) const override;
   void for_each_active(const std::function<void(const run_row&)>& take) const override;
@@ -106,13 +109,22 @@ class stored_journal : public journal {
   [[nodiscard]] write_result write_upkeep(prepared_upkeep& plan, store_head& head, std::string& problem);
 
   // recovery.cpp
-  void redo(lsn_t from, lsn_t to);
-  void redo_record(lsn_t lsn, std::string_view bytes, read_view& view);
-  void note_damage(const run_id& run, lsn_t lsn);
+  struct damaged_record {
+    std::string bytes;
+    std::optional<run_id> run;  ///< whose it is, or seems to be
+  };
+  using damaged_records = std::map<lsn_t, damaged_record>;
+  [[nodiscard]] damaged_records redo(lsn_t from, lsn_t to);
+  void redo_record(lsn_t lsn, std::string_view bytes, read_view& view, damaged_records& damaged);
+  [[nodiscard]] static std::optional<lsn_t> claim_damaged(const core::record& record, damaged_records& damaged);
+  [[nodiscard]] static run_facts facts_of_damaged(const run_id& run, lsn_t first, const damaged_records& damaged);
+  void settle_damage(const damaged_records& tail);
   [[nodiscard]] run_counts stored_counts(read_view& view, const store_head& head) const;
 
   // stored_journal_read.cpp
   [[nodiscard]] result<std::optional<projected_row>> look_up(const run_id& run) const;
+  [[nodiscard]] std::optional<projected_row> listed_row(read_view& view, const run_id& run) const;
+  [[nodiscard]] result<std::vector<core::record>> read_sound(const projected_row& row, run_seq after, std::size_t limit) const;
   [[nodiscard]] result<void> read_tail(const projected_row& row, run_seq after, run_seq last, std::vector<core::record>& to,
                                        bool& moved) const;
   [[nodiscard]] error not_there(const run_id& run, lsn_t lsn) const;
@@ -140,7 +152,7 @@ class stored_journal : public journal {
   std::map<shard_id, epoch_t> epochs_;
   mutable std::shared_mutex index_;
   overlay overlay_;
-  std::map<run_id, lsn_t> damaged_;  ///< runs with a damaged record that no row leads to
+  damage damage_;
   admission admission_;
   flusher flusher_;
   upkeep_planner planner_;  ///< of the one thread that plans

@@ -1,6 +1,7 @@
 // Look-ups of a journal: overlay ∪ store.
 #include <algorithm>
 
+#include "persistence/salvage.hpp"
 #include "persistence/snapshot_format.hpp"
 #include "persistence/stored_journal.hpp"
 
@@ -81,9 +82,22 @@ result<std::optional<projected_row>> stored_journal::look_up(const run_id& run) 
 std::optional<run_row> stored_journal::row(const run_id& run) const {
   return reading(std::optional<run_row>{}, [&]() -> std::optional<run_row> {
     const auto found = look_up(run);
-    if (!found || !*found) return std::nullopt;
-    return (*found)->to_row();
+    if (found && *found) return (*found)->to_row();
+    if (found || found.error().code != errc::corrupt) return std::nullopt;
+    const auto row = listed_row(*store_->view(), run);
+    return row ? std::optional{row->to_row()} : std::nullopt;
   });
+}
+
+/// A stored row for look-ups. One that is damaged is not passed over: nobody would learn that the run is there.
+std::optional<projected_row> stored_journal::listed_row(read_view& view, const run_id& run) const {
+  const auto bytes = view.get(table::rows, run_key(run));
+  if (!bytes) return std::nullopt;
+  auto row = decode_row(run, *bytes);
+  if (row) return std::move(*row);
+  if (row.error().code != errc::corrupt) return std::nullopt;
+  damage_.met(run, "its stored row is damaged");
+  return salvage_row(run, *bytes);
 }
 
 std::optional<run_id> stored_journal::find_key(std::string_view scope, std::string_view key) const {
@@ -100,7 +114,7 @@ std::optional<run_id> stored_journal::find_key(std::string_view scope, std::stri
     if (const auto stored = view->get(table::keys, scoped); stored && stored->size() > id_bytes) {
       if (!holder || holder->first_lsn < value_number(stored->substr(id_bytes))) return run_at_end(stored->substr(0, id_bytes));
     }
-    return holder ? std::optional{holder->run} : std::nullopt;
+    return holder ? std::optional{holder->run} : damage_.holder_of(scope, key);
   });
 }
 
@@ -121,35 +135,37 @@ result<std::vector<core::record>> stored_journal::read_run(const run_id& run, ru
     const auto row = look_up(run);
     if (!row) return row.error();
     if (!*row) return error{errc::not_found, "there is no run " + run.str()};
-    {
-      const std::shared_lock index{index_};
-      if (const auto damaged = damaged_.find(run); damaged != damaged_.end()) {
-        return error{errc::corrupt, "record " + std::to_string(damaged->second) + " of run " + run.str() + " is damaged"};
-      }
-    }
-    std::vector<core::record> records;
-    const auto seq = (*row)->head.seq;
-    if (after >= seq || limit == 0) return records;
-    const auto last = limit < seq - after ? after + limit : seq;
-    records.reserve(std::min<std::size_t>(last - after, limits::reader_records));
-    while (true) {
-      const auto done = after + records.size();
-      const auto archived = [&] {
-        const auto view = store_->view();
-        const auto through = archived_through(*view, run);
-        auto read = through > done ? read_archived(*view, run, done + 1, std::min(last, through), records) : result<void>{};
-        return std::pair{through, std::move(read)};
-      }();
-      if (!archived.second) return archived.second.error();
-      if (after + records.size() == last) return records;
-      if (archived.first > done) continue;
-      bool moved = false;
-      if (auto read = read_tail(**row, done, last, records, moved); !read) return read.error();
-      if (!moved) return records;
-    }
+    if (damage_.is_noted(run)) return error{errc::corrupt, *damage_.of(run)};
+    auto records = read_sound(**row, after, limit);
+    if (!records && records.error().code == errc::corrupt) damage_.met(run, records.error().message);
+    return records;
   } catch (const store_failure& failure) {
     fatal_ = true;
     return failure.why();
+  }
+}
+
+result<std::vector<core::record>> stored_journal::read_sound(const projected_row& row, run_seq after, std::size_t limit) const {
+  const auto& run = row.facts.id;
+  std::vector<core::record> records;
+  const auto seq = row.head.seq;
+  if (after >= seq || limit == 0) return records;
+  const auto last = limit < seq - after ? after + limit : seq;
+  records.reserve(std::min<std::size_t>(last - after, limits::reader_records));
+  while (true) {
+    const auto done = after + records.size();
+    const auto archived = [&] {
+      const auto view = store_->view();
+      const auto through = archived_through(*view, run);
+      auto read = through > done ? read_archived(*view, run, done + 1, std::min(last, through), records) : result<void>{};
+      return std::pair{through, std::move(read)};
+    }();
+    if (!archived.second) return archived.second.error();
+    if (after + records.size() == last) return records;
+    if (archived.first > done) continue;
+    bool moved = false;
+    if (auto read = read_tail(row, done, last, records, moved); !read) return read.error();
+    if (!moved) return records;
   }
 }
 
@@ -287,8 +303,7 @@ std::vector<run_row> stored_journal::select(const row_filter& filter, std::optio
       if (entry != nullptr && filter.takes(entry->row)) {
         found.push_back(entry->row.to_row());
       } else if (entry == nullptr) {
-        const auto bytes = view->get(table::rows, run_key(*next));
-        const auto row = bytes ? decode_row(*next, *bytes) : result<projected_row>{error{errc::not_found, {}}};
+        const auto row = listed_row(*view, *next);
         if (row && filter.takes(*row)) found.push_back(row->to_row());
       }
     }

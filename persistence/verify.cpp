@@ -67,6 +67,7 @@ class log_check {
   checkpoint_check checkpoints;
   const checkpoint_check::tell tell = [this](lsn_t lsn, std::string what) { problem({}, lsn, std::move(what)); };
   std::unordered_map<run_id, rebuilt> runs;
+  std::unordered_set<run_id> damaged;  ///< have, or seem to have, a damaged record
 
  private:
   void look_at(lsn_t lsn, std::string_view bytes) {
@@ -78,6 +79,7 @@ class log_check {
     if (!decoded) {
       const auto run = guess_run(bytes).value_or(run_id{});
       if (const auto known = runs.find(run); known != runs.end()) known->second.broken = true;
+      damaged.insert(run);
       return problem(run, lsn, decoded.error().message);
     }
     check(decoded->header.run, lsn, *decoded);
@@ -264,7 +266,7 @@ verify_report stored_journal::verify(const std::function<bool(const run_id&)>& w
     while (true) {
       const auto page = select({}, after, limits::reader_records, false);
       for (const auto& row : page) {
-        if (row.first_lsn <= last && !log.runs.contains(row.id))
+        if (row.first_lsn <= last && !log.runs.contains(row.id) && !log.damaged.contains(row.id))
           log.problem(row.id, row.head_lsn, "the run has a row and no records");
       }
       if (page.size() < limits::reader_records) break;

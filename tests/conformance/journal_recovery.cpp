@@ -1,4 +1,6 @@
 // What every journal engine promises across closings, crashes and damage.
+#include <chrono>
+
 #include "perdure/limits.hpp"
 #include "support/journal_engines.hpp"
 
@@ -220,6 +222,110 @@ TEST_CASE("a run whose beginning is damaged is still listed") {
   CHECK(journal->rows({}).size() == 1);
   CHECK(journal->read_run(run.id, 0, 10).error().code == errc::corrupt);
   CHECK_FALSE(journal->verify({}).problems.empty());
+}
+
+namespace {
+
+/// What has to hold of a run that cannot be read: it is listed, its key is taken, and it takes no steps.
+void check_blocked(journal& journal, std::string_view key, lsn_t damaged) {
+  const auto holder = journal.find_key("", key);
+  REQUIRE(holder.has_value());
+  const auto row = journal.row(*holder);
+  REQUIRE(row.has_value());
+  CHECK_FALSE(is_terminal(row->status));
+  bool listed = false;
+  for (const auto& each : journal.rows({})) listed = listed || each.id == *holder;
+  CHECK(listed);
+  CHECK(journal.damage_of(*holder) == "record " + std::to_string(damaged) + " is damaged");
+  CHECK(journal.read_run(*holder, 0, 10).error().code == errc::corrupt);
+  scripted_run again{run_id::make(), made_run{.key = std::string{key}}};
+  CHECK(refusal(append(journal, again.item(again.start()))) == errc::already_exists);
+}
+
+}  // namespace
+
+TEST_CASE("whatever byte of the only records of a run is damaged before its row is stored, the run is listed and keeps its key") {
+  // Opening said nothing of such a run; it was in no list, and the same key began a second one.
+  const made_run what{.key = "order-17", .tenant = ""};
+  const auto make = [&](journal& journal) {
+    scripted_run run{run_id::make(), what}, other{run_id::make(), made_run{.key = "order-18"}};
+    must_append(journal, run.item({run.start(), run.turn()}));
+    must_append(journal, other.item(other.start()));
+    return other.id;
+  };
+  std::size_t bytes = 0;
+  {
+    scripted_run run{1, what};
+    bytes = encoded_size(run.start(), {1, 0, 0});
+  }
+  const bool of_lmdb = GENERATE(false, true);
+  for (std::size_t byte = 0; byte < bytes; byte += of_lmdb ? 29 : 1) {
+    CAPTURE(of_lmdb, byte);
+    const auto engine = make_engine(of_lmdb ? engine_kind::lmdb : engine_kind::memory);
+    auto journal = engine->open();
+    const auto other = make(*journal);
+    journal.reset();
+    engine->damage(1, byte);
+    engine->damage(2, 30 + byte % 40);
+    for (int opening = 0; opening < 3; ++opening) {
+      CAPTURE(opening);
+      journal = engine->open();
+      check_blocked(*journal, "order-17", 1);
+      CHECK(journal->find_key("", "order-18") == other);
+      CHECK_FALSE(journal->find_key("", "order-19").has_value());
+      CHECK_FALSE(journal->find_key("", "rder-17").has_value());
+      CHECK_FALSE(journal->find_key("other", "order-17").has_value());
+      CHECK_FALSE(journal->damage_of(other).has_value());
+      CHECK_FALSE(journal->verify({}).problems.empty());
+      if (opening == 1) {
+        REQUIRE(journal->flush().has_value());
+        journal->mark_closed();
+      }
+      journal.reset();
+    }
+  }
+}
+
+TEST_CASE("a run whose first record is damaged, and not the rest, is shown with what is left of it") {
+  // It was shown with the year 1970 and without its workflow.
+  PERDURE_EACH_ENGINE();
+  auto journal = engine->open();
+  scripted_run run{run_id::make(), made_run{.workflow = "invoices", .key = "K"}};
+  const auto now = std::chrono::time_point_cast<duration>(std::chrono::system_clock::now());
+  must_append(*journal, run.item({run.start(), run.turn(), run.turn({run_status::waiting, false, {}})}));
+  journal.reset();
+  const std::size_t byte = GENERATE(1, 20, 100, 140);  // the check, the run's id, the workflow, what follows it
+  CAPTURE(byte);
+  engine->damage(1, byte);
+  for (int opening = 0; opening < 2; ++opening) {
+    journal = engine->open();
+    const auto rows = journal->rows({});
+    REQUIRE(rows.size() == 1);
+    CHECK(rows[0].id == run.id);
+    CHECK(rows[0].status == run_status::waiting);
+    CHECK(rows[0].created_at > now - std::chrono::hours{1});
+    if (byte != 100) CHECK(rows[0].workflow == "invoices");
+    check_blocked(*journal, "K", 1);
+    REQUIRE(journal->flush().has_value());
+    journal.reset();
+  }
+}
+
+TEST_CASE("a run whose stored row is damaged is listed, and not begun again with its key") {
+  PERDURE_EACH_ENGINE();
+  auto journal = engine->open();
+  scripted_run run{run_id::make(), made_run{.key = "K"}};
+  must_append(*journal, run.item({run.start(), run.turn()}));
+  engine->reopen(journal);
+  journal.reset();
+  engine->damage_row(run.id, GENERATE(0, 5, 60, 150));
+  journal = engine->open();
+  REQUIRE(journal->rows({}).size() == 1);
+  CHECK(journal->rows({})[0].id == run.id);
+  CHECK(journal->row(run.id).has_value());
+  CHECK(journal->damage_of(run.id) == "its stored row is damaged");
+  CHECK(journal->find_key("", "K") == run.id);
+  CHECK(journal->read_run(run.id, 0, 10).error().code == errc::corrupt);
 }
 
 TEST_CASE("verify finds a run that nothing will wake") {

@@ -32,6 +32,8 @@ class forwarding_journal : public persistence::journal {
     return held_->snapshot(run, at_most);
   }
   [[nodiscard]] std::optional<persistence::run_row> row(const run_id& run) const override { return held_->row(run); }
+  [[nodiscard]] std::optional<std::string> damage_of(const run_id& run) const override { return held_->damage_of(run); }
+  [[nodiscard]] std::vector<std::pair<run_id, std::string>> damaged_runs() const override { return held_->damaged_runs(); }
   [[nodiscard]] std::optional<run_id> find_key(std::string_view scope, std::string_view key) const override {
     return held_->find_key(scope, key);
   }

@@ -22,6 +22,8 @@ class journal_engine_under_test {
   virtual void set_capacity(std::size_t bytes) = 0;
   /// Inverts a bit of a stored record. The journal is not open.
   virtual void damage(lsn_t lsn, std::size_t byte) = 0;
+  /// Inverts a bit of a stored row. The journal is not open.
+  virtual void damage_row(const run_id& run, std::size_t byte) = 0;
   /// Inverts a bit of the first chunk of a run in the archive. The journal is not open.
   virtual void damage_chunk(const run_id& run, std::size_t byte) = 0;
   virtual void set_format(std::uint32_t version) = 0;
@@ -60,6 +62,7 @@ class memory_engine : public journal_engine_under_test {
   }
   void set_capacity(std::size_t bytes) override { disk_->set_capacity(bytes); }
   void damage(lsn_t lsn, std::size_t byte) override { REQUIRE(disk_->damage(lsn, byte)); }
+  void damage_row(const run_id& run, std::size_t byte) override { REQUIRE(disk_->damage_row(run, byte)); }
   void damage_chunk(const run_id& run, std::size_t byte) override { REQUIRE(disk_->damage_chunk(run, byte)); }
   void set_format(std::uint32_t version) override { disk_->set_format(version); }
   [[nodiscard]] std::string content() const override { return std::to_string(disk_->commits()); }
@@ -78,13 +81,45 @@ inline auto flip(std::size_t byte) {
   };
 }
 
+/// Changes one stored value of a directory whose journal is not open.
+template <class F>
+void change_stored(const std::filesystem::path& directory, const char* table, MDB_val key, MDB_cursor_op find, F&& how) {
+  MDB_env* environment = nullptr;
+  MDB_txn* transaction = nullptr;
+  MDB_cursor* at = nullptr;
+  MDB_dbi in = 0;
+  MDB_val value{};
+  REQUIRE(mdb_env_create(&environment) == 0);
+  REQUIRE(mdb_env_set_maxdbs(environment, 32) == 0);
+  REQUIRE(mdb_env_open(environment, (directory / "journal.mdb").c_str(), MDB_NOSUBDIR, 0600) == 0);
+  REQUIRE(mdb_txn_begin(environment, nullptr, 0, &transaction) == 0);
+  REQUIRE(mdb_dbi_open(transaction, table, 0, &in) == 0);
+  REQUIRE(mdb_cursor_open(transaction, in, &at) == 0);
+  REQUIRE(mdb_cursor_get(at, &key, &value, find) == 0);
+  std::string changed{static_cast<const char*>(value.mv_data), value.mv_size};
+  how(changed);
+  value = {changed.size(), changed.data()};
+  REQUIRE(mdb_cursor_put(at, &key, &value, MDB_CURRENT) == 0);
+  mdb_cursor_close(at);
+  REQUIRE(mdb_txn_commit(transaction) == 0);
+  mdb_env_close(environment);
+}
+
+inline void damage_record(const std::filesystem::path& directory, lsn_t lsn, std::size_t byte) {
+  change_stored(directory, "log", MDB_val{sizeof lsn, &lsn}, MDB_SET, flip(byte));
+}
+
 class lmdb_engine : public journal_engine_under_test {
  public:
   result<std::unique_ptr<persistence::journal>> try_open(persistence::open_mode mode) override {
     return persistence::open_lmdb_journal(directory_.path(), mode, capacity_, 0, upkeep);
   }
   void set_capacity(std::size_t bytes) override { capacity_ = bytes; }
-  void damage(lsn_t lsn, std::size_t byte) override { change("log", MDB_val{sizeof lsn, &lsn}, MDB_SET, flip(byte)); }
+  void damage(lsn_t lsn, std::size_t byte) override { damage_record(directory_.path(), lsn, byte); }
+  void damage_row(const run_id& run, std::size_t byte) override {
+    auto key = run.bytes;
+    change("rows", MDB_val{key.size(), key.data()}, MDB_SET, flip(byte));
+  }
   void damage_chunk(const run_id& run, std::size_t byte) override {
     auto key = run.bytes;
     change("archive", MDB_val{key.size(), key.data()}, MDB_SET_RANGE, flip(byte));
@@ -100,25 +135,7 @@ class lmdb_engine : public journal_engine_under_test {
  private:
   template <class F>
   void change(const char* table, MDB_val key, MDB_cursor_op find, F&& how) {
-    MDB_env* environment = nullptr;
-    MDB_txn* transaction = nullptr;
-    MDB_cursor* at = nullptr;
-    MDB_dbi in = 0;
-    MDB_val value{};
-    REQUIRE(mdb_env_create(&environment) == 0);
-    REQUIRE(mdb_env_set_maxdbs(environment, 32) == 0);
-    REQUIRE(mdb_env_open(environment, (directory_.path() / "journal.mdb").c_str(), MDB_NOSUBDIR, 0600) == 0);
-    REQUIRE(mdb_txn_begin(environment, nullptr, 0, &transaction) == 0);
-    REQUIRE(mdb_dbi_open(transaction, table, 0, &in) == 0);
-    REQUIRE(mdb_cursor_open(transaction, in, &at) == 0);
-    REQUIRE(mdb_cursor_get(at, &key, &value, find) == 0);
-    std::string changed{static_cast<const char*>(value.mv_data), value.mv_size};
-    how(changed);
-    value = {changed.size(), changed.data()};
-    REQUIRE(mdb_cursor_put(at, &key, &value, MDB_CURRENT) == 0);
-    mdb_cursor_close(at);
-    REQUIRE(mdb_txn_commit(transaction) == 0);
-    mdb_env_close(environment);
+    change_stored(directory_.path(), table, key, find, std::forward<F>(how));
   }
 
   temp_directory directory_;

@@ -31,7 +31,8 @@ struct after {
 /// Makes one run's records, one after the other, as a run actor would.
 class scripted_run {
  public:
-  explicit scripted_run(std::uint64_t number, made_run what = {}) : id(numbered_run(number)), what_(std::move(what)) {}
+  explicit scripted_run(std::uint64_t number, made_run what = {}) : scripted_run(numbered_run(number), std::move(what)) {}
+  explicit scripted_run(const run_id& as, made_run what = {}) : id(as), what_(std::move(what)) {}
 
   core::record start(after then = {}) {
     core::run_started event;

@@ -11,8 +11,9 @@
 
 namespace perdure::tools::cli {
 
-run_summary summary_of(const persistence::run_row& row) {
+run_summary summary_of(const persistence::journal& journal, const persistence::run_row& row) {
   run_summary out;
+  out.blocked = journal.damage_of(row.id).value_or("");
   out.id = row.id;
   out.workflow = row.workflow;
   out.version = row.version;
@@ -62,7 +63,7 @@ result<run_page> offline_client::list(const list_options& options) {
     if (!query.after) return error{errc::invalid_argument, "the cursor is not one that a listing gave"};
   }
   run_page out;
-  for (const auto& row : journal_->rows(query)) out.runs.push_back(summary_of(row));
+  for (const auto& row : journal_->rows(query)) out.runs.push_back(summary_of(*journal_, row));
   if (options.limit > 0 && out.runs.size() == options.limit) out.next_cursor = out.runs.back().id.str();
   return out;
 }
@@ -70,7 +71,7 @@ result<run_page> offline_client::list(const list_options& options) {
 result<run_summary> offline_client::summary(const run_id& run) {
   const auto row = journal_->row(run);
   if (!row) return error{errc::not_found, "no run " + run.str() + " in " + data_.string()};
-  return summary_of(*row);
+  return summary_of(*journal_, *row);
 }
 
 result<void> offline_client::stored(const run_id& run, run_seq after, const take_event& take) {

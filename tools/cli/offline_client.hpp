@@ -41,7 +41,7 @@ class offline_client : public client {
   std::unique_ptr<persistence::journal> journal_;
 };
 
-[[nodiscard]] run_summary summary_of(const persistence::run_row& row);
+[[nodiscard]] run_summary summary_of(const persistence::journal& journal, const persistence::run_row& row);
 
 /// Opens the journal for reading; the error of a locked directory says what to do.
 [[nodiscard]] result<std::unique_ptr<persistence::journal>> open_to_read(const std::filesystem::path& data);

@@ -98,7 +98,7 @@ std::string jobs_table(const run_view& run, timestamp now, std::size_t width) {
 std::string render_list(const run_page& page, timestamp now) {
   table out{{{"RUN", 13}, {"WORKFLOW", 10}, {"STATUS"}, {"CREATED", 0, true}, {"NOTE", 6}}};
   for (const auto& each : page.runs) {
-    std::string remark = each.blocked;
+    std::string remark = each.blocked.empty() ? std::string{} : "blocked: " + each.blocked;
     if (remark.empty() && !is_terminal(each.status) && each.wakeup) remark = "wakes " + relative(*each.wakeup, now);
     if (!each.key.empty()) remark += (remark.empty() ? "" : ", ") + ("key " + each.key);
     out.add({{each.id.str(), colour::plain},
@@ -110,12 +110,13 @@ std::string render_list(const run_page& page, timestamp now) {
   return out.text(terminal_width());
 }
 
-std::string render_run(const run_view& run, timestamp now, bool a_node_runs) {
+std::string render_run(const run_view& run, const std::string& blocked, timestamp now, bool a_node_runs) {
   const auto width = terminal_width();
   std::string out;
   out += field("run", run.id(), width);
   out += field("workflow", printable(run.workflow() + " " + run.version()), width);
   out += field("status", run.status(), width, colour_of(run.status()));
+  if (!blocked.empty()) out += long_field("blocked", printable(blocked), width, colour::yellow);
   if (!run.ended() && !a_node_runs)
     out += long_field("node", "none holds this directory; perdure runs wait opens it", width, colour::yellow);
   if (!run.key().empty()) out += field("key", printable(run.key()), width);

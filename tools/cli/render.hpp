@@ -10,7 +10,7 @@ namespace perdure::tools::cli {
 
 [[nodiscard]] std::string render_list(const run_page& page, timestamp now);
 /// Everything `runs show` tells.
-[[nodiscard]] std::string render_run(const run_view& run, timestamp now, bool a_node_runs);
+[[nodiscard]] std::string render_run(const run_view& run, const std::string& blocked, timestamp now, bool a_node_runs);
 /// How a run ended, in a line or two: for the end of `run` and `runs wait`.
 [[nodiscard]] std::string render_failure(const run_view& run);
 

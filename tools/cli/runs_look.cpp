@@ -63,13 +63,19 @@ int show_run(const show_command& how) {
   if (!id) return fail(how.common, id.error());
   if (how.timeline || !how.svg.empty()) return show_timeline({how.common, how.svg, how.rows}, **runs, *id);
   const auto view = view_of(**runs, *id);
-  if (!view) return fail(how.common, view.error());
+  const auto known = (*runs)->summary(*id);
+  if (!known) return fail(how.common, known.error());
+  // One that cannot be read is shown as far as it is known.
+  if (!view && known->blocked.empty()) return fail(how.common, view.error());
+  const auto shown = view ? *view : run_view::of(*known);
   if (how.common.json) {
-    put_json(view->show());
+    auto out = shown.show();
+    out.emplace("blocked", known->blocked.empty() ? json::value(nullptr) : json::value(known->blocked));
+    put_json(out);
   } else {
-    put(render_run(*view, wall_clock(), (*runs)->kind() != "offline"));
+    put(render_run(shown, known->blocked, wall_clock(), (*runs)->kind() != "offline"));
   }
-  return exit_fine;
+  return view ? exit_fine : exit_failed;
 }
 
 struct events_command {
