@@ -9,6 +9,8 @@
 #include <string>
 #include <thread>
 
+#include "persistence/lmdb/file_error.hpp"
+
 namespace perdure::persistence {
 
 namespace {
@@ -19,7 +21,7 @@ constexpr std::chrono::milliseconds between_tries{20};
 result<directory_lock> directory_lock::take(const std::filesystem::path& directory) {
   const auto path = directory / "lock";
   file_descriptor file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
-  if (!file) return error{errc::io_error, "cannot open " + path.string() + ": " + std::strerror(errno)};
+  if (!file) return file_error("cannot open", path, errno);
   for (int left = tries; ::flock(file.get(), LOCK_EX | LOCK_NB) != 0; std::this_thread::sleep_for(between_tries)) {
     if (errno == EINTR) continue;
     if (errno != EWOULDBLOCK) return error{errc::io_error, "cannot lock " + path.string() + ": " + std::strerror(errno)};

@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <map>
 
 #include "persistence/keys.hpp"
+#include "persistence/lmdb/damaged_page.hpp"
+#include "persistence/lmdb/file_error.hpp"
 
 namespace perdure::persistence {
 
@@ -20,6 +24,8 @@ namespace {
 
 constexpr unsigned max_tables = 32;
 constexpr unsigned max_readers = 1022;
+/// A cache line for each, and as much for the head.
+constexpr off_t readers_file_bytes = (max_readers + 2) * 64;
 constexpr std::size_t least_map_bytes = std::size_t{256} << 10;
 constexpr std::size_t room_for_others = std::size_t{1} << 30;  ///< of the address space
 constexpr std::size_t share_of_others = 4;                     ///< where there is less, so many times what the map takes
@@ -54,8 +60,11 @@ bool leaves_room(std::size_t bytes) {
   return probe != MAP_FAILED && ::munmap(probe, bytes) == 0;
 }
 
+std::atomic<int> damaged_page_exit{0};
+
 /// LMDB aborts the process after this: it holds locks, and nobody knows what else of the file is wrong.
 void on_damaged_page(MDB_env* /*env*/, const char* what) {
+  if (const int code = damaged_page_exit) ::_exit(code);
   std::fprintf(stderr,
                "perdure: a page of the journal is damaged (%s). The process ends. Restore the directory from a copy; a disk that "
                "damages files should be replaced.\n",
@@ -63,6 +72,8 @@ void on_damaged_page(MDB_env* /*env*/, const char* what) {
 }
 
 }  // namespace
+
+void exit_on_damaged_page(int code) { damaged_page_exit = code; }
 
 error lmdb_error(int code, std::string_view doing) {
   const bool full = code == MDB_MAP_FULL || code == ENOSPC || code == EDQUOT || code == EFBIG;
@@ -75,18 +86,18 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
   const auto file = directory / "journal.mdb";
   std::error_code failed;
   if (mode == open_mode::read_only) {
-    if (!fs::exists(file, failed) || fs::file_size(file, failed) == 0)
-      return error{errc::not_found, "there is no journal in " + directory.string()};
+    const bool there = fs::exists(file, failed) && fs::file_size(file, failed) != 0;
+    if (failed == std::errc::permission_denied) return file_error("cannot open", file, EACCES);
+    if (!there) return error{errc::not_found, "there is no journal in " + directory.string()};
   } else {
     const bool made = fs::create_directories(directory, failed);
-    if (failed) return error{errc::io_error, "cannot make " + directory.string() + ": " + failed.message()};
+    if (failed) return file_error("cannot make", directory, failed.value());
     if (made) {
       if (auto synced = sync_directory(fs::absolute(directory).lexically_normal().parent_path()); !synced) return synced.error();
     }
   }
   struct stat known {};
-  if (::stat(directory.c_str(), &known) != 0)
-    return error{errc::io_error, "cannot read " + directory.string() + ": " + std::strerror(errno)};
+  if (::stat(directory.c_str(), &known) != 0) return file_error("cannot read", directory, errno);
   auto& environments = registry::of_process();
   const std::lock_guard lock{environments.mutex};
   const registry::identity identity{known.st_dev, known.st_ino};
@@ -101,6 +112,9 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
     if (!taken) return taken.error();
     environment->lock_ = std::move(*taken);
   }
+  if (mode == open_mode::read_write) {
+    if (auto made = make_readers(file); !made) return made.error();
+  }
   if (auto mapped = environment->map(file, mode, max_map_bytes); !mapped) return mapped.error();
   if (auto opened = environment->open_tables(mode); !opened) return opened.error();
   if (mode == open_mode::read_write) environment->lock_.sign();
@@ -114,6 +128,17 @@ result<std::shared_ptr<lmdb_environment>> lmdb_environment::open(const fs::path&
 lmdb_environment::~lmdb_environment() {
   for (auto* transaction : idle_) mdb_txn_abort(transaction);
   if (env_ != nullptr) mdb_env_close(env_);
+}
+
+/// LMDB makes its table of readers as long as it has to be and maps it; on a disk without room for its pages the first touch
+/// of one would end the process by a signal. So the room is taken before.
+result<void> lmdb_environment::make_readers(const fs::path& file) {
+  const auto path = fs::path{file.string() + "-lock"};
+  const file_descriptor readers{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  if (!readers) return file_error("cannot open", path, errno);
+  if (const int code = ::posix_fallocate(readers.get(), 0, readers_file_bytes); code != 0)
+    return file_error("cannot take the room of", path, code);
+  return {};
 }
 
 /// Reserves address space, not disk: as much as the system grants, less what it leaves to the rest of the process.
@@ -135,7 +160,11 @@ result<void> lmdb_environment::map(const fs::path& file, open_mode mode, std::si
     if (env_ != nullptr) mdb_env_close(env_);
     env_ = nullptr;
     const bool too_large = code == 0 || code == ENOMEM || code == EAGAIN || code == EFBIG;
-    if (!too_large || bytes / 2 < least_map_bytes) return lmdb_error(code, "cannot open " + file.string());
+    if (!too_large || bytes / 2 < least_map_bytes) {
+      auto why = lmdb_error(code, "cannot open " + file.string());
+      why.message += owner_of(file, code);
+      return why;
+    }
     sized = true;
   }
   int dead = 0;

@@ -41,6 +41,7 @@ class lmdb_environment {
 
  private:
   lmdb_environment() = default;
+  [[nodiscard]] static result<void> make_readers(const std::filesystem::path& file);
   [[nodiscard]] result<void> map(const std::filesystem::path& file, open_mode mode, std::size_t max_map_bytes);
   [[nodiscard]] result<void> open_tables(open_mode mode);
   /// The code of LMDB; MDB_NOTFOUND when a table is missing and `flags` do not say to make it.

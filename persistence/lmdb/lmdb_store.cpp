@@ -72,9 +72,16 @@ class lmdb_view : public read_view {
   std::optional<std::string_view> log(lsn_t lsn) override { return find(transaction_, of_->log(), {sizeof lsn, &lsn}); }
   void each_log(lsn_t from, const std::function<bool(lsn_t, std::string_view)>& take) override {
     lmdb_cursor at{transaction_, of_->log()};
+    std::optional<lsn_t> before;
     for (bool more = at.seek({reinterpret_cast<const char*>(&from), sizeof from}); more; more = at.next()) {
       lsn_t lsn = 0;
-      std::memcpy(&lsn, at.key().data(), sizeof lsn);
+      if (at.key().size() == sizeof lsn) std::memcpy(&lsn, at.key().data(), sizeof lsn);
+      // A damaged page may lead back to where the walk has been.
+      if (lsn < from || (before && lsn <= *before)) {
+        throw store_failure{{errc::corrupt, "a page of the journal is damaged: LSN " + std::to_string(lsn) + " follows " +
+                                                std::to_string(before.value_or(from))}};
+      }
+      before = lsn;
       if (!take(lsn, at.value())) return;
     }
   }

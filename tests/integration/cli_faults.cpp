@@ -149,6 +149,10 @@ $P run $quick --data $D --key done --json >$H/again 2>$H/again.err || exit 5
 rm $D/filler
 $P run $quick --data $D --json >$H/last || exit 6
 $P journal verify --data $D >$H/verified || exit 7
+mkdir $H/none && mount -t tmpfs -o size=64k none $H/none || exit 8
+cat /dev/zero >$H/none/filler 2>/dev/null
+$P run $quick --data $H/none/data >$H/new 2>&1 && exit 9
+exit 0
 )sh");
   const auto code = shell(here, "export P D H; unshare -m /bin/sh " + script + " || exit $?");
   if (WEXITSTATUS(code) == 77 || has(slurp(here.path("full.err")), "unshare")) {
@@ -159,4 +163,7 @@ $P journal verify --data $D >$H/verified || exit 7
   CHECK(WEXITSTATUS(code) == 0);
   CHECK(has(slurp(here.path("shown")), R"("status":"cancelled")"));
   CHECK(has(slurp(here.path("again")), "succeeded"));
+  // A new directory there was told to be a broken journal, to be restored from a copy.
+  CHECK(has(slurp(here.path("new")), "No space left on device"));
+  CHECK(has(slurp(here.path("new")), "make room"));
 }

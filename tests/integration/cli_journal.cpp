@@ -74,6 +74,33 @@ TEST_CASE("damage is found by verify and named with its run, and the other runs 
   CHECK(here.call({"run", file, "--input", R"({"mark":"new"})"}).code == 0);
 }
 
+TEST_CASE("damaged pages of the journal's file are told, whatever they make of those who read them") {
+  // LMDB aborts its process, or the process reads outside of the file; `verify` and `export` went with it, without an answer.
+  const workplace here;
+  const auto file = two_tasks(here);
+  for (int i = 0; i < 20; ++i) run_once(here, file);
+  const auto sound = test::slurp(here.path("data") / "journal.mdb");
+  constexpr std::size_t page = 4096;
+  int told = 0;
+  for (std::size_t at = 2 * page; at + page <= sound.size(); at += page) {
+    // The head of the page: its number, its kind, where its entries begin; then what the entries lead to.
+    for (const auto &[offset, with] : {std::pair{10, '\xFF'}, std::pair{12, '\xFF'}, std::pair{16, '\xEE'}}) {
+      auto bytes = sound;
+      for (int i = 0; i < 2; ++i) bytes[at + static_cast<std::size_t>(offset + i)] = with;
+      std::ofstream{here.path("data") / "journal.mdb", std::ios::binary} << bytes;
+      const auto verified = here.call({"journal", "verify", "--json"});
+      INFO("page " << at / page << ", offset " << offset << ": " << verified.out << verified.err);
+      REQUIRE((verified.code == 0 || verified.code == 1));
+      if (verified.code == 1) {
+        ++told;
+        CHECK((!verified.out.empty() ? verified.json().at("ok") == false : has(verified.err, "\"error\"")));
+      }
+      if (at / page % 5 == 0) CHECK(here.call({"journal", "export"}).code <= 1);
+    }
+  }
+  CHECK(told > 10);
+}
+
 TEST_CASE("a large payload that is damaged or gone is found by verify and named with its run") {
   // Verify looked at the records only; the file beside the journal that one of them refers to could be anything.
   const workplace here;

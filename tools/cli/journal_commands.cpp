@@ -15,6 +15,7 @@
 #include "core/event_json.hpp"
 #include "persistence/ledger.hpp"
 #include "tools/cli/journal_parts.hpp"
+#include "tools/cli/journal_reader.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/offline_client.hpp"
 #include "tools/cli/table.hpp"
@@ -44,7 +45,7 @@ struct show_command {
   std::size_t limit = 50;
 };
 
-int show_journal(const show_command& how) {
+int show_records(const show_command& how) {
   auto opened = offline_client::open(how.common.data);
   if (!opened) return fail(how.common, opened.error());
   auto& journal = (*opened)->journal();
@@ -111,12 +112,16 @@ int show_journal(const show_command& how) {
   return exit_fine;
 }
 
+int show_journal(const show_command& how) {
+  return read_apart(how.common, [&] { return show_records(how); });
+}
+
 struct export_command {
   common_options common;
   std::string run, output;
 };
 
-int export_journal(const export_command& how) {
+int export_records(const export_command& how) {
   auto opened = offline_client::open(how.common.data);
   if (!opened) return fail(how.common, opened.error());
   auto& journal = (*opened)->journal();
@@ -128,6 +133,7 @@ int export_journal(const export_command& how) {
   }
   std::FILE* out = how.output.empty() ? stdout : std::fopen(how.output.c_str(), "wbe");
   if (out == nullptr) return fail(how.common, {errc::io_error, how.output + ": cannot be written: " + std::strerror(errno)});
+  std::setvbuf(out, nullptr, _IOLBF, std::size_t{1} << 16);  // what could be read is there, whatever comes after it
   bool written = true;
   const auto read = each_record(journal, 1, [&](const core::record& record) {
     if (only && record.run != *only) return true;
@@ -144,6 +150,10 @@ int export_journal(const export_command& how) {
     return fail(how.common, {errc::io_error, where + ": cannot be written: " + std::strerror(why)});
   }
   return exit_fine;
+}
+
+int export_journal(const export_command& how) {
+  return read_apart(how.common, [&] { return export_records(how); });
 }
 
 /// A run that waits for somebody outside needs no waker of its own.
@@ -179,7 +189,7 @@ struct verify_command {
   std::string anchor;
 };
 
-int verify_journal(const verify_command& command) {
+int verify_records(const verify_command& command) {
   const auto& how = command.common;
   std::optional<core::digest> anchor;
   if (!command.anchor.empty() && !(anchor = read_digest(command.anchor)))
@@ -225,7 +235,18 @@ int verify_journal(const verify_command& command) {
   return ok ? exit_fine : exit_failed;
 }
 
-int journal_stats(const common_options& how) {
+int verify_journal(const verify_command& command) {
+  const auto& how = command.common;
+  return read_apart([&] { return verify_records(command); },
+                    [&] {
+                      if (!how.json) return fail(how, {errc::corrupt, damaged_file(how.data)});
+                      const json::object problem{{"run_id", nullptr}, {"lsn", 0}, {"what", damaged_file(how.data)}};
+                      put_json(json::object{{"ok", false}, {"runs", 0}, {"events", 0}, {"problems", json::array{problem}}});
+                      return exit_failed;
+                    });
+}
+
+int count_records(const common_options& how) {
   auto opened = offline_client::open(how.data);
   if (!opened) return fail(how, opened.error());
   auto stats = (*opened)->stats();
@@ -276,6 +297,10 @@ int journal_stats(const common_options& how) {
   for (const auto& [name, value] : kinds) out.add({{"  " + std::string{name}}, {json_text(value)}});
   put(out.text(terminal_width()));
   return exit_fine;
+}
+
+int journal_stats(const common_options& how) {
+  return read_apart(how, [&] { return count_records(how); });
 }
 
 /// Writes a checkpoint of all that is there; its hash is the anchor to keep elsewhere.

@@ -6,6 +6,7 @@
 #include "cluster/documents.hpp"
 #include "cluster/replay_all.hpp"
 #include "tools/cli/journal_parts.hpp"
+#include "tools/cli/journal_reader.hpp"
 #include "tools/cli/offline_client.hpp"
 #include "tools/cli/terminal.hpp"
 
@@ -192,7 +193,7 @@ void add_journal_replay(CLI::App& journal, chosen_command& chosen) {
   command->add_option("--until", how->until, "Only the events up to this seq")->type_name("SEQ")->transform(to_whole_number(1));
   command->add_option("--document", how->file, "Replay with this document instead of the one kept in the directory")
       ->type_name("FILE");
-  command->callback([&chosen, how] { chosen = [how] { return replay(*how); }; });
+  command->callback([&chosen, how] { chosen = [how] { return read_apart(how->common, [&] { return replay(*how); }); }; });
 }
 
 }  // namespace perdure::tools::cli

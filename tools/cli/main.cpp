@@ -49,7 +49,8 @@ int finished(int code) {
 /// The journal is mapped into memory: a file that is shorter than it says, or a disk that fails, shows as this signal.
 extern "C" void on_bus_error(int) {
   constexpr char text[] =
-      "perdure: the journal cannot be read: its file is cut off, or the disk fails. Restore the directory from a copy.\n";
+      "perdure: the journal cannot be read: its file is cut off, or the disk is full or fails. When it is not full, restore the "
+      "directory from a copy.\n";
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, sizeof text - 1);
   ::_exit(exit_failed);
 }

@@ -3,6 +3,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -102,6 +103,27 @@ TEST_CASE("one process opens a directory for writing once, and may look at it be
   reading->reset();
   writing->reset();
   CHECK(open_in(directory.path()).has_value());
+}
+
+TEST_CASE("a directory of another user is told with its owner and who asks") {
+  if (::geteuid() != 0) {
+    WARN("skipped: only root can be somebody else for a while");
+    return;
+  }
+  const temp_directory directory;
+  const auto data = directory.path() / "data";
+  REQUIRE(open_in(data).has_value());
+  const bool readable = GENERATE(true, false);
+  ::chmod(data.c_str(), readable ? 0755 : 0700);
+  ::chmod(directory.path().c_str(), 0755);
+  REQUIRE(::seteuid(65534) == 0);
+  const auto writing = open_in(data), reading = open_in(data, open_mode::read_only);
+  REQUIRE(::seteuid(0) == 0);
+  for (const auto* each : {&writing, &reading}) {
+    REQUIRE(each->has_error());
+    INFO(each->error().message);
+    CHECK(each->error().message.find("Permission denied (it belongs to root, and this process runs as ") != std::string::npos);
+  }
 }
 
 TEST_CASE("reading where nothing was written makes nothing") {
