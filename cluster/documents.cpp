@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "core/json_text.hpp"
 #include "persistence/durable_file.hpp"
 #include "persistence/journal.hpp"
 
@@ -164,6 +165,32 @@ std::string unread_document(const error& why) {
   return "a kept document cannot be read: " + why.message.substr(0, why.message.find('\n'));
 }
 
+namespace {
+
+std::string shown_line(const std::string& line) {
+  constexpr std::size_t longest = 60;
+  const auto begin = line.find_first_not_of(' ');
+  auto text = begin == std::string::npos ? std::string{} : line.substr(begin);
+  if (text.size() > longest) text = core::valid_utf8(text.substr(0, longest)) + "...";
+  return "\"" + text + "\"";
+}
+
+/// The first line in which they part.
+std::string difference(const std::string& then, const std::string& now) {
+  std::istringstream a{then}, b{now};
+  for (std::size_t number = 1;; ++number) {
+    std::string left, right;
+    const bool more_left = static_cast<bool>(std::getline(a, left)), more_right = static_cast<bool>(std::getline(b, right));
+    if (!more_left && !more_right) return "its lines are the same, so a file that it names has changed";
+    const auto line = "line " + std::to_string(number);
+    if (!more_left) return line + " is new: " + shown_line(right);
+    if (!more_right) return line + " is gone: " + shown_line(left);
+    if (left != right) return line + " was " + shown_line(left) + " and is " + shown_line(right);
+  }
+}
+
+}  // namespace
+
 result<std::vector<document>> documents_to_register(const std::filesystem::path& data, document_reader& reader,
                                                     const std::vector<document>& also, std::vector<error>* unread) {
   using name_and_version = std::pair<std::string, std::string>;
@@ -190,7 +217,8 @@ result<std::vector<document>> documents_to_register(const std::filesystem::path&
       if (const auto wanted = given.find(key); wanted != given.end() && chosen != known.begin()) {
         return error{errc::conflict, wanted->second->file + ": differs from the text of " + key.first + " " + key.second +
                                          " that run " + used.at(chosen->definition.hash()).str() +
-                                         " was started with and has not ended; give the document another version"};
+                                         " was started with and has not ended: " +
+                                         difference(chosen->text, wanted->second->text) + "; give the document another version"};
       }
     }
     out.push_back(std::move(*chosen));

@@ -103,8 +103,8 @@ bool activation_frame::issue(detail::step_request request, detail::step_waiter& 
   if (next_ >= limits::activation_steps) {
     failed_ = limit_failure(
         "step " + std::to_string(next_ + 1) + " of the activation", "activation_steps", limits::activation_steps,
-        ": split the work over several activations (send a message along an edge, to the same executor if need be), that of "
-        "a document over several runs (run: workflow)");
+        ": go on as a new run with continue_as_new, or split the work over several activations (send a message along an edge, to "
+        "the same executor if need be); a document over several runs (run: workflow)");
     return true;
   }
   if (waiting_.size() >= limits::pending_steps) {

@@ -245,6 +245,8 @@ TEST_CASE("a changed document needs a new version while runs of the old text go 
   const auto refused = here.call({"run", slow});
   CHECK(refused.code == 1);
   CHECK(refused.err.find("version") != std::string::npos);
+  CHECK(refused.err.find("line ") != std::string::npos);
+  CHECK(refused.err.find("and is \"- other:\"") != std::string::npos);
   CHECK(here.call({"runs", "wait", "--all"}).code == 0);
   // Nothing uses the old text any more.
   CHECK(here.call({"run", slow}).out == "{\"x\":1}\n");

@@ -21,9 +21,9 @@ TEST_CASE("an activation has a limit of steps, and the error says what to do") {
   for (std::uint32_t i = 0; i < limits::activation_steps; ++i) again.now.history[i].ordinal = i;
   again.start();
   CHECK(again.last ==
-        "failed limit: step 20001 of the activation is over activation_steps = 20000: split the work over several activations "
-        "(send a message along an edge, to the same executor if need be), that of a document over several runs (run: "
-        "workflow)\n");
+        "failed limit: step 20001 of the activation is over activation_steps = 20000: go on as a new run with continue_as_new, "
+        "or split the work over several activations (send a message along an edge, to the same executor if need be); a "
+        "document over several runs (run: workflow)\n");
 }
 
 TEST_CASE("as many steps as the limit says may be made, and wait at once") {
