@@ -28,6 +28,7 @@ struct workflow_builder::parts {
   std::vector<detail::executor_factory> factories;
   std::vector<named_edges> edges;
   std::optional<std::string> start;
+  std::vector<std::string> by_name_only;
   std::optional<duration> timeout;
   std::optional<std::uint32_t> max_activations;
   std::optional<std::string> wrong;  ///< the first thing that a call itself found
@@ -133,6 +134,11 @@ workflow_builder& workflow_builder::start_at(std::string executor) {
   return *this;
 }
 
+workflow_builder& workflow_builder::without_edges(std::string executor) {
+  parts_->by_name_only.push_back(std::move(executor));
+  return *this;
+}
+
 workflow_builder& workflow_builder::edge(std::string from, std::string to) {
   parts_->edges.push_back({"edge", {std::move(from)}, {std::move(to)}, {.kind = core::edge_kind::direct}});
   return *this;
@@ -202,7 +208,14 @@ result<workflow> workflow_builder::try_build() {
   plan.timeout = parts_->timeout.value_or(duration{0});
   plan.max_activations = parts_->max_activations.value_or(limits::run_activations);
   if (auto found = parts_->resolve(plan)) return refused(*found);
-  if (auto found = flow::problem_of(plan, parts_->types, parts_->max_activations.has_value())) return refused(*found);
+  std::vector<std::size_t> starts{plan.start};
+  for (const auto& each : parts_->by_name_only) {
+    const auto at = plan.by_name.find(each);
+    if (at == plan.by_name.end())
+      return refused("without_edges names unknown executor " + in_quotes(each) + "; known: " + parts_->known());
+    starts.push_back(at->second);
+  }
+  if (auto found = flow::problem_of(plan, parts_->types, starts, parts_->max_activations.has_value())) return refused(*found);
   plan.hash = flow::hash_of(plan);
   out->factories = parts_->factories;
   for (const auto& each : parts_->edges) out->is_switch.push_back(each.is_switch);

@@ -27,7 +27,8 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
 
 class checker {
  public:
-  checker(const core::plan& plan, const std::vector<detail::executor_type>& types) : plan_(plan), types_(types) {}
+  checker(const core::plan& plan, const std::vector<detail::executor_type>& types, const std::vector<std::size_t>& starts)
+      : plan_(plan), types_(types), starts_(starts) {}
 
   problem duplicates() const {
     for (std::size_t second = 0; second < plan_.groups.size(); ++second) {
@@ -59,8 +60,8 @@ class checker {
 
   problem unreachable() const {
     std::vector<bool> seen(plan_.executors.size());
-    std::vector<std::size_t> open{plan_.start};
-    seen[plan_.start] = true;
+    auto open = starts_;
+    for (const auto start : starts_) seen[start] = true;
     while (!open.empty()) {
       const auto at = open.back();
       open.pop_back();
@@ -74,7 +75,8 @@ class checker {
       if (!seen[i]) lost.push_back(in_quotes(plan_.executors[i].name));
     }
     if (lost.empty()) return std::nullopt;
-    return "no edges lead from the start " + in_quotes(plan_.executors[plan_.start].name) + " to " + listed(lost, "");
+    return "no edges lead from the start " + in_quotes(plan_.executors[plan_.start].name) + " to " + listed(lost, "") +
+           "; what only background work or compensation starts is named with without_edges(...)";
   }
 
   problem cycle() const {
@@ -90,8 +92,13 @@ class checker {
       marks[executor] = mark::on_way;
       way.push_back({executor, successors(executor)});
     };
-    enter(plan_.start);
-    while (!way.empty()) {
+    auto starts = starts_;
+    while (!way.empty() || !starts.empty()) {
+      if (way.empty()) {
+        if (marks[starts.back()] == mark::fresh) enter(starts.back());
+        starts.pop_back();
+        continue;
+      }
       if (way.back().next.empty()) {
         marks[way.back().executor] = mark::done;
         way.pop_back();
@@ -164,12 +171,14 @@ class checker {
 
   const core::plan& plan_;
   const std::vector<detail::executor_type>& types_;
+  const std::vector<std::size_t>& starts_;
 };
 
 }  // namespace
 
-std::optional<std::string> problem_of(const core::plan& plan, const std::vector<detail::executor_type>& types, bool bounded) {
-  const checker check{plan, types};
+std::optional<std::string> problem_of(const core::plan& plan, const std::vector<detail::executor_type>& types,
+                                      const std::vector<std::size_t>& starts, bool bounded) {
+  const checker check{plan, types, starts};
   if (auto found = check.duplicates()) return found;
   if (auto found = check.misfits()) return found;
   if (auto found = check.unreachable()) return found;

@@ -240,7 +240,7 @@ TEST_CASE("background work does not hold up the run, is seen, and ends with it a
                   notes.note("done " + std::to_string(in.value));
                 }))
       .start_at("main")
-      .edge("main", "beside");
+      .without_edges("beside");
   REQUIRE(node.add(builder.build()));
   for (const auto end : {background_end::cancel, background_end::wait, background_end::detach}) {
     const auto run = node.start("w", number{static_cast<int>(end)}).value();

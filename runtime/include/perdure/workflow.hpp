@@ -70,6 +70,8 @@ class workflow_builder {
                                  executor_options options = {});
 
   workflow_builder& start_at(std::string executor);
+  /// No edge need lead to it: background work or compensation starts it by its name.
+  workflow_builder& without_edges(std::string executor);
   workflow_builder& edge(std::string from, std::string to);
   /// Only messages for which `condition` holds. It must be pure.
   template <message T>

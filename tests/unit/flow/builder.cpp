@@ -253,8 +253,29 @@ TEST_CASE("message types that do not fit are refused where they are known") {
 
 TEST_CASE("executors that nothing leads to are refused") {
   workflow_builder builder{"x", "1"};
-  CHECK(problem(builder.add<both>("a").add<both>("b").add<both>("c").add<both>("d").start_at("a").edge("a", "b").edge(
-            "c", "d")) == "workflow \"x\": no edges lead from the start \"a\" to \"c\", \"d\"");
+  CHECK(
+      problem(builder.add<both>("a").add<both>("b").add<both>("c").add<both>("d").start_at("a").edge("a", "b").edge("c", "d")) ==
+      "workflow \"x\": no edges lead from the start \"a\" to \"c\", \"d\"; what only background work or "
+      "compensation starts is named with without_edges(...)");
+}
+
+TEST_CASE("an executor that is started by its name alone needs no edge, and may have some of its own") {
+  // Compensations and background work needed an edge from somewhere, along which messages could then go.
+  const auto graph = [] {
+    workflow_builder out{"x", "1"};
+    out.add<both>("a").add<both>("undo").add<both>("after").start_at("a").edge("undo", "after");
+    return out;
+  };
+  auto plain = graph();
+  CHECK(problem(plain).find("to \"undo\", \"after\"") != std::string::npos);
+  CHECK(graph().without_edges("undo").try_build().has_value());
+  CHECK(problem(graph().without_edges("after")).find("to \"undo\";") != std::string::npos);
+  CHECK(problem(graph().without_edges("und")) ==
+        "workflow \"x\": without_edges names unknown executor \"und\"; known: a, undo, after");
+  CHECK(problem(graph().without_edges("undo").edge("after", "undo")).find("cycle undo -> after -> undo") != std::string::npos);
+  // It is no part of the graph: runs that are under way keep their definition.
+  const auto linked = [&] { return graph().edge("a", "undo").build().hash(); };
+  CHECK(linked() == graph().edge("a", "undo").without_edges("undo").build().hash());
 }
 
 TEST_CASE("a cycle needs a bound") {
