@@ -5,6 +5,7 @@
 
 #include "tools/cli/control_client.hpp"
 #include "tools/cli/offline_client.hpp"
+#include "tools/cli/steady_client.hpp"
 
 namespace perdure::tools::cli {
 
@@ -24,6 +25,12 @@ std::vector<result<client::done>> client::commands(const std::vector<cluster::ru
 result<void> client::each_pending(const std::function<void(const cluster::run_command&)>&) { return {}; }
 
 result<std::unique_ptr<client>> reach(const std::filesystem::path& data) {
+  auto now = reach_once(data);
+  if (!now) return now;
+  return std::unique_ptr<client>(std::make_unique<steady_client>(data, std::move(*now)));
+}
+
+result<std::unique_ptr<client>> reach_once(const std::filesystem::path& data) {
   const auto until = std::chrono::steady_clock::now() + patience;
   while (true) {
     auto running = control_client::connect(data);

@@ -46,8 +46,11 @@ class client {
 };
 
 /// The control socket of the node that holds the directory, else the directory's journal, read-only.
-/// not_found: no such directory, or no journal in it. locked: a process without a control socket holds it.
+/// not_found: no such directory, or no journal in it. locked: a process without a control socket holds it. When a node closes,
+/// and perhaps another one opens, what is asked then is asked again (steady_client).
 [[nodiscard]] result<std::unique_ptr<client>> reach(const std::filesystem::path& data);
+/// The same for those who want to know when the node goes.
+[[nodiscard]] result<std::unique_ptr<client>> reach_once(const std::filesystem::path& data);
 
 /// Events of the whole run folded together; not_found.
 [[nodiscard]] result<run_view> view_of(client& from, const run_id& run);

@@ -48,7 +48,7 @@ class waiting {
 
   result<client*> runs() {
     if (!from_) {
-      auto reached = reach(how_.common.data);
+      auto reached = reach_once(how_.common.data);
       if (!reached) return reached.error();
       from_ = std::move(*reached);
     }
