@@ -1,5 +1,5 @@
 // Runs that belong together, for the simulation: a head has children, signals one of them, continues as new twice, and
-// undoes at the end what it did. Its end can be foretold.
+// undoes at the end what it did. A sender waits at its end for background work that fails. Their ends can be foretold.
 #pragma once
 
 #include "perdure/perdure.hpp"
@@ -55,6 +55,31 @@ class undo final : public executor<generation> {
   }
 };
 
+inline constexpr std::string_view errand_end = "lost";
+
+/// Ends at once and waits for its background work, which fails: with an odd number it fails the run.
+class sender final : public executor<generation> {
+ public:
+  task<> handle(const generation& what, context& ctx) override {
+    co_await ctx.spawn_background("errand", what, {.at_end = background_end::wait, .fails_run = what.number % 2 != 0});
+    if (what.number % 3 == 0) co_await ctx.sleep_for(std::chrono::seconds{3});
+    ctx.yield_output(what.number);
+  }
+};
+
+class errand final : public executor<generation> {
+ public:
+  task<> handle(const generation& what, context& ctx) override {
+    auto body = [&](call_context& with) {
+      outside::present->execute(with, 0);
+      return what.number;
+    };
+    co_await ctx.call("look", body);
+    if (what.number % 4 < 2) co_await ctx.sleep_for(std::chrono::seconds{2});
+    throw step_error(std::string{errand_end}, "the errand fails, as always");
+  }
+};
+
 class leaf final : public executor<generation> {
  public:
   task<> handle(const generation& what, context& ctx) override {
@@ -82,7 +107,13 @@ inline std::vector<workflow> family_workflows(chance& random) {
               .add<head>("head", options())
               .add<undo>("undo", options())
               .start_at("head")
-              .edge("head", "undo")
+              .without_edges("undo")
+              .build(),
+          workflow_builder("sender", "1")
+              .add<sender>("sender", options())
+              .add<errand>("errand", executor_options{.retry = retry(2, fixed(std::chrono::milliseconds{200}))})
+              .start_at("sender")
+              .without_edges("errand")
               .build(),
           workflow_builder("leaf", "1").add<leaf>("leaf", options()).build(),
           workflow_builder("listener", "1").add<listener>("listener", options()).build()};

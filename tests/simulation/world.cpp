@@ -103,6 +103,7 @@ void world::run() {
 void world::start_runs() {
   for (std::uint64_t i = 1, count = 1 + random_.below(4); i <= count; ++i) {
     const bool is_steady = random_.one_in(4), is_family = !is_steady && random_.one_in(4);
+    const bool is_sender = is_family && random_.one_in(3);
     core::start_command how{.id = numbered(seed_, i)};
     if (is_family) {
       how.message = message_name<generation>;
@@ -117,7 +118,11 @@ void world::start_runs() {
       if (random_.one_in(6)) how.timeout = std::chrono::seconds{50 + random_.below(2'000)};
     }
     if (random_.one_in(2)) how.key = "key " + std::to_string(i);
-    planned_.push_back({.how = std::move(how), .workflow = is_steady ? "steady" : is_family ? "family" : "program"});
+    planned_.push_back({.how = std::move(how),
+                        .workflow = is_steady   ? "steady"
+                                    : is_sender ? "sender"
+                                    : is_family ? "family"
+                                                : "program"});
   }
 }
 
@@ -645,6 +650,24 @@ void world::check_family(const core::run_state& state) const {
   }
 }
 
+/// One whose background work failed has that in its events, before its end; it fails with it when it was to.
+void world::check_sender(const core::run_state& state, const std::vector<core::record>& records) const {
+  if (state.workflow != "sender" || state.parent || state.source || state.children.empty()) return;
+  const auto& work = state.children.begin()->second;
+  if (work.live() || !work.error || work.error->code != errand_end) return;
+  const bool fails = state.input.value().at("number").to_number<std::int64_t>() % 2 != 0;
+  std::size_t warnings = 0;
+  for (const auto& each : records) {
+    const auto event = core::decode(each.kind, each.schema, each.bytes, nullptr);
+    const auto* said = event ? std::get_if<core::warning>(&*event) : nullptr;
+    if (said != nullptr && said->code == "background_failed") ++warnings;
+  }
+  if (warnings != (fails ? 0 : 1)) throw broken("background work failed, and " + std::to_string(warnings) + " warnings tell");
+  if (state.ending_as || state.status == run_status::cancelled || state.status == run_status::timed_out) return;
+  if (fails ? state.status == run_status::succeeded : state.status == run_status::failed && state.error->code == errand_end)
+    throw broken("a sender's end does not follow from that of its background work");
+}
+
 void world::check_end() {
   for (const auto& [id, run] : durable_.runs) {
     core::run_state again;
@@ -666,6 +689,7 @@ void world::check_end() {
                    "; replayed " + first.replayed);
     }
     check_family(run.state);
+    check_sender(run.state, *records);
     if (!steady_.contains(id.str()) || run.state.status != run_status::succeeded) continue;
     std::int64_t sum = 0;
     const auto prefix = id.str() + "/work/";

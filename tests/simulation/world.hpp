@@ -101,6 +101,7 @@ class world {
   bool carried_out(const client_command& of);
   [[nodiscard]] std::string open_runs() const;
   void check_family(const core::run_state& state) const;
+  void check_sender(const core::run_state& state, const std::vector<core::record>& records) const;
 
   void trace(const std::function<std::string()>& text);
 
