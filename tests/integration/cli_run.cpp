@@ -195,16 +195,21 @@ TEST_CASE("a program whose node is stopped in order goes on, and the next start 
 
 TEST_CASE("a second signal ends the process at once") {
   const workplace here;
-  const auto file = here.document("stubborn", "  - hang:\n      run:\n        shell:\n          command: trap '' TERM; touch " +
-                                                  here.path("up").string() + "; while true; do sleep 0.1; done\n");
+  const auto up = here.path("up"), over = here.path("over");
+  const auto file =
+      here.document("stubborn", "  - hang:\n      run:\n        shell:\n          command: trap '' TERM; touch " + up.string() +
+                                    "; while test -e " + up.string() + "; do sleep 0.1; done; touch " + over.string() + "\n");
   auto hanging = here.start({"run", file});
-  REQUIRE(workplace::eventually([&] { return std::filesystem::exists(here.path("up")); }));
+  REQUIRE(workplace::eventually([&] { return std::filesystem::exists(up); }));
   const auto began = std::chrono::steady_clock::now();
   hanging->signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds{300});
   hanging->signal(SIGINT);
   CHECK(hanging->finish().code != 0);
   CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds{3});
+  // The program goes on without the process: it is made to end here.
+  std::filesystem::remove(up);
+  CHECK(workplace::eventually([&] { return std::filesystem::exists(over); }));
 }
 
 TEST_CASE("--follow tells each task as it happens, and --json keeps standard output to one object") {
