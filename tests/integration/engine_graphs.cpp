@@ -1,5 +1,9 @@
 // Edges, cycles, programs and time limits in real nodes.
+#include <signal.h>
+
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "support/engine.hpp"
@@ -202,6 +206,28 @@ TEST_CASE("programs run as steps; their failure names the program and its last w
   CHECK(bad.status == run_status::failed);
   CHECK(bad.error->code == "process");
   CHECK(bad.error->message.find("broken") != std::string::npos);
+}
+
+TEST_CASE("a node closes in time while a program runs that ignores SIGTERM, and does not leave it behind") {
+  const test::temp_directory directory;
+  const auto up = directory.path() / "up", over = directory.path() / "over";
+  auto node = open_node(directory.path() / "data");
+  REQUIRE(node.add(test::single<item>("deaf", [&](const item&, context& ctx) -> task<> {
+    // It ends by itself after a while, so that it is gone also where this test fails. Its child has the pipes, too.
+    const auto script = "trap '' TERM; echo $$ > " + up.string() +
+                        "; (trap '' TERM; sleep 20) & for i in $(seq 200); do sleep 0.1; done; touch " + over.string();
+    auto spec = process_spec{"/bin/sh"}.arg("-c").arg(script);
+    spec.grace_ms = 60'000;
+    co_await ctx.run_process("deaf", spec);
+  })));
+  REQUIRE(node.start("deaf", item{0}).has_value());
+  pid_t child = 0;
+  REQUIRE(test::eventually([&] { return static_cast<bool>(std::ifstream{up} >> child); }));
+  const auto began = std::chrono::steady_clock::now();
+  node.close();
+  CHECK(std::chrono::steady_clock::now() - began < 10s);
+  CHECK(test::eventually([&] { return ::kill(child, 0) != 0; }));
+  CHECK_FALSE(std::filesystem::exists(over));
 }
 
 TEST_CASE("a node closes in time while a body hangs, and the run goes on at the next open") {
