@@ -14,6 +14,9 @@ namespace {
 
 constexpr std::size_t kind_offset = 5, seq_offset = 25;
 
+/// Of a text that may stand in a record more than once the last ones are looked at: the key comes after the input.
+constexpr int most_places = 200;
+
 bool starts_a_run(core::event_kind kind) {
   return kind == core::event_kind::run_started || kind == core::event_kind::run_restored;
 }
@@ -134,24 +137,23 @@ bool may_have_key(lsn_t lsn, std::string_view bytes, std::string_view scope, std
   if (!record->may_be_first) return false;
   const auto facts = facts_of(record->header, record->payload, lsn);
   if (facts && facts->key == key && facts->tenant == scope) return true;
-  // What cannot be decoded but has the key is damaged elsewhere.
-  if (!facts && record->payload.find(as_stored(key)) != std::string_view::npos) return true;
-  // Else the damage may have changed the text that is asked for, or its length: then the record is whole with that in its place.
-  const auto is_whole_with = [&](std::string_view text, const std::string& place, std::size_t before) {
-    const auto stored = as_stored(text);
-    for (auto at = bytes.find(place, record_header_bytes); at != std::string_view::npos; at = bytes.find(place, at + 1)) {
+  // The tenant follows the key. A record that has both is damaged elsewhere; no JSON text looks like them.
+  const auto stored_key = as_stored(key);
+  const auto fields = stored_key + as_stored(scope);
+  if (record->payload.find(fields) != std::string_view::npos) return true;
+  // Else the damage may be in their text, or in its length: then the record is whole with both in their place.
+  const auto is_whole_with_fields = [&](std::string_view place, std::size_t before) {
+    auto at = bytes.rfind(place);
+    for (int tries = 0; tries < most_places && at != std::string_view::npos && at >= record_header_bytes + before; ++tries) {
       std::string whole{bytes};
-      if (at >= before && decode_record(lsn, whole.replace(at - before, stored.size(), stored))) return true;
+      if (at - before + fields.size() <= whole.size() && decode_record(lsn, whole.replace(at - before, fields.size(), fields)))
+        return true;
+      at = bytes.rfind(place, at - 1);
     }
     return false;
   };
-  const auto repaired_by = [&](std::string_view text, const std::string* there) {
-    return (there != nullptr && there->size() == text.size() && is_whole_with(text, as_stored(*there), 0)) ||
-           is_whole_with(text, std::string{text}, as_stored(text).size() - text.size());
-  };
-  const bool same_key = facts && facts->key == key, same_scope = facts && facts->tenant == scope;
-  return (!same_key && repaired_by(key, facts ? &facts->key : nullptr)) ||
-         (!same_scope && repaired_by(scope, facts ? &facts->tenant : nullptr));
+  return (facts && facts->key.size() == key.size() && is_whole_with_fields(as_stored(facts->key), 0)) ||
+         is_whole_with_fields(stored_key, 0) || is_whole_with_fields(key, stored_key.size() - key.size());
 }
 
 }  // namespace perdure::persistence
