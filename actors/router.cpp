@@ -1,5 +1,6 @@
 #include "actors/router.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <unordered_map>
 #include <unordered_set>
@@ -94,7 +95,21 @@ class router : public caf::event_based_actor {
     const auto row = shared_->journal->row(what.run);
     if (!row) return what.answer(error{errc::not_found, "no run " + what.run.str()});
     if (row->status == run_status::continued_as_new) return pass_on(std::move(what));
+    if (was_taken(what)) return what.answer({});
     what.answer(error{errc::conflict, "run " + what.run.str() + " has ended: " + std::string{to_string(row->status)}});
+  }
+
+  /// A caller that heard no answer says it again; the run may have ended because of it.
+  bool was_taken(const run_command& what) const {
+    const auto id = std::visit(
+        [](const auto& each) -> std::string {
+          if constexpr (requires { each.command_id; }) return each.command_id;
+          return {};
+        },
+        what.what);
+    if (id.empty()) return false;
+    const auto state = load_run(*shared_->journal, &shared_->journal->blobs(), what.run);
+    return state && std::find(state->command_ids.begin(), state->command_ids.end(), id) != state->command_ids.end();
   }
 
   /// The run goes on under another id: so does what is meant for it.

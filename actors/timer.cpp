@@ -1,9 +1,11 @@
 #include "actors/timer.hpp"
 
+#include <deque>
 #include <set>
 #include <unordered_map>
 
 #include "actors/services.hpp"
+#include "perdure/limits.hpp"
 
 namespace perdure::actors {
 
@@ -18,6 +20,8 @@ constexpr std::chrono::milliseconds slow_admission{10};
 constexpr std::size_t kept_wakeups = 50'000;  ///< in memory, before the rest is left to the journal
 constexpr std::size_t page = 1'000;
 constexpr std::chrono::hours strange_jump{1};
+constexpr std::size_t early_runs = 10'000;  ///< brought in at the start, though they are not due
+static_assert(window >= limits::job_look_most);
 
 class timer : public caf::event_based_actor {
  public:
@@ -31,6 +35,7 @@ class timer : public caf::event_based_actor {
           last_seen_ = shared_->clock.now();
           behind_ = shared_->clock.ahead() > clock_check;  // the node said so when it opened
           refill(last_seen_, false);
+          note_early();
           tick();
         },
         [this](const arm_wakeup& what) {
@@ -47,6 +52,13 @@ class timer : public caf::event_based_actor {
 
  private:
   using place = std::pair<timestamp, run_id>;
+
+  /// Who told a run of its job is no more: it looks at it now, not when it would by itself. Which runs have jobs the wake-ups
+  /// do not say; the others leave memory again.
+  void note_early() {
+    for (auto at = due_.lower_bound({last_seen_, run_id{}}); at != due_.end() && early_.size() < early_runs; ++at)
+      early_.push_back(at->second);
+  }
 
   void arm(const run_id& run, std::optional<timestamp> at) {
     if (const auto known = by_run_.find(run); known != by_run_.end()) {
@@ -129,7 +141,8 @@ class timer : public caf::event_based_actor {
       by_run_.erase(run);
       tell(router_, run_due{run, waking_token()});
     }
-    const bool more = !due_.empty() && due_.begin()->first <= now;
+    for (; !early_.empty() && admits(); early_.pop_front()) tell(router_, run_due{early_.front(), waking_token()});
+    const bool more = !early_.empty() || (!due_.empty() && due_.begin()->first <= now);
     plan(more ? now + admission_check : due_.empty() ? now + clock_check : std::min(due_.begin()->first, now + clock_check));
   }
 
@@ -142,6 +155,7 @@ class timer : public caf::event_based_actor {
   std::shared_ptr<services> shared_;
   caf::actor router_;
   std::set<place> due_;
+  std::deque<run_id> early_;
   std::unordered_map<run_id, timestamp> by_run_;
   place read_to_;          // the journal's wake-ups up to here are in memory, or were sent
   bool all_read_ = false;  // those of the window

@@ -96,8 +96,9 @@ result<json::value> read_of(const control_target& node, const json::object& requ
 
 bool is_job_verb(std::string_view verb) {
   return verb == "jobs" || verb == "job_logs" || verb == "job_artifacts" || verb == "job_read" || verb == "job_estimate" ||
-         verb == "backends" || verb == "backend_check";
+         is_backend_verb(verb);
 }
+bool is_backend_verb(std::string_view verb) { return verb == "backends" || verb == "backend_check"; }
 
 result<json::value> answer_about_jobs(const control_target& node, const json::object& request) {
   const auto verb = text(request, "do");
@@ -146,9 +147,9 @@ result<json::value> stored_jobs(persistence::journal& journal, const run_id& run
   return json::value(std::move(out));
 }
 
-std::shared_ptr<backend> stored_processes(const std::filesystem::path& data) {
+std::shared_ptr<backend> stored_processes(const std::filesystem::path& data, bool also_none) {
   std::error_code bad;
-  if (!std::filesystem::is_directory(data / "jobs", bad)) return nullptr;
+  if (!also_none && !std::filesystem::is_directory(data / "jobs", bad)) return nullptr;
   return std::make_shared<actors::process_backend>(data / "jobs");
 }
 

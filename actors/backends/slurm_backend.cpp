@@ -84,7 +84,7 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
       return error{errc::invalid_argument, "not a slurm_job: " + problem};
     if (what.key.find('\0') != std::string::npos) return error{errc::invalid_argument, "a submit key has no NUL characters"};
     if (auto made = make_folder(hash, what, *spec); !made) return made.error();
-    auto end = commands_.run("sbatch", sbatch_arguments(path_of(hash), hash, what, *spec, how_.job_options), how);
+    auto end = run("sbatch", sbatch_arguments(path_of(hash), hash, what, *spec, how_.job_options), how);
     if (!end) {
       if (end.error().code == errc::overloaded) remove(hash);  // it did not start
       return end.error();
@@ -133,6 +133,9 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
       if (!known) return known.error();
       mine = std::move(*known);
     }
+    if (std::any_of(mine.begin(), mine.end(), is_held_launch)) {
+      if (auto settled = settle_held(*job, mine, how); !settled) return settled.error();
+    }
     if (std::any_of(mine.begin(), mine.end(), goes_on)) return open_report(*job, mine);
     auto out = end_report(*job, mine);
     if (auto kept = keep_end(job->folder.get(), out); !kept) log("how a job ended is not kept: " + kept.error().message);
@@ -147,7 +150,7 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
     std::vector<std::string> numbers{std::to_string(job->number)};
     // A second submit of the same job waits in the queue, maybe.
     if (const auto other = number_file(job->folder.get()); other && *other != numbers.front()) numbers.push_back(*other);
-    const auto end = commands_.run("scancel", numbers, how);
+    const auto end = run("scancel", numbers, how);
     if (!end) return end.error();
     drop_listing();
     if (end->code == 0 || is_unknown_job(end->err)) return {};
@@ -198,7 +201,7 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
 
   result<std::string> check(const backend_call& how) {
     if (auto ready = open_root(); !ready) return ready.error();
-    const auto end = commands_.run("sinfo", {"--noheader", "--format=%P %a %D %T"}, how);
+    const auto end = run("sinfo", {"--noheader", "--format=%P %a %D %T"}, how);
     if (!end) return end.error();
     if (end->code != 0) return error{errc::io_error, "sinfo: " + trimmed(end->err)};
     auto lines = trimmed(end->out);
@@ -290,8 +293,8 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
     if (auto claimed = claim_of(folder->get())) return found{std::move(claimed)};
     if (auto said = number_file(folder->get())) return found{std::move(said)};
     const auto name = slurm_name(hash, job.name);
-    const auto listed = commands_.run(
-        "squeue", {"--noheader", "--all", "--states=all", "--user=" + user_, "--name=" + name, "--format=%F|%k"}, how);
+    const auto listed =
+        run("squeue", {"--noheader", "--all", "--states=all", "--user=" + user_, "--name=" + name, "--format=%F|%k"}, how);
     if (!listed) return listed.error();
     if (listed->code != 0) return error{errc::io_error, "squeue: " + trimmed(listed->err)};
     for (std::size_t at = 0; at < listed->out.size();) {
@@ -305,10 +308,10 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
       return found{line.substr(0, border)};
     }
     // It may have left Slurm's memory, though it never began: cancelled by somebody, say.
-    const auto accounted = commands_.run("sacct",
-                                         {"--noheader", "--allocations", "--parsable2", "--uid=" + user_, "--name=" + name,
-                                          "--starttime=now-30days", "--format=JobID,State,ExitCode"},
-                                         how);
+    const auto accounted = run("sacct",
+                               {"--noheader", "--allocations", "--parsable2", "--uid=" + user_, "--name=" + name,
+                                "--starttime=now-30days", "--format=JobID,State,ExitCode"},
+                               how);
     if (!accounted) return accounted.error().code == errc::overloaded ? result<found>{found{}} : accounted.error();
     const auto tasks = accounted->code == 0 ? read_sacct(accounted->out) : std::vector<slurm_task>{};
     return tasks.empty() ? found{} : found{std::to_string(tasks.front().job)};
@@ -373,8 +376,8 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
       if (listed_) return &*listed_;
       if (not_listed_) return *not_listed_;
     }
-    const auto end = commands_.run(
-        "squeue", {"--noheader", "--all", "--array", "--states=all", "--user=" + user_, "--format=%F|%K|%T|%r"}, how);
+    const auto end =
+        run("squeue", {"--noheader", "--all", "--array", "--states=all", "--user=" + user_, "--format=%F|%K|%T|%r"}, how);
     listed_at_ = std::chrono::steady_clock::now();
     listed_.reset();
     not_listed_.reset();
@@ -390,10 +393,33 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
   }
   void drop_listing() { listed_at_ = {}; }
 
+  /// A command of Slurm. Each of them looks a minute long for a configuration that is not there.
+  result<slurm_commands::printed> run(const std::string& command, std::vector<std::string> arguments, const backend_call& how) {
+    if (!how_.conf.empty() && access(how_.conf.c_str(), R_OK) != 0) return system_error(how_.conf.string());
+    return commands_.run(command, std::move(arguments), how);
+  }
+
+  /// A controller that was killed before it had stored that a job began starts it again, fails, as the job is still there, and
+  /// holds what it takes for a second try. The first one goes on, and its own word is how it ended; the second is not to be.
+  result<void> settle_held(const slurm_place& job, std::vector<slurm_task>& tasks, const backend_call& how) {
+    for (auto& each : tasks) {
+      if (!is_held_launch(each)) continue;
+      auto said = own_word(job, each.index);
+      if (goes_on(said) || !said.exit_code) continue;
+      const auto number = std::to_string(job.number) + (each.index ? "_" + std::to_string(*each.index) : std::string{});
+      const auto end = run("scancel", {number}, how);
+      if (!end) return end.error();
+      if (end->code != 0 && !is_unknown_job(end->err)) return error{errc::io_error, "scancel: " + trimmed(end->err)};
+      drop_listing();
+      each = std::move(said);
+    }
+    return {};
+  }
+
   /// What is known of a job's tasks, from the surest place on: Slurm's memory, its accounting, the job's own word.
   result<std::vector<slurm_task>> details(const slurm_place& job, const backend_call& how) {
     const auto number = std::to_string(job.number);
-    const auto shown = commands_.run("scontrol", {"--oneliner", "show", "job", number}, how);
+    const auto shown = run("scontrol", {"--oneliner", "show", "job", number}, how);
     if (!shown) return shown.error();
     if (shown->code != 0 && !is_unknown_job(shown->err)) return error{errc::io_error, "scontrol: " + trimmed(shown->err)};
     auto out = shown->code == 0 ? read_scontrol(shown->out) : std::vector<slurm_task>{};
@@ -402,8 +428,8 @@ class slurm_backend::impl : public std::enable_shared_from_this<slurm_backend::i
     if (indices.empty() ? !out.empty() : out.size() >= indices.size()) return out;
     // One line may stand for many tasks that wait.
     if (std::any_of(out.begin(), out.end(), goes_on)) return out;
-    const auto counted = commands_.run(
-        "sacct", {"--noheader", "--allocations", "--parsable2", "--jobs=" + number, "--format=JobID,State,ExitCode"}, how);
+    const auto counted =
+        run("sacct", {"--noheader", "--allocations", "--parsable2", "--jobs=" + number, "--format=JobID,State,ExitCode"}, how);
     if (!counted && counted.error().code != errc::overloaded) return counted.error();
     const auto accounted = counted && counted->code == 0 ? read_sacct(counted->out) : std::vector<slurm_task>{};
     const auto add = [&](std::optional<std::uint64_t> index) {
@@ -503,7 +529,8 @@ void slurm_backend::forget(std::string id, backend_call how, backend_answer<void
                     [held = impl_.get(), id = std::move(id)](const backend_call& call) { return held->forget(id, call); });
 }
 void slurm_backend::check(backend_call how, backend_answer<std::string> done) {
-  impl_->post<std::string>(impl::lane::jobs, std::move(how), std::move(done),
+  // Not behind the looks: each of them takes long when the controller is not there, and that is when somebody asks.
+  impl_->post<std::string>(impl::lane::reads, std::move(how), std::move(done),
                            [held = impl_.get()](const backend_call& call) { return held->check(call); });
 }
 void slurm_backend::close() { impl_->close(); }

@@ -150,7 +150,7 @@ std::vector<std::uint64_t> read_array(std::string_view text, std::size_t most) {
 }
 
 bool is_out_of_reach(std::string_view message) {
-  static constexpr std::array<std::string_view, 10> words{"contact slurm controller",
+  static constexpr std::array<std::string_view, 12> words{"contact slurm controller",
                                                           "timed out",
                                                           "Connection refused",
                                                           "Communication",
@@ -159,6 +159,8 @@ bool is_out_of_reach(std::string_view message) {
                                                           "uthentication",
                                                           "standby mode",
                                                           "Unexpected message",
+                                                          "onfiguration file",
+                                                          "onfiguration source",
                                                           "onnection"};
   return std::any_of(words.begin(), words.end(), [&](auto each) { return message.find(each) != std::string_view::npos; });
 }

@@ -43,6 +43,12 @@ bool goes_on(const slurm_task& task) {
   return !status || !is_terminal(*status);
 }
 
+bool is_held_launch(const slurm_task& task) {
+  // squeue writes it with blanks, scontrol without.
+  return task.state == "PENDING" &&
+         (task.reason == "launch failed requeued held" || task.reason == "launch_failed_requeued_held");
+}
+
 slurm_task own_word(const slurm_place& job, std::optional<std::uint64_t> index) {
   slurm_task out{.job = job.number, .index = index, .state = std::string{lost_state}, .reason = {}, .exit_code = std::nullopt};
   const auto text = read_small(job.folder.get(), index ? "exit." + std::to_string(*index) : "exit", word_bytes);

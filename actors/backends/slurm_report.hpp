@@ -28,6 +28,8 @@ struct slurm_place {
 };
 
 [[nodiscard]] bool goes_on(const slurm_task& task);
+/// It waits for a person, because its node would not begin it.
+[[nodiscard]] bool is_held_launch(const slurm_task& task);
 /// What a task said of its own end. LOST: nothing.
 [[nodiscard]] slurm_task own_word(const slurm_place& job, std::optional<std::uint64_t> index);
 [[nodiscard]] job_report open_report(const slurm_place& job, const std::vector<slurm_task>& tasks);

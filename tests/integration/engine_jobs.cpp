@@ -238,6 +238,9 @@ TEST_CASE("a person says how it goes on with a job of which nobody knows whether
   REQUIRE(run.respond("job.1", json::value(again ? "retry" : "fail"), "once"));
   REQUIRE(run.respond("job.1", json::value(again ? "retry" : "fail"), "once"));
   const auto end = finish(run);
+  // Said again by a client that heard no answer: the run may have ended because of it, and the answer is the same.
+  CHECK(run.respond("job.1", json::value(again ? "retry" : "fail"), "once"));
+  CHECK(run.respond("job.1", json::value("fail"), "another").error().code == errc::conflict);
   CHECK(end.requests.empty());
   if (again) {
     CHECK(end.status == run_status::succeeded);

@@ -68,30 +68,99 @@ TEST_CASE("a job that failed there fails here, with its code and its reason") {
         "job \"train\" on backend \"far\" (job-1) failed with exit code 3 (BROKEN): it broke");
 }
 
-TEST_CASE("a program killed after the service accepted a job, and before it knew, finds that job by its key") {
+TEST_CASE("a program killed between any two lines of a remote job has one job, and collects its result") {
+  // When the service has heard a request (`before` it does what was asked, or after that) the program dies, without an answer.
+  struct moment {
+    const char* what;
+    bool before;
+  };
+  const auto at = GENERATE(moment{"submit", true}, moment{"submit", false}, moment{"running", false}, moment{"ended", false},
+                           moment{"cancel", true}, moment{"cancel", false}, moment{"cancelled", false}, moment{"files", false});
+  INFO(at.what << (at.before ? ", before" : ", after"));
   office o;
+  const bool cancels = std::string{at.what}.starts_with("cancel");
   std::unique_ptr<test::program> first;
   std::mutex mutex;
   std::atomic<bool> killed{false};
-  o.service.after = [&](const server_request& of) -> std::optional<server_response> {
-    if (!is_submit(of) || killed.exchange(true)) return std::nullopt;
+  const auto is_now = [&](const server_request& of) {
+    const std::string what = at.what;
+    if (what == "submit") return is_submit(of);
+    if (what == "cancel") return of.path == "/v1/jobs/job-1/cancel";
+    if (what == "files") return of.path == "/v1/jobs/job-1/files";
+    const auto jobs = o.service.jobs();
+    const auto state = jobs.empty() ? std::string{} : jobs[0].state;
+    return of.method == "GET" && of.path == "/v1/jobs/job-1" &&
+           (what == "running" ? state == "BUSY"
+            : what == "ended" ? state == "DONE"
+                              : state == "STOPPED");
+  };
+  const auto die = [&](const server_request& of) -> std::optional<server_response> {
+    if (!is_now(of) || killed.exchange(true)) return std::nullopt;
     const std::lock_guard lock{mutex};
     first->kill();
     return server_response{.cut = true};
   };
-  const auto document = o.document("ends"), backend = o.file(o.service.file());
+  (at.before ? o.service.before : o.service.after) = die;
+  const auto document = o.document(cancels ? "hangs" : "leaves", cancels ? "" : "        artifacts: ['*']\n");
   {
     const std::lock_guard lock{mutex};
-    first = o.here.start({"run", document, "--backend", backend, "--key", "one"});
+    first = o.here.start({"run", document, "--backend", o.file(o.service.file()), "--key", "one"});
+  }
+  const auto run_of = [&] {
+    const auto runs = o.here.call({"runs", "list", "--json"}).json().at("runs").as_array();
+    return runs.empty() ? std::string{} : text_of(runs[0].at("run_id"));
+  };
+  if (cancels) {
+    REQUIRE(workplace::eventually([&] { return o.service.accepted() == 1 && o.service.jobs()[0].state == "BUSY"; }));
+    static_cast<void>(o.here.call({"jobs", "cancel", run_of()}));
   }
   REQUIRE(workplace::eventually([&] { return killed.load(); }));
   { const std::lock_guard ended{mutex}; }
-  CHECK(o.service.accepted() == 1);
+  CHECK(o.service.accepted() == (std::string{at.what} == "submit" && at.before ? 0 : 1));
+  const auto began = std::chrono::steady_clock::now();
   const auto again = o.here.call({"run", document, "--key", "one", "--json"});
   INFO(again.err);
-  CHECK(again.code == 0);
+  CHECK(again.code == (cancels ? 1 : 0));
   CHECK(o.service.accepted() == 1);  // the service's own count
-  CHECK(text_of(again.json().at("output").at("id")) == "job-1");
+  // The job is looked at when the next node is there, not when its run would have looked by itself.
+  CHECK(std::chrono::steady_clock::now() - began < 10s);
+  const auto run = text_of(again.json().at("run_id"));
+  const auto jobs = o.here.call({"jobs", "list", run, "--json"}).json().at("jobs").as_array();
+  REQUIRE(jobs.size() == 1);
+  CHECK(text_of(jobs[0].at("status")) == (cancels ? "cancelled" : "succeeded"));
+  CHECK(text_of(jobs[0].at("id")) == "job-1");
+  if (!cancels) CHECK(text_of(again.json().at("output").at("artifacts").at(0).at("name")) == "result.txt");
+  std::size_t ends = 0;
+  for (const auto& each : test::json_lines(o.here.call({"runs", "events", run, "--json"}).out))
+    ends += text_of(each.at("kind")) == "job_ended" ? 1 : 0;
+  CHECK(ends == 1);
+}
+
+TEST_CASE("a service that cannot list jobs but knows repeated keys has one job, too, when the program is killed") {
+  office o;
+  o.service.idempotent = true;
+  auto file = o.service.file();
+  file.erase(file.find("find: {path"), file.find("status:") - file.find("find: {path"));
+  file.replace(file.find("  id: /job/id"), 0, "  idempotent: true\n");
+  std::unique_ptr<test::program> first;
+  std::mutex mutex;
+  std::atomic<int> submits{0};
+  o.service.after = [&](const server_request& of) -> std::optional<server_response> {
+    if (!is_submit(of) || submits++ > 0) return std::nullopt;
+    const std::lock_guard lock{mutex};
+    first->kill();
+    return server_response{.cut = true};
+  };
+  const auto document = o.document("ends");
+  {
+    const std::lock_guard lock{mutex};
+    first = o.here.start({"run", document, "--backend", o.file(file), "--key", "one"});
+  }
+  REQUIRE(workplace::eventually([&] { return submits > 0; }));
+  { const std::lock_guard ended{mutex}; }
+  CHECK(o.here.call({"run", document, "--key", "one"}).code == 0);
+  CHECK(submits == 2);
+  CHECK(o.service.accepted() == 1);
 }
 
 TEST_CASE("a connection that breaks when the job was accepted leads to that job") {
@@ -113,8 +182,8 @@ TEST_CASE("a service that is down, or overloaded, holds a job up and fails none"
   o.service.before = [&](const server_request&) -> std::optional<server_response> {
     const auto n = ++requests;
     if (n == 1) return server_response{.status = 429, .headers = {{"Retry-After", "1"}}};
-    if (n == 2 || n == 5) return server_response{.status = 500, .body = "{}"};
-    if (n == 6) return server_response{.cut = true};
+    if (n == 2) return server_response{.status = 500, .body = "{}"};
+    if (n == 5) return server_response{.cut = true};
     return std::nullopt;
   };
   const auto ran = o.here.call({"run", o.document("ends"), "--backend", o.file("retry_s: 1\n" + o.service.file()), "--json"});

@@ -1,4 +1,6 @@
 // The Slurm backend on a real cluster of one machine. Where none can be started, this says so and counts as skipped.
+#include <sys/stat.h>
+
 #include <future>
 
 #include "perdure/backend_check.hpp"
@@ -66,26 +68,11 @@ job_report end_of(backend& at, const std::string& id, std::chrono::seconds limit
   return out;
 }
 
-/// A job whose time is over. Slurm looks for such jobs twice a minute: other cases go on meanwhile.
-std::string late_job(backend& at) {
-  static std::string id;
-  if (!id.empty()) return id;
-  auto spec = shell("sleep 1000");
-  spec.time_limit_s = 60;
-  id = submit(at, spec, "slow");
-  REQUIRE(workplace::eventually([&] { return look(at, id).value().status == job_status::running; }));
-  const auto number = id.substr(0, id.find('-'));
-  CHECK(cluster().ask("scontrol show job " + number).find("TimeLimit=00:01:00") != std::string::npos);
-  static_cast<void>(cluster().ask("scontrol update JobId=" + number + " EndTime=now"));
-  return id;
-}
-
 }  // namespace
 
 TEST_CASE("the Slurm backend conforms") {
   if (cluster().missing()) return;
   const auto at = open_cluster();
-  static_cast<void>(late_job(*at));
   auto leaves = shell("printf done > result.txt; ln -s /etc/passwd link.txt; mkfifo pipe.txt; echo no > other.bin");
   leaves.artifacts = {"*.txt"};
   testing::backend_check_options options{.succeeds = to_json(shell("exit 0")),
@@ -142,24 +129,84 @@ TEST_CASE("a controller that is killed and started again in the middle of a job 
   const auto gate = cluster().path("gate");
   const auto id = submit(*at, shell("while [ ! -e " + gate.string() + " ]; do sleep 0.1; done; echo through; exit 7"), "gate");
   REQUIRE(workplace::eventually([&] { return look(*at, id).value().status == job_status::running; }));
+  // Slurm stores what it knows every few seconds; what it had not stored it does not know afterwards.
+  REQUIRE(cluster().stored(id.substr(0, id.find('-'))));
   cluster().kill_controller();
   std::this_thread::sleep_for(150ms);
   const auto down = look(*at, id);
   REQUIRE_FALSE(down.has_value());
   CHECK(down.error().code != errc::not_found);
-  const auto other = wait<std::string>([&](const backend_call& how, auto done) {
-    at->submit({.key = "down", .spec = payload{to_json(shell("exit 0"))}}, how, done);
-  });
-  CHECK_FALSE(other.has_value());
   std::ofstream{gate} << "open";
   cluster().start_controller();
   REQUIRE(workplace::eventually([&] { return cluster().answers(); }));
   const auto end = end_of(*at, id);
   CHECK(end.status == job_status::failed);
   CHECK(end.exit_code == 7);
-  // What could not be told then can be now, once.
-  const auto again = submit(*at, shell("exit 0"), "down");
-  CHECK(end_of(*at, again).status == job_status::succeeded);
+}
+
+namespace {
+
+/// The cluster's commands, of which one kills the program when it is run: `PLACE` or `PLACE-after`, once. Submits that Slurm
+/// accepted are counted by it.
+class deadly_commands {
+ public:
+  deadly_commands(const workplace& here, const std::string& place) : here_(here) {
+    std::filesystem::create_directory(here.path("commands"));
+    for (const std::string name : {"sbatch", "squeue", "scontrol", "sacct", "scancel", "sinfo"}) {
+      here.write("commands/" + name,
+                 "#!/bin/sh\nat=" + here.path("").string() + "\ndie() { mkdir $at/died 2>/dev/null && kill -9 $PPID; }\n" +
+                     (place == name ? "die && exit 1\n" : "") + "out=$(/usr/bin/" + name + " \"$@\")\ncode=$?\n" +
+                     (name == "sbatch" ? "[ $code = 0 ] && echo \"$out\" >> $at/accepted\n" : "") +
+                     (place == name + "-after" ? "die\n" : "") +
+                     // What is seen of the job is on its way, and is not heard any more. The next test kills while it runs.
+                     (name == "squeue" && place == "ended" ? "case \"$out\" in *COMPLETED*) die;; esac\n" : "") +
+                     "echo \"$out\"\nexit $code\n");
+      ::chmod(here.path("commands/" + name).c_str(), 0700);
+    }
+  }
+  [[nodiscard]] bool killed() const { return std::filesystem::exists(here_.path("died")); }
+
+ private:
+  const workplace& here_;
+};
+
+}  // namespace
+
+TEST_CASE("a program killed between any two lines of a cluster's job has one job, and collects its result") {
+  if (cluster().missing()) return;
+  const auto place = GENERATE(std::string{"sbatch"}, "sbatch-after", "ended", "scancel", "scancel-after");
+  INFO(place);
+  const bool cancels = place.starts_with("scancel");
+  workplace here;
+  const deadly_commands commands{here, place};
+  const auto ledger = here.path("ledger").string();
+  const auto file = here.document(
+      "far",
+      "  - train:\n      call: job\n      with:\n        backend: cluster\n        spec:\n          script: |\n"
+      "            #!/bin/sh\n            echo start >> \"$1\"\n            " +
+          std::string{cancels ? "exec sleep 1000" : "sleep 0.3"} + "\n            echo end >> \"$1\"\n          arguments: ['" +
+          ledger + "']\n        poll: {interval: {milliseconds: 50}}\n");
+  auto described = cluster().file() + "commands: " + here.path("commands").string() + "\n";
+  described.replace(described.find("directory: "), std::string{"directory: "}.size() + cluster().path("jobs").string().size(),
+                    "directory: " + here.path("jobs").string());
+  auto first = here.start({"run", file, "--backend", "cluster=" + here.write("cluster.yaml", described), "--key", "one"});
+  const auto list = [&] { return here.call({"jobs", "list", "--all", "--json"}).json().at("jobs").as_array(); };
+  if (cancels) {
+    REQUIRE(workplace::eventually([&] { return !here.lines("ledger").empty(); }));
+    const auto run = text_of(list().at(0).at("run_id"));
+    static_cast<void>(here.call({"jobs", "cancel", run}));
+  }
+  REQUIRE(workplace::eventually([&] { return !first->running(); }));
+  CHECK(commands.killed());
+  CHECK(here.lines("accepted").size() == (place == "sbatch" ? 0 : 1));
+  const auto again = here.call({"run", file, "--key", "one", "--json"});
+  INFO(again.err);
+  CHECK(again.code == (cancels ? 1 : 0));
+  CHECK(here.lines("accepted").size() == 1);  // counted where Slurm's own answer is seen
+  CHECK(here.lines("ledger") == (cancels ? std::vector<std::string>{"start"} : std::vector<std::string>{"start", "end"}));
+  const auto jobs = list();
+  REQUIRE(jobs.size() == 1);
+  CHECK(text_of(jobs[0].at("status")) == (cancels ? "cancelled" : "succeeded"));
 }
 
 TEST_CASE("a program that is killed goes on with the same job of the cluster, and its document gets all of it") {
@@ -192,12 +239,4 @@ TEST_CASE("a program that is killed goes on with the same job of the cluster, an
   CHECK(here.call({"jobs", "logs", run}).out == "::progress 1/2 half\nhello\n");
   CHECK(here.call({"jobs", "download", run, "made.txt", "-o", "-"}).out == "made\n");
   CHECK(here.call({"backends", "check", "cluster"}).out.find("partitions: main*") != std::string::npos);
-}
-
-TEST_CASE("a job that takes longer than it may is out of time") {
-  if (cluster().missing()) return;
-  const auto at = open_cluster();
-  const auto end = end_of(*at, late_job(*at), 100s);
-  CHECK(end.status == job_status::timed_out);
-  CHECK(end.raw == "TIMEOUT");
 }

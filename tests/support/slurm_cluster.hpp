@@ -50,6 +50,14 @@ class slurm_cluster {
   }
   void kill_controller() { end(controller_, SIGKILL); }
   void start_controller() { controller_ = run({"/usr/sbin/slurmctld", "-D", "-f", conf()}, "slurmctld.out"); }
+  /// Waits until the controller has stored what it knows of a job now: it does so every few seconds, when there is news.
+  [[nodiscard]] bool stored(const std::string& job) const {
+    std::error_code bad;
+    const auto newest = [&] { return std::filesystem::last_write_time(path("state") / "job_state", bad); };
+    const auto before = newest();
+    static_cast<void>(ask("scontrol update JobId=" + job + " AdminComment=stored"));
+    return workplace::eventually([&] { return newest() > before; });
+  }
   /// What a command of Slurm prints; empty when it fails.
   [[nodiscard]] std::string ask(const std::string& command) const {
     const auto out = path("answer");
@@ -129,7 +137,8 @@ class slurm_cluster {
               "SelectTypeParameters=CR_Core\nAccountingStorageType=accounting_storage/none\n"
               "JobAcctGatherType=jobacct_gather/none\nJobCompType=jobcomp/none\nSwitchType=switch/none\nMpiDefault=none\n"
               "ReturnToService=2\nSchedulerParameters=batch_sched_delay=0,sched_interval=1\nKillWait=1\n"
-              "UnkillableStepTimeout=30\nSlurmdParameters=config_overrides\nInactiveLimit=0\nMinJobAge=300\nSlurmdTimeout="
+              "UnkillableStepTimeout=30\nSlurmdParameters=config_overrides\nInactiveLimit=0\nMessageTimeout=2\nMinJobAge="
+              "300\nSlurmdTimeout="
               "0\nMaxArraySize=1001\n"
               "NodeName=n1 NodeHostname=" +
               host +

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <fstream>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "cluster/backend_set.hpp"
@@ -25,7 +26,7 @@ namespace {
 
 constexpr std::chrono::milliseconds follow_pause{300};
 constexpr std::size_t runs_at_once = 1'000;
-constexpr std::size_t shown_id = 13;
+constexpr std::size_t shown_id = 13, wide_terminal = 120;
 
 struct job_command {
   common_options common;
@@ -89,6 +90,19 @@ std::string why_of(const json::object& job) {
   return why.is_object() ? text_of(why.get_object(), "detail") : std::string{};
 }
 
+/// How much of a run's id is shown, so that the name of a job fits and no two are the same.
+std::size_t distinct_digits(const std::vector<found_job>& of, bool whole) {
+  constexpr std::size_t all = 36;
+  std::set<run_id> runs;
+  for (const auto& each : of) runs.insert(each.run);
+  for (auto out = whole ? all : shown_id; out < all; ++out) {
+    std::set<std::string> names;
+    for (const auto& each : runs) names.insert(each.str().substr(0, out));
+    if (names.size() == runs.size()) return out;
+  }
+  return all;
+}
+
 int list_jobs(const job_command& how) {
   auto runs = reach(how.common.data);
   if (!runs) return fail(how.common, runs.error());
@@ -136,12 +150,13 @@ int list_jobs(const job_command& how) {
     put_line(how.all ? "no jobs" : "no jobs that go on; --all shows ended ones too");
     return exit_fine;
   }
-  table out{{{"JOB", shown_id}, {"BACKEND", 8}, {"STATUS"}, {"PROGRESS", 8}, {"CREATED", 0, true}, {"NOTE", 8}}};
+  const auto digits = distinct_digits(found, terminal_width() >= wide_terminal);
+  table out{{{"JOB"}, {"BACKEND", 8}, {"STATUS"}, {"PROGRESS", 8}, {"CREATED", 0, true}, {"NOTE", 8}}};
   for (const auto& each : found) {
     const auto created = parse_timestamp(each.text("created_at"));
     auto remark = why_of(each.what);
     if (remark.empty() && each.text("raw") != each.text("status")) remark = each.text("raw");
-    out.add({{each.run.str() + "/" + std::to_string(number_of(each.what, "job")), colour::plain},
+    out.add({{each.run.str().substr(0, digits) + "/" + std::to_string(number_of(each.what, "job")), colour::plain},
              {each.text("backend"), colour::plain},
              {each.text("status"), colour_of(each.text("status"))},
              {percent(value_of(each.what, "progress")), colour::plain},
@@ -347,11 +362,13 @@ int list_backends(const job_command& how) {
       if (value.is_bool() && value.get_bool()) can += (can.empty() ? "" : ", ") + std::string{name};
     }
     const auto& one = each.get_object();
-    const bool down = one.contains("up") && !flag_of(one, "up");
+    // Without a node nobody knows.
+    const bool asked = one.contains("up"), down = asked && !flag_of(one, "up");
+    const std::string state = !asked ? "-" : down ? "down" : "up";
     out.add({{text_of(one, "name"), colour::plain},
-             {down ? "down" : "up", down ? colour::red : colour::green},
-             {std::to_string(number_of(one, "running")), colour::plain},
-             {std::to_string(number_of(one, "waiting")), colour::plain},
+             {state, down ? colour::red : colour::green},
+             {asked ? std::to_string(number_of(one, "running")) : "-", colour::plain},
+             {asked ? std::to_string(number_of(one, "waiting")) : "-", colour::plain},
              {can, colour::dim}});
     if (down) note(text_of(one, "name") + " is down: " + printable(text_of(one, "why")));
   }

@@ -190,7 +190,8 @@ result<json::value> offline_client::about_jobs(const json::object& question) {
   }
   const auto kept = cluster::read_backends(data_, {});
   if (!kept) return kept.error();
-  std::map<std::string, std::shared_ptr<backend>, std::less<>> known{{"process", cluster::stored_processes(data_)}};
+  std::map<std::string, std::shared_ptr<backend>, std::less<>> known{
+      {"process", cluster::stored_processes(data_, cluster::is_backend_verb(verb))}};
   for (const auto& each : *kept) known.emplace(each.name, each.opened.what);
   const auto name = text_of(question, "backend");
   if (verb != "backends" && !known.contains(name)) {

@@ -253,6 +253,41 @@ TEST_CASE("a controller that is down makes nothing of a job: not lost, not refus
   CHECK(c.find("one").value() == id);  // its number is known
 }
 
+TEST_CASE("a job that its killed controller tries to begin a second time ends as it said itself, and is not done again") {
+  // Seen with a real cluster: slurmctld was killed a second after a job began. It had not stored that, so it began the job once
+  // more, its node had it already, and Slurm held it for ever; the job's result was there all the while.
+  fake_cluster c;
+  const auto id = c.submit(shell("exit 3")).value();
+  c.say("queue", "7|N/A|PENDING|launch failed requeued held\n");
+  CHECK(c.status(id)->status == job_status::queued);  // it still runs, for all that is known
+  CHECK(c.lines("cancels").empty());
+  c.begin();
+  c.command("scancel", "echo 'scancel: error: Unable to contact slurm controller (connect failure)' >&2; exit 1");
+  CHECK(c.status(id).error().code == errc::io_error);
+  c.command("scancel", "echo \"$*\" >> $cluster/cancels\n");
+  const auto end = c.status(id).value();
+  CHECK(end.status == job_status::failed);
+  CHECK(end.exit_code == 3);
+  CHECK(c.lines("cancels") == std::vector<std::string>{"7"});
+  // One that waits for another reason is to be done again: its site says so.
+  const auto other = c.submit(shell("exit 4"), "other").value();
+  c.begin(1);
+  c.say("queue", "8|N/A|PENDING|BeginTime\n");
+  CHECK(c.status(other)->status == job_status::queued);
+}
+
+TEST_CASE("a configuration that is not there holds jobs up and refuses none") {
+  // sbatch of a real Slurm looks for it for a minute, and then fails as it does for a bad job.
+  fake_cluster c;
+  c.command("sbatch", "echo 'sbatch: fatal: Unable to process configuration file' >&2; exit 1");
+  CHECK(c.submit(shell("exit 0")).error().code == errc::io_error);
+  c.at = std::make_unique<slurm_backend>(
+      slurm_options{.root = c.root, .commands = c.commands, .conf = c.directory.path() / "slurm.conf", .refresh = 0ms});
+  const auto why = c.submit(shell("exit 0")).error();
+  CHECK(why.code == errc::io_error);
+  CHECK(has(why.message, "slurm.conf: No such file"));
+}
+
 TEST_CASE("commands that are not there, hang or print nonsense are errors that pass") {
   fake_cluster c;
   std::filesystem::remove(c.commands / "sbatch");
