@@ -35,7 +35,7 @@ class timer : public caf::event_based_actor {
           last_seen_ = shared_->clock.now();
           behind_ = shared_->clock.ahead() > clock_check;  // the node said so when it opened
           refill(last_seen_, false);
-          note_early();
+          if (what.looks_early) note_early();
           tick();
         },
         [this](const arm_wakeup& what) {

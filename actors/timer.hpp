@@ -21,6 +21,7 @@ struct services;
 /// To the timer, once: who gets the wake-ups, from now on.
 struct timer_start {
   caf::actor router;
+  bool looks_early = false;  ///< runs that wait are brought in once, the nearest first: who told them something may be no more
 };
 
 }  // namespace perdure::actors

@@ -148,7 +148,7 @@ result<void> node::impl::bring_up() {
   router_ = actors::spawn_router(*system_, shared_, writer_, timer_);
   start_jobs();
   actors::tell(router_, actors::reopen_active{unclean});
-  actors::tell(timer_, actors::timer_start{router_});
+  actors::tell(timer_, actors::timer_start{router_, true});
   recovery_time_ = std::chrono::duration_cast<duration>(std::chrono::steady_clock::now() - began);
   shared_->log("info", "opened " + options_.data_dir.string() + (unclean ? " after an unclean stop" : "") + " in " +
                            to_human(recovery_time_) + ": " + std::to_string(shared_->journal->open_runs()) + " open runs");

@@ -49,7 +49,7 @@ class process {
     router_ = actors::spawn_router(on_.system(), shared_, to_writer, to_timer);
     auto from_timer = on_.system().spawn<due_door>(router_, std::move(out.loses_due));
     actors::tell(router_, actors::reopen_active{unclean});
-    actors::tell(timer_, actors::timer_start{from_timer});
+    actors::tell(timer_, actors::timer_start{from_timer, true});
     on_.enter_process(0);
   }
   process(const process&) = delete;

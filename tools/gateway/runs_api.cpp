@@ -98,8 +98,11 @@ result<response> show_run(const api_parts& parts, const call& of) {
     view.add(event);
     return true;
   });
-  if (!read) return read.error();
-  return json_answer(view.show());
+  const bool known = !run->blocked.empty();  // one that cannot be read is shown as far as it is known
+  if (!read && !known) return read.error();
+  auto out = (read ? view : run_view::of(*run)).show();
+  out.emplace("blocked", known ? json::value(run->blocked) : json::value(nullptr));
+  return json_answer(out);
 }
 
 result<response> command_run(const api_parts& parts, const call& of, const std::string& verb,

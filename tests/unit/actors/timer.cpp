@@ -61,7 +61,7 @@ struct ticking {
     }
     shared->pool.stop(1s);
   }
-  void start() { tell(timer, timer_start{router}); }
+  void start(bool looks_early = false) { tell(timer, timer_start{router, looks_early}); }
 };
 
 /// A journal of runs that sleep: the n-th until second n.
@@ -120,6 +120,19 @@ TEST_CASE("nothing is sent before it is due, and what a live run tells takes the
   CHECK(with.seen->order.back() == test::numbered_run(8));
   CHECK(std::count(with.seen->order.begin(), with.seen->order.end(), test::numbered_run(7)) == 0);
   CHECK(std::count(with.seen->order.begin(), with.seen->order.end(), test::numbered_run(1)) == 2);
+}
+
+TEST_CASE("at a node's start the runs that wait are sent once before they are due, after those that are") {
+  ticking with{sleepers(10)};
+  *with.seconds = 4;
+  with.start(true);
+  CHECK(test::eventually([&] { return with.seen->count() == 10; }));
+  {
+    const std::lock_guard lock{with.seen->mutex};
+    for (std::size_t i = 0; i < 10; ++i) CHECK(with.seen->order[i] == test::numbered_run(i + 1));
+  }
+  *with.seconds = 20;
+  CHECK(test::eventually([&] { return with.seen->count() == 15; }));  // those that were early are due now
 }
 
 TEST_CASE("no more are sent while many woken runs have recorded nothing, and all come once they have") {
