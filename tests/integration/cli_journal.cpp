@@ -74,6 +74,35 @@ TEST_CASE("damage is found by verify and named with its run, and the other runs 
   CHECK(here.call({"run", file, "--input", R"({"mark":"new"})"}).code == 0);
 }
 
+TEST_CASE("a run that goes on and whose record is damaged is listed as blocked, keeps its key, and nobody waits for it") {
+  // `runs wait --all` waited for events that nobody could read.
+  const workplace here;
+  const auto file = here.document("long", "  - a:\n      wait: {seconds: 600}\n");
+  const std::vector<std::string> start{"run", file, "--key", "K", "--input", R"({"mark":"DAMAGEME"})"};
+  auto killed = here.start(start);
+  REQUIRE(workplace::eventually([&] { return has(here.call({"runs", "list"}).out, "waiting"); }));
+  killed->kill();
+  const auto path = here.path("data") / "journal.mdb";
+  auto bytes = test::slurp(path);
+  for (auto at = bytes.find("DAMAGEME"); at != std::string::npos; at = bytes.find("DAMAGEME", at)) bytes[at] = 'd';
+  std::ofstream{path, std::ios::binary} << bytes;
+  const auto again = here.call(start);
+  CHECK(again.code == 1);
+  CHECK(has(again.err, "is damaged"));
+  const auto listed = here.call({"runs", "list", "--json"}).json().at("runs").as_array();
+  REQUIRE(listed.size() == 1);
+  const auto run = text_of(listed[0].at("run_id"));
+  const auto shown = here.call({"runs", "show", run, "--json"});
+  CHECK(shown.code == 1);
+  CHECK(has(text_of(shown.json().at("blocked")), "is damaged"));
+  for (const auto& wait : {std::vector<std::string>{"runs", "wait", "--all"}, std::vector<std::string>{"runs", "wait", run}}) {
+    const auto waited = here.call(wait);
+    CHECK(waited.code == 1);
+    CHECK(has(waited.err, "is damaged"));
+    CHECK(has(waited.err, run));
+  }
+}
+
 TEST_CASE("damaged pages of the journal's file are told, whatever they make of those who read them") {
   // LMDB aborts its process, or the process reads outside of the file; `verify` and `export` went with it, without an answer.
   const workplace here;
@@ -84,7 +113,7 @@ TEST_CASE("damaged pages of the journal's file are told, whatever they make of t
   int told = 0;
   for (std::size_t at = 2 * page; at + page <= sound.size(); at += page) {
     // The head of the page: its number, its kind, where its entries begin; then what the entries lead to.
-    for (const auto &[offset, with] : {std::pair{10, '\xFF'}, std::pair{12, '\xFF'}, std::pair{16, '\xEE'}}) {
+    for (const auto& [offset, with] : {std::pair{10, '\xFF'}, std::pair{12, '\xFF'}, std::pair{16, '\xEE'}}) {
       auto bytes = sound;
       for (int i = 0; i < 2; ++i) bytes[at + static_cast<std::size_t>(offset + i)] = with;
       std::ofstream{here.path("data") / "journal.mdb", std::ios::binary} << bytes;

@@ -11,6 +11,7 @@
 
 #include "cluster/control_server.hpp"
 #include "core/json_text.hpp"
+#include "persistence/lmdb/file_error.hpp"
 #include "tools/cli/command.hpp"
 
 namespace perdure::tools::cli {
@@ -31,7 +32,8 @@ result<int> connect_socket(const std::filesystem::path& data) {
   if (connected) return fd;
   if (fd >= 0) ::close(fd);
   const auto code = why == ENOENT || why == ECONNREFUSED ? errc::not_found : errc::io_error;
-  return error{code, (data / "control.sock").string() + ": " + std::strerror(why)};
+  const auto socket = data / "control.sock";
+  return error{code, socket.string() + ": " + std::strerror(why) + persistence::owner_of(socket, why)};
 }
 
 }  // namespace

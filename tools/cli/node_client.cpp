@@ -120,9 +120,9 @@ result<void> node_client::take_events(const run_id& run, run_seq after, run_seq 
       if (!take(event) || event.kind == "run_ended" || event.seq >= until) return {};
     }
     if (!events.empty()) continue;
-    // Silence: a node that had to stop (a full disk, say) tells nobody.
+    // Silence: a node that had to stop (a full disk, say) tells nobody, and of a run that cannot be read nothing comes.
     const auto alive = found->wait(std::chrono::microseconds{1});
-    if (!alive && alive.error().code == errc::shutting_down) return alive.error();
+    if (!alive && (alive.error().code == errc::shutting_down || alive.error().code == errc::corrupt)) return alive.error();
   }
   return {};
 }

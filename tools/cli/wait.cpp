@@ -100,6 +100,8 @@ class waiting {
     auto from = runs();
     if (!from) return from.error();
     auto view = view_of(**from, run);
+    if (!view && view.error().code == errc::corrupt && view.error().message.find(run.str()) == std::string::npos)
+      return error{errc::corrupt, "run " + run.str() + " cannot be read: " + view.error().message};
     if (!view) return view.error();
     if (view->ended()) return std::optional{std::move(*view)};
     if (auto node = need_node(); !node) return node.error();
