@@ -118,10 +118,11 @@ class run_actor : public caf::event_based_actor {
     machine_ = core::machine{std::move(*state), nullptr};
     ledger_.state_was_read();
     machine_.observe([this](const core::event& what, const core::run_state& now) { record(what, now); });
+    // What it owes to others, and its jobs, need no workflow. What the state calls for at this moment may have been done; what
+    // its first command brings about, such as the next try of a submit that was not accepted, was not.
+    ledger_.update_debts(machine_.state(), next_.changes);
     find_definition();
     if (definition_ == nullptr || is_terminal(machine_.state().status)) {
-      // What it owes to others needs no workflow.
-      ledger_.update_debts(machine_.state(), next_.changes);
       pump();
       leave_if_over();
     }

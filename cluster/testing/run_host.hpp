@@ -93,13 +93,13 @@ class run_host : public std::enable_shared_from_this<run_host> {
     ledger_.state_was_read();
     head_ = with_.durable(id_).head;
     watch();
-    find_definition();
-    if (complete_) return;
-    // What it owes to others needs no workflow.
+    // What it owes to others, and its jobs, need no workflow.
     std::vector<core::effect_change> changes;
     ledger_.update_debts(state(), changes);
     note(changes);
     std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+    find_definition();
+    if (complete_) return;
     pump();
     leave_if_over();
   }

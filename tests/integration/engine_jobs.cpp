@@ -215,6 +215,27 @@ TEST_CASE("jobs beyond a backend's limit wait out of memory, and all are done in
   for (const auto& each : runs) CHECK(finish(each).status == run_status::succeeded);
 }
 
+TEST_CASE("a job that surely was not accepted is never ambiguous, also when its run was read again for the next try") {
+  // It was: between two tries the run left memory, and when it was read, at the time of the next one, that try counted as one
+  // that may have been made before.
+  const auto outside = std::make_shared<testing::memory_backend>(backend_capabilities{});
+  int refusals = 2;
+  outside->fail_before([&](const job_submission&) {
+    return refusals-- > 0 ? std::optional{error{errc::overloaded, "no place"}} : std::nullopt;
+  });
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    const auto spec = json::value(in.spec);
+    co_await ctx.run_job("outside", spec, {.poll = fixed(10ms), .ambiguous = ambiguous_submit::fail});
+  })));
+  const auto run = node.start("w", order{"x"}).value();
+  // The next tries come after one second and two more: the run is out of memory meanwhile.
+  REQUIRE(eventually([&] { return node.stats().live_runs == 0 && !run.status().value().jobs.empty(); }));
+  CHECK(finish(run).status == run_status::succeeded);
+  CHECK(outside->accepted() == 1);
+}
+
 TEST_CASE("a person says how it goes on with a job of which nobody knows whether it was accepted") {
   const auto outside = std::make_shared<testing::memory_backend>(backend_capabilities{});
   bool cut = true;
