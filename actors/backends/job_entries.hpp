@@ -37,8 +37,9 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
     std::shared_ptr<backend> what;
     backend_gate gate;
     std::size_t calling = 0;
-    std::deque<std::string> waiting;           ///< keys of jobs that wait for a call to end
-    std::optional<clock::time_point> pump_at;  ///< when the gate may let somebody in
+    std::deque<std::string> waiting;             ///< keys of jobs that wait for a call to end
+    std::optional<clock::time_point> pump_at;    ///< when the gate may let somebody in
+    std::optional<clock::time_point> miss_told;  ///< that a call did not reach it
   };
 
   options config;

@@ -17,6 +17,8 @@ using core::job_fact;
 constexpr std::chrono::seconds turn_patience{30};
 /// Between two looks whether a backend that is down was tried meanwhile.
 constexpr std::chrono::seconds trial_pause{1};
+/// It is told at most so often that a backend which is not down yet missed a call.
+constexpr std::chrono::minutes miss_pause{1};
 
 /// The run that a submit key names.
 std::optional<run_id> run_of(std::string_view key) { return run_id::parse(key.substr(0, key.find('/'))); }
@@ -173,7 +175,12 @@ void job_service::state::reached(known_backend& at) {
 }
 
 void job_service::state::missed(known_backend& at, const error& why) {
-  if (!at.gate.missed(why.message.empty() ? std::string{to_string(why.code)} : why.message, clock::now())) return;
+  const auto now = clock::now();
+  if (at.gate.health().failures == 0 && (!at.miss_told || now - *at.miss_told >= miss_pause)) {
+    at.miss_told = now;
+    log("warning", "backend \"" + at.name + "\" did not do what it was asked: " + why.message + "; it is tried again");
+  }
+  if (!at.gate.missed(why.message.empty() ? std::string{to_string(why.code)} : why.message, now)) return;
   const bool fails = at.gate.options().down == when_down::fail;
   log("warning", "backend \"" + at.name + "\" is down: " + why.message +
                      (fails ? "; its jobs are refused until it is there again" : "; its jobs wait until it is there again"));

@@ -26,7 +26,12 @@ struct desk {
                        words.push_back(std::move(what));
                        came.notify_all();
                      },
-                 .log = {},
+                 .log =
+                     [this](std::string_view, const std::string& text) {
+                       const std::lock_guard lock{mutex};
+                       logged.push_back(text);
+                       came.notify_all();
+                     },
                  .patience = patience}) {}
   ~desk() { service.stop(); }
 
@@ -54,6 +59,7 @@ struct desk {
   std::mutex mutex;
   std::condition_variable came;
   std::vector<core::job_noticed> words;
+  std::vector<std::string> logged;
   job_service service;
 };
 
@@ -70,6 +76,23 @@ TEST_CASE("a submit gives the job's id, with the key that the order had") {
   CHECK(got.what == job_fact::submitted);
   CHECK(got.number == 1);
   CHECK(backend->find_job(got.key)->id == got.id);
+}
+
+TEST_CASE("why looks at a backend come to nothing is told at the first one, and when it counts as down; not at each") {
+  // A node that was started without its backend's key looked at a job for ever, and nobody was told.
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>();
+  REQUIRE(d.service.add("b", backend, quick));
+  backend->down(true);
+  d.service.carry_on(d.order(job_action::watch, "id"));
+  std::unique_lock lock{d.mutex};
+  REQUIRE(d.came.wait_for(lock, 5s, [&] { return d.logged.size() >= 2; }));
+  CHECK(d.logged[0].starts_with("backend \"b\" did not do what it was asked: "));
+  CHECK(d.logged[1].starts_with("backend \"b\" is down: "));
+  lock.unlock();
+  std::this_thread::sleep_for(50ms);
+  lock.lock();
+  CHECK(d.logged.size() == 2);
 }
 
 TEST_CASE("a submit that may have been made before looks for the job first") {
