@@ -177,6 +177,8 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command->add_option("--tenant-runs", how->everybody.open_runs, "Runs of a tenant that have not ended, at most; 0 = any number")
       ->transform(to_whole_number())
       ->capture_default_str();
+  command->add_option("--tenant-files", how->everybody.file_bytes, "Bytes of a tenant's uploaded files, at most (10gb, 500mb)")
+      ->transform(CLI::AsSizeValue(false));
   command->add_option("--key-rate", how->everybody.rate_per_key, "Requests a second with one key, at most; 0 = any number")
       ->transform(to_whole_number())
       ->capture_default_str();

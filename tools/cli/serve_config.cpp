@@ -111,13 +111,11 @@ result<void> read_cors(const json::object& in, serve_config& into) {
   return {};
 }
 
-const std::map<std::string_view, std::size_t http_limits::*> sizes{{"header_bytes", &http_limits::header_bytes},
-                                                                   {"body_bytes", &http_limits::body_bytes},
-                                                                   {"target_bytes", &http_limits::target_bytes},
-                                                                   {"requests", &http_limits::requests},
-                                                                   {"streams", &http_limits::streams},
-                                                                   {"gzip_bytes", &http_limits::gzip_bytes},
-                                                                   {"stream_backlog_bytes", &http_limits::stream_backlog_bytes}};
+const std::map<std::string_view, std::size_t http_limits::*> sizes{
+    {"header_bytes", &http_limits::header_bytes}, {"body_bytes", &http_limits::body_bytes},
+    {"target_bytes", &http_limits::target_bytes}, {"upload_bytes", &http_limits::upload_bytes},
+    {"requests", &http_limits::requests},         {"streams", &http_limits::streams},
+    {"gzip_bytes", &http_limits::gzip_bytes},     {"stream_backlog_bytes", &http_limits::stream_backlog_bytes}};
 const std::map<std::string_view, std::chrono::milliseconds http_limits::*> times{{"idle_time", &http_limits::idle_time},
                                                                                  {"write_time", &http_limits::write_time},
                                                                                  {"linger_time", &http_limits::linger_time},
@@ -189,15 +187,17 @@ result<gateway::tenant_policies> policies_of(const serve_config& config, const g
     for (const auto& [name, value] : own) {
       const auto member = "tenants." + tenant + "." + std::string{name};
       const auto option = option_name(name);
-      if (option == "tenant-runs" || option == "key-rate") {
+      if (option == "tenant-runs" || option == "key-rate" || option == "tenant-files") {
         const auto number = number_of(member, value);
         if (!number) return number.error();
-        (option == "tenant-runs" ? policy.open_runs : policy.rate_per_key) = *number;
+        auto& of = option == "tenant-runs" ? policy.open_runs : option == "key-rate" ? policy.rate_per_key : policy.file_bytes;
+        of = *number;
       } else if (option == "allow-processes" || option == "allow-calls") {
         if (!value.is_bool()) return wrong(member, "has to be true or false");
         (option == "allow-processes" ? policy.put_may_run_processes : policy.put_may_call) = value.get_bool();
       } else {
-        return wrong(member, "is not known; there are tenant_runs, key_rate, allow_processes and allow_calls");
+        return wrong(member,
+                     "is not known; there are tenant_runs, tenant_files (bytes), key_rate, allow_processes and allow_calls");
       }
     }
   }

@@ -95,6 +95,9 @@ void answer_bytes(const std::shared_ptr<exchange>& at, byte_source what, std::si
                             {"Content-Security-Policy", "sandbox; default-src 'none'"},
                             {"Cache-Control", "private"},
                             {"ETag", tag}}};
+  if (const auto* known = in.header("if-none-match");
+      known != nullptr && (*known == "*" || known->find(tag) != std::string::npos))
+    return at->answer({.status = 304, .type = {}, .headers = {{"Cache-Control", "private"}, {"ETag", tag}}});
   byte_range range{0, what.size};
   const auto* asked = in.header("range");
   const auto* condition = in.header("if-range");

@@ -29,7 +29,7 @@ struct byte_range {
 /// limit_exceeded: none of them is there.
 [[nodiscard]] result<std::optional<byte_range>> read_range(std::string_view header, std::uint64_t size);
 
-/// With 200, 206 or 416; an If-Range that names other bytes gives all. A source that fails on the way ends the connection.
+/// With 200, 206, 304 or 416; an If-Range that names other bytes gives all. A source that fails on the way ends the connection.
 void answer_bytes(const std::shared_ptr<exchange>& at, byte_source what, std::size_t piece_bytes);
 
 /// Whether a browser may show it by itself: no page, no script.

@@ -11,6 +11,14 @@
 
 namespace perdure::tools::gateway {
 
+/// Takes a request's body piece by piece as it comes, on threads that may block, one call at a time.
+class body_sink {
+ public:
+  virtual ~body_sink() = default;
+  /// False: what comes after is not wanted; the request is answered as it is.
+  virtual bool take(std::string_view piece) = 0;
+};
+
 struct field {
   std::string name, value;
 };
@@ -23,7 +31,8 @@ struct request {
   std::vector<field> query;       ///< decoded
   std::vector<field> headers;     ///< names in lower case
   std::string body;
-  std::string peer;  ///< address of the client
+  std::shared_ptr<body_sink> sink;  ///< has the body, which is empty then
+  std::string peer;                 ///< address of the client
 
   /// Null when it is not there.
   [[nodiscard]] const std::string* header(std::string_view lower_case_name) const;

@@ -12,6 +12,7 @@ namespace perdure::tools::gateway {
 struct http_limits {
   std::size_t header_bytes = 16U << 10;                                   ///< request line and headers: 431
   std::size_t body_bytes = perdure::limits::payload_bytes + (64U << 10);  ///< 413
+  std::size_t upload_bytes = (100U << 20) + (1U << 20);                   ///< a body with a file in it: 413
   std::size_t target_bytes = 8U << 10;                                    ///< of the request line: 414
   std::size_t connections = 16'384;                                       ///< 503, then closed; less when files run out
   std::size_t requests = 4'096;                                           ///< being answered at once: 503

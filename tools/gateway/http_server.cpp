@@ -4,10 +4,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/error.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 
 #include <algorithm>
 #include <atomic>
@@ -21,13 +17,12 @@
 #include "tools/gateway/body_frame.hpp"
 #include "tools/gateway/http_text.hpp"
 #include "tools/gateway/parse_errors.hpp"
+#include "tools/gateway/request_reader.hpp"
 #include "tools/gateway/transport.hpp"
 
 namespace perdure::tools::gateway {
 namespace {
 namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace beast_http = boost::beast::http;
 using io_executor = asio::io_context::executor_type;
 using clock_type = std::chrono::steady_clock;
 using timer_type = asio::basic_waitable_timer<clock_type, asio::wait_traits<clock_type>, io_executor>;
@@ -60,8 +55,8 @@ struct shared_state {
 class session : public std::enable_shared_from_this<session> {
  public:
   session(std::shared_ptr<shared_state> server, std::unique_ptr<transport> bytes)
-      : server_(std::move(server)), bytes_(std::move(bytes)), deadline_(server_->io.get_executor()),
-        buffer_(server_->how.limits.header_bytes + body_read_bytes), peer_(bytes_->peer()) {
+      : server_(std::move(server)), bytes_(std::move(bytes)), deadline_(server_->io.get_executor()), reader_(server_->how.limits),
+        peer_(bytes_->peer()) {
     server_->sessions.insert(this);
     ++server_->connections;
   }
@@ -78,17 +73,17 @@ class session : public std::enable_shared_from_this<session> {
   void wait_for_request() {
     if (closed_) return;
     ++number_;
-    parser_.reset();
-    if (buffer_.size() > 0) return read_header();
+    reader_.forget();
+    held_.reset();
+    if (reader_.has_bytes()) return read_header();
     arm(limits().idle_time, &session::close);
-    const auto room = buffer_.prepare(first_read_bytes);
-    bytes_->read_some(static_cast<char*>(room.data()), room.size(),
-                      [self = shared_from_this()](const error_code& bad, std::size_t got) {
-                        self->disarm();
-                        if (bad || self->closed_) return self->close();
-                        self->buffer_.commit(got);
-                        self->read_header();
-                      });
+    const auto room = reader_.room();
+    bytes_->read_some(room.data(), room.size(), [self = shared_from_this()](const error_code& bad, std::size_t got) {
+      self->disarm();
+      if (bad || self->closed_) return self->close();
+      self->reader_.came(got);
+      self->read_header();
+    });
   }
 
   void close() {
@@ -111,10 +106,7 @@ class session : public std::enable_shared_from_this<session> {
 
   // For the exchange with this number, on the server's thread.
   [[nodiscard]] bool expects(std::uint64_t number) const { return !closed_ && busy_ && number == number_; }
-  void on_drain(std::function<void()> call) {
-    if (server_->draining) return call();
-    drain_calls_.push_back(std::move(call));
-  }
+  void on_drain(std::function<void()> call) { server_->draining ? call() : drain_calls_.push_back(std::move(call)); }
   void on_revoked(std::function<void()> call) { on_revoked_ = std::move(call); }
   /// Whose stream this is; empty = it is none.
   [[nodiscard]] std::string_view streams_for() const { return streaming_ ? std::string_view{caller_} : std::string_view{}; }
@@ -149,8 +141,8 @@ class session : public std::enable_shared_from_this<session> {
     ended_ = false;
     answered();
     ++server_->streams;
-    parser_.reset();
-    if (buffer_.size() == 0) buffer_.shrink_to_fit();
+    reader_.forget();
+    reader_.shrink();
     flush();
   }
   void stream_write(std::string_view bytes) {
@@ -172,8 +164,8 @@ class session : public std::enable_shared_from_this<session> {
   }
 
  private:
-  using parser_type = beast_http::request_parser<beast_http::string_body>;
-  static constexpr std::size_t first_read_bytes = 4096, body_read_bytes = 64U << 10;
+  using until = request_reader::until;
+  static constexpr std::size_t kept_body_bytes = 4096;
 
   [[nodiscard]] const http_limits& limits() const { return server_->how.limits; }
 
@@ -195,75 +187,48 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   // Reading -------------------------------------------------------------------------------------------------------
-
   void read_header() {
-    parser_.emplace();
-    parser_->header_limit(static_cast<std::uint32_t>(limits().header_bytes));
-    parser_->body_limit(limits().body_bytes);
+    reader_.begin();
     began_ = clock_type::now();
     timed_out_ = false;
     keep_alive_ = false;
     version_ = 11;
     arm(limits().header_time, &session::give_up_reading);
-    read_until(false);
+    read_on(until::head);
   }
 
-  /// The end of the headers, or of the whole request, or an error: then `header_read` or `body_read` go on.
-  void read_until(bool all) {
-    parser_->eager(all);
-    error_code bad;
-    while (!(all ? parser_->is_done() : parser_->is_header_done())) {
-      if (buffer_.size() > 0) {
-        const auto used = parser_->put(buffer_.data(), bad);
-        buffer_.consume(used);
-        if (bad && bad != beast_http::error::need_more) break;
-        bad = {};
-        if (used > 0) continue;
-      }
-      const auto room = std::min(all ? body_read_bytes : first_read_bytes, buffer_.max_size() - buffer_.size());
-      if (room > 0) return read_more(all, room);
-      bad = beast_http::error::buffer_overflow;
-      break;
-    }
+  /// Up to there, or to an error: then `header_read`, `body_read` or `give_piece` go on.
+  void read_on(until what) {
+    const auto now = reader_.read(what);
+    if (now != request_reader::progress::more) return reached(what, now == request_reader::progress::there);
+    const auto room = reader_.room();
+    bytes_->read_some(room.data(), room.size(), [self = shared_from_this(), what](const error_code& bad, std::size_t got) {
+      if (self->closed_) return;
+      self->reader_.came(got);
+      bad ? self->reached(what, self->reader_.broke(bad) == request_reader::progress::there) : self->read_on(what);
+    });
+  }
+  void reached(until what, bool there) {
     disarm();
-    all ? body_read(bad) : header_read(bad);
-  }
-  void read_more(bool all, std::size_t most) {
-    const auto room = buffer_.prepare(most);
-    bytes_->read_some(static_cast<char*>(room.data()), room.size(),
-                      [self = shared_from_this(), all](const error_code& bad, std::size_t got) {
-                        if (self->closed_) return;
-                        self->buffer_.commit(got);
-                        if (!bad) return self->read_until(all);
-                        self->disarm();
-                        all ? self->body_read(self->cut_short(bad)) : self->header_read(self->cut_short(bad));
-                      });
-  }
-  /// The client's last byte may be what ends a request, or be missing.
-  error_code cut_short(error_code why) {
-    if (why != asio::error::eof) return why;
-    if (!parser_->got_some()) return beast_http::error::end_of_stream;
-    why = {};
-    parser_->put_eof(why);
-    return why;
+    if (what == until::head) return header_read(there);
+    if (!there) return reading_failed();
+    what == until::body ? body_read() : give_piece();
   }
 
-  void header_read(const error_code& bad) {
+  void header_read(bool there) {
     if (closed_) return;
     busy_ = counted_ = true;
     ++server_->requests;
-    if (bad) return reading_failed(bad);
-    const auto& message = parser_->get();
-    version_ = static_cast<unsigned>(message.version());
+    if (!there) return reading_failed();
+    version_ = reader_.version();
     if (version_ != 10 && version_ != 11) return refuse(505, "this server speaks HTTP/1.1");
-    keep_alive_ = parser_->keep_alive() && !server_->draining;
-    if (message.target().size() > limits().target_bytes) return refuse(414, "the target of the request is too long");
-    if (version_ == 11 && message.count(beast_http::field::host) != 1) return refuse(400, "a request has one Host header");
+    keep_alive_ = reader_.keep_alive() && !server_->draining;
+    if (reader_.target().size() > limits().target_bytes) return refuse(414, "the target of the request is too long");
+    if (version_ == 11 && reader_.hosts() != 1) return refuse(400, "a request has one Host header");
     if (server_->requests > limits().requests) return refuse(503, "too many requests are being answered; try again later");
-    const auto expects = message[beast_http::field::expect];
-    if (!expects.empty() && !beast::iequals(expects, "100-continue"))
-      return refuse(417, "the only expectation that is met is 100-continue");
-    if (expects.empty() || version_ == 10 || parser_->is_done()) return read_body();
+    const auto expects = lower(reader_.expects());
+    if (!expects.empty() && expects != "100-continue") return refuse(417, "the only expectation that is met is 100-continue");
+    if (expects.empty() || version_ == 10 || reader_.done()) return read_body();
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
     arm(limits().write_time, &session::close);
     bytes_->write(go_on, {}, [self = shared_from_this()](const error_code& failed, std::size_t) {
@@ -273,37 +238,73 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   void read_body() {
-    if (parser_->is_done()) return body_read({});
+    if (reader_.done()) return body_read();
+    if (server_->how.wants_sink && server_->how.wants_sink(reader_.method(), reader_.target())) return open_sink();
+    if (!reader_.limit_body(limits().body_bytes)) return reading_failed();
     arm(limits().body_time, &session::give_up_reading);
-    read_until(true);
+    read_on(until::body);
   }
 
-  void body_read(const error_code& bad);
+  void body_read() {
+    if (closed_) return;
+    auto in = take_request();
+    if (!read_target(in.target, in)) return refuse(400, "the target of the request is malformed");
+    hand_over(std::move(in));
+  }
+  void hand_over(request in);
+  // A body that goes to a sink: a piece is read here, taken there, and only then comes the next: it is never whole in memory.
+  void open_sink() {
+    held_ = std::make_shared<request>(take_request());
+    if (!read_target(held_->target, *held_)) return refuse(400, "the target of the request is malformed");
+    asio::post(server_->pool, [self = shared_from_this(), server = server_, head = held_] {
+      server->post([self, opened = server->how.open_sink(*head)] { self->sink_opened(opened); });
+    });
+  }
+  void sink_opened(const std::variant<std::shared_ptr<body_sink>, response>& opened) {
+    if (closed_) return;
+    if (const auto* refused = std::get_if<response>(&opened)) {
+      keep_alive_ = false;
+      return send(*held_, {}, *refused);
+    }
+    held_->sink = std::get<std::shared_ptr<body_sink>>(opened);
+    read_piece();
+  }
+  void read_piece() {
+    arm(limits().body_time, &session::give_up_reading);
+    read_on(until::piece);
+  }
+  void give_piece() {
+    if (closed_) return;
+    auto piece = std::make_shared<std::string>(reader_.take_piece());
+    asio::post(server_->pool, [self = shared_from_this(), server = server_, sink = held_->sink, piece = std::move(piece)] {
+      server->post([self, goes_on = sink->take(*piece)] { self->piece_taken(goes_on); });
+    });
+  }
+  void piece_taken(bool goes_on) {
+    if (closed_) return;
+    if (goes_on && !reader_.done()) return read_piece();
+    if (!reader_.done()) keep_alive_ = false;
+    hand_over(std::move(*held_));
+  }
 
-  void reading_failed(const error_code& bad) {
+  void reading_failed() {
     if (timed_out_) return refuse(408, "the request did not come to its end in time");
-    const auto told = refusal_of(bad, limits());
+    const auto told = refusal_of(reader_.why(), limits());  // nothing: nobody is there
     told ? refuse(told->status, told->message) : close();
   }
 
   request take_request() {
-    request out;
+    auto out = reader_.take();
     out.id = server_->new_id();
     out.peer = peer_;
-    if (!parser_ || !parser_->is_header_done()) return out;
-    auto& message = parser_->get();
-    out.method = message.method_string();
-    out.target = message.target();
-    for (const auto& each : message) out.headers.push_back({lower(each.name_string()), std::string{each.value()}});
-    if (parser_->is_done()) out.body = std::move(message.body());
     if (const auto* named = out.header("x-request-id"); named != nullptr && fit_for_id(*named)) out.id = *named;
     return out;
   }
 
   void refuse(unsigned status, const std::string& message) {
     // The rest of a request that was not read to its end cannot be told from the next one.
-    if (!parser_ || !parser_->is_done()) keep_alive_ = false;
-    auto in = take_request();
+    if (!reader_.done()) keep_alive_ = false;
+    auto in = held_ ? std::move(*held_) : take_request();
     static_cast<void>(read_target(in.target, in));
     send(in, {}, server_->how.refuse(status, message, in));
   }
@@ -335,7 +336,7 @@ class session : public std::enable_shared_from_this<session> {
     busy_ = false;
     drain_calls_.clear();
     head_.clear();
-    if (body_.capacity() > first_read_bytes) body_ = {};
+    if (body_.capacity() > kept_body_bytes) body_ = {};
     if (bad) return close();
     keep_alive_ ? wait_for_request() : linger();
   }
@@ -389,8 +390,8 @@ class session : public std::enable_shared_from_this<session> {
   std::shared_ptr<shared_state> server_;
   std::unique_ptr<transport> bytes_;
   timer_type deadline_;
-  beast::flat_buffer buffer_;
-  std::optional<parser_type> parser_;
+  request_reader reader_;
+  std::shared_ptr<request> held_;  // its body goes to a sink
   std::string peer_, head_, body_;
   clock_type::time_point began_{};
   std::uint64_t turn_ = 0, number_ = 0;  // of the deadline; of the request
@@ -475,11 +476,8 @@ class exchange_of_session : public exchange, public std::enable_shared_from_this
   std::atomic<bool> answered_{false};
 };
 
-void session::body_read(const error_code& bad) {
-  if (closed_) return;
-  if (bad) return reading_failed(bad);
-  auto in = take_request();
-  if (!read_target(in.target, in)) return refuse(400, "the target of the request is malformed");
+void session::hand_over(request in) {
+  held_.reset();
   auto made = std::make_shared<exchange_of_session>(std::move(in), server_, shared_from_this(), number_);
   asio::post(server_->pool, [server = server_, made = std::move(made)]() mutable { server->how.handle(std::move(made)); });
 }

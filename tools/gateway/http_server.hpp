@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <variant>
 
 #include "perdure/error.hpp"
 #include "tools/gateway/http.hpp"
@@ -36,6 +37,10 @@ struct server_options {
   unsigned threads = 64;
   http_limits limits;
   std::function<void(std::shared_ptr<exchange>)> handle;
+  /// Whether the body of the request with this head is to go to a sink; the server's thread. May be empty.
+  std::function<bool(std::string_view method, std::string_view target)> wants_sink{};
+  /// The sink, or the answer that refuses the request before its body is read; a thread that may block.
+  std::function<std::variant<std::shared_ptr<body_sink>, response>(const request& head)> open_sink{};
   /// The body of an answer that the server itself gives. `target` may be empty: it was not read.
   std::function<response(unsigned status, std::string_view message, const request& in)> refuse;
   std::function<void(const request& in, std::vector<field>& out)> more_headers;  ///< of any answer; may be empty

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "perdure/node.hpp"
+#include "tools/gateway/file_store.hpp"
 #include "tools/gateway/http_limits.hpp"
 #include "tools/gateway/router.hpp"
 #include "tools/gateway/signing_key.hpp"
@@ -20,6 +21,7 @@ struct api_parts {
   const signing_key& signer;
   ticker& later;
   webhook_book& webhooks;
+  file_store& files;
   bool traces = false;  ///< spans are wanted: runs without a client's trace get one of their own
 };
 

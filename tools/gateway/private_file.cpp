@@ -14,7 +14,7 @@ namespace perdure::tools::gateway {
 
 using persistence::file_descriptor;
 
-static error file_error(const std::filesystem::path& where) {
+error file_error(const std::filesystem::path& where) {
   const auto code = errno == ENOSPC || errno == EDQUOT ? errc::disk_full : errno == ENOENT ? errc::not_found : errc::io_error;
   return {code, where.string() + ": " + std::strerror(errno)};
 }

@@ -9,6 +9,8 @@
 
 namespace perdure::tools::gateway {
 
+/// What errno says of a file: not_found, disk_full, io_error.
+[[nodiscard]] error file_error(const std::filesystem::path& path);
 /// At most `limit_bytes` of it. not_found.
 [[nodiscard]] result<std::string> read_private(const std::filesystem::path& path, std::size_t limit_bytes);
 /// So many random bytes in lower-case hex.

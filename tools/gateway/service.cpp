@@ -15,7 +15,7 @@
 #include "tools/gateway/metrics.hpp"
 #include "tools/gateway/native_api.hpp"
 #include "tools/gateway/openapi.hpp"
-#include "tools/gateway/service_api.hpp"
+#include "tools/gateway/service_file_api.hpp"
 #include "tools/gateway/trace_export.hpp"
 
 namespace perdure::tools::gateway {
@@ -88,6 +88,12 @@ class service::impl {
                             .limits = how_.limits,
                             .handle = [this](std::shared_ptr<exchange> at) { take(at); },
                             .refuse = refusal};
+    listener.wants_sink = is_upload;
+    listener.open_sink = [this](const request& head) -> std::variant<std::shared_ptr<body_sink>, response> {
+      auto who = router_.admit(head, right::run);
+      if (auto* refused = std::get_if<response>(&who)) return std::move(*refused);
+      return open_upload(*files_, std::get<api_key>(std::move(who)), head);
+    };
     listener.access = [this](const access_record& what) {
       metrics_.count(what);
       if (how_.access) how_.access(access_line(what));
@@ -137,8 +143,11 @@ class service::impl {
     auto signer = signing_key::open(how_.data);
     if (!signer) return signer.error();
     signer_.emplace(std::move(*signer));
-    const api_parts parts{*engine_, shelf_,  how_.policies, how_.limits,
-                          *signer_, *later_, *webhooks_,    !how_.trace_endpoint.empty()};
+    auto files = file_store::open(how_.data, [this](std::string_view tenant) { return how_.policies.of(tenant).file_bytes; });
+    if (!files) return files.error();
+    files_ = std::move(*files);
+    const api_parts parts{
+        *engine_, shelf_, how_.policies, how_.limits, *signer_, *later_, *webhooks_, *files_, !how_.trace_endpoint.empty()};
     add_workflow_routes(router_, parts);
     add_run_routes(router_, parts);
     add_run_event_routes(router_, parts);
@@ -155,6 +164,7 @@ class service::impl {
     add_service_run_routes(router_, parts);
     add_service_info_routes(router_, parts);
     add_service_form_routes(router_, parts);
+    add_service_file_routes(router_, parts);
     router_.add_simple("GET", "/metrics", right::admin, [this](const call& of) { return give_metrics(of); });
     if (parts.traces) {
       auto exported =
@@ -228,6 +238,7 @@ class service::impl {
   std::optional<signing_key> signer_;
   std::unique_ptr<ticker> later_;
   std::unique_ptr<webhook_book> webhooks_;  // the node asks it until it is closed
+  std::unique_ptr<file_store> files_;
   std::optional<node> engine_;
   subscription lifecycle_;               // ends before it
   std::unique_ptr<trace_export> spans_;  // goes before the node

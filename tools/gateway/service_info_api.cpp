@@ -1,7 +1,7 @@
 // /v1/parameters and /v1/info: what a client needs to know to draw a form for the key's workflow.
 #include <algorithm>
 
-#include "tools/gateway/service_api.hpp"
+#include "tools/gateway/service_file_api.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools::gateway {
@@ -64,11 +64,12 @@ json::array input_form(const json::object& document) {
 result<response> parameters(const api_parts& parts, const call& of) {
   const auto which = find_workflow(parts, of);
   if (!which) return which.error();
-  // Files are named by their addresses; none are taken up here.
-  return json_answer(
-      json::object{{"user_input_form", input_form(which->document())},
-                   {"file_upload", json::object{{"enabled", false}, {"allowed_file_upload_methods", json::array{"remote_url"}}}},
-                   {"system_parameters", json::object{{"request_body_size_limit", parts.limits.body_bytes}}}});
+  auto limits = file_limits();
+  limits.emplace("request_body_size_limit", parts.limits.body_bytes);
+  json::object files{{"enabled", true}, {"allowed_file_upload_methods", json::array{"remote_url", "local_file"}}};
+  return json_answer(json::object{{"user_input_form", input_form(which->document())},
+                                  {"file_upload", std::move(files)},
+                                  {"system_parameters", std::move(limits)}});
 }
 
 result<response> info(const api_parts& parts, const call& of) {

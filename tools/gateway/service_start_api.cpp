@@ -2,7 +2,7 @@
 #include <mutex>
 
 #include "tools/gateway/event_stream.hpp"
-#include "tools/gateway/service_api.hpp"
+#include "tools/gateway/service_file_api.hpp"
 #include "tools/gateway/service_frames.hpp"
 #include "tools/gateway/service_run.hpp"
 #include "tools/view/json_access.hpp"
@@ -92,6 +92,10 @@ std::variant<asked, response> read_start(const api_parts& parts, const call& of)
   json::object input = inputs.get_object();
   input[system_member::user] = user;
   if (files.is_array()) input[system_member::files] = files;
+  if (auto known = complete_files(parts, of, input); !known) {
+    if (known.error().code == errc::not_found) return invalid_param(known.error().message, "files");
+    return error_answer(in, known.error());
+  }
   input[system_member::origin] = out.mode == response_mode::in_background ? "api-async" : "app-run";
   out.what.tenant = of.tenant();
   out.what.trace = trace_of(parts, in);

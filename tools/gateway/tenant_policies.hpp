@@ -9,10 +9,11 @@
 namespace perdure::tools::gateway {
 
 struct tenant_policy {
-  std::uint64_t open_runs = 50;        ///< runs that have not ended, 0 = no limit: 429
-  std::uint64_t rate_per_key = 0;      ///< requests a second of one key, 0 = no limit: 429
-  bool put_may_run_processes = false;  ///< documents put over HTTP may run shells, scripts and containers
-  bool put_may_call = false;           ///< they may call services, at any address
+  std::uint64_t open_runs = 50;            ///< runs that have not ended, 0 = no limit: 429
+  std::uint64_t rate_per_key = 0;          ///< requests a second of one key, 0 = no limit: 429
+  std::uint64_t file_bytes = 10ULL << 30;  ///< of uploads: 413
+  bool put_may_run_processes = false;      ///< documents put over HTTP may run shells, scripts and containers
+  bool put_may_call = false;               ///< they may call services, at any address
 };
 
 struct tenant_policies {
