@@ -1,9 +1,9 @@
 // The figures of `perdure serve` as Prometheus' own tool sees them.
-#include "support/catch.hpp"
-#include "support/http_client.hpp"
+#include "support/serve.hpp"
 
-using perdure::test::served;
-using perdure::test::workplace;
+using namespace perdure;
+using namespace perdure::test;
+using namespace std::chrono_literals;
 
 TEST_CASE("Prometheus finds nothing to object to in the figures") {
   if (std::system("command -v promtool > /dev/null") != 0) {
@@ -15,4 +15,35 @@ TEST_CASE("Prometheus finds nothing to object to in the figures") {
   CHECK(at.call("GET", "/api/v1/runs").status == 200);
   const auto file = here.write("figures", at.call("GET", "/metrics").body);
   CHECK(std::system(("promtool check metrics < '" + file + "'").c_str()) == 0);
+}
+
+TEST_CASE("the figures tell of runs, deadlines, jobs and room") {
+  const workplace here;
+  std::filesystem::create_directory(here.path("workflows"));
+  here.write("workflows/naps.yaml",
+             "document: {dsl: '1.0.3', namespace: default, name: naps, version: 1.0.0}\n"
+             "do: [{work: {run: {shell: {command: 'sleep 0.2'}}}}, {nap: {wait: {hours: 1}}}]\n");
+  const served at{here, {"--workflows", here.path("workflows").string()}};
+  for (int i = 0; i < 2; ++i) CHECK(at.call("POST", "/api/v1/runs", R"({"workflow":"naps"})").status == 201);
+  // A look at every run is good for some seconds.
+  std::string told;
+  CHECK(workplace::eventually(
+      [&] {
+        told = at.call("GET", "/metrics").body;
+        return has(told, "perdure_runs{status=\"waiting\",workflow=\"naps\"} 2\n");
+      },
+      20s));
+  INFO(told);
+  const auto value = [&](const std::string& name) {
+    const auto found = told.find("\n" + name + " ");
+    return found == std::string::npos ? -1.0 : std::atof(told.c_str() + found + name.size() + 2);
+  };
+  CHECK(value("perdure_wakeups_pending") == 2);
+  CHECK(value("perdure_wakeups_late") == 0);
+  CHECK(value("perdure_backend_up{backend=\"process\"}") == 1);
+  CHECK(value("perdure_backend_jobs{backend=\"process\",state=\"running\"}") == 0);
+  CHECK(value("perdure_actors") >= 4);
+  CHECK(value("perdure_pool_queued") == 0);
+  CHECK(value("perdure_journal_bytes") > 0);
+  CHECK(value("perdure_free_disk_bytes") > 0);
 }

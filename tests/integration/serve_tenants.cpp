@@ -91,6 +91,7 @@ struct house {
     out["get /metrics"] = {"/metrics", "", {404}};
     out["get /api/v1/stats"] = {"/api/v1/stats", "", {404}};
     out["get /api/v1/keys"] = {"/api/v1/keys", "", {200}};
+    out["get /api/v1/tenants"] = {"/api/v1/tenants", "", {200}};
     out["post /api/v1/keys"] = {"/api/v1/keys", R"({"tenant":"acme"})", {403}};
     out["delete /api/v1/keys/{id}"] = {"/api/v1/keys/" + acme.substr(4, acme.find('_', 4) - 4), "", {404}};
     out["post /api/v1/backends/{name}/callback"] = {"/api/v1/backends/process/callback", "{}", {404}};
@@ -196,6 +197,17 @@ TEST_CASE("another tenant's key sees and changes nothing of a tenant's, at any e
   }
   // All of it is as it was.
   CHECK(h.get(h.acme, "/api/v1/keys").status == 200);
+  // The node's admin is told of all tenants, each of those of itself.
+  const auto tenants = [&](const std::string& as) { return h.get(as, "/api/v1/tenants").json().at("tenants").as_array(); };
+  REQUIRE(tenants(h.other).size() == 1);
+  CHECK(tenants(h.other)[0].at("tenant") == "other");
+  CHECK(tenants(h.other)[0].at("keys") == 1);
+  CHECK(tenants(h.other)[0].at("file_bytes") == 0);
+  REQUIRE(tenants(h.acme).size() == 1);
+  CHECK(tenants(h.acme)[0].at("keys") == 2);
+  CHECK(tenants(h.acme)[0].at("file_bytes") == marker.size());
+  CHECK(tenants(h.acme)[0].at("open_runs").as_int64() >= 3);
+  CHECK(tenants(h.at->admin()).size() == 3);
   CHECK(h.get(h.acme, "/api/v1/runs/" + h.run).json().at("status") == "waiting");
   CHECK(h.get(h.acme, "/api/v1/jobs/" + h.job).json().at("cancel_wanted") == false);
   CHECK(h.get(h.acme, "/v1/files/" + h.file + "/preview").body == marker);

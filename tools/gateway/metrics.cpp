@@ -7,10 +7,17 @@
 #include <prometheus/text_serializer.h>
 
 #include <mutex>
+#include <optional>
+#include <set>
+
+#include "cluster/node_figures.hpp"
 
 namespace perdure::tools::gateway {
 
 namespace {
+
+/// How long a look at every open run is good.
+constexpr std::chrono::seconds look_again{5};
 
 using gauges = prometheus::Family<prometheus::Gauge>;
 using counters = prometheus::Family<prometheus::Counter>;
@@ -36,8 +43,10 @@ class metrics::impl {
     seconds_.Observe(std::chrono::duration<double>(what.took).count());
   }
 
-  std::string text(const node_stats& node, const server_figures& server) {
+  std::string text(const perdure::node& of, const server_figures& server) {
     const std::lock_guard lock{mutex_};
+    const auto node = of.stats();
+    look(of);
     // A counter that another part keeps is brought up to what that has.
     const auto reaches = [](prometheus::Counter& which, std::uint64_t value) {
       const auto behind = static_cast<double>(value) - which.Value();
@@ -69,8 +78,44 @@ class metrics::impl {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add({});
   }
 
+  void look(const perdure::node& of) {
+    const auto now = std::chrono::steady_clock::now();
+    if (looked_ && now - *looked_ < look_again) return;
+    auto figures = cluster::figures_of(of);
+    if (!figures) return;
+    looked_ = now;
+    now_ = std::move(*figures);
+    for (auto* each : runs_shown_) runs_.Remove(each);
+    runs_shown_.clear();
+    for (const auto& each : now_.open_runs) {
+      auto& shown = runs_.Add({{"workflow", each.workflow}, {"status", std::string{to_string(each.status)}}});
+      shown.Increment(static_cast<double>(each.runs));  // tenants have workflows in common
+      runs_shown_.insert(&shown);
+    }
+    for (const auto& each : now_.backends) {
+      backend_up_.Add({{"backend", each.name}}).Set(each.health.up ? 1 : 0);
+      jobs_.Add({{"backend", each.name}, {"state", "running"}}).Set(static_cast<double>(each.health.running));
+      jobs_.Add({{"backend", each.name}, {"state", "waiting"}}).Set(static_cast<double>(each.health.waiting));
+    }
+    const auto set = [](prometheus::Gauge& which, std::uint64_t value) { which.Set(static_cast<double>(value)); };
+    set(wakeups_, now_.wakeups);
+    set(late_, now_.late);
+    set(actors_, now_.actors);
+    set(queued_, now_.pool_queued);
+    set(busy_, now_.pool_running);
+    set(stuck_, now_.pool_stuck);
+    set(journal_bytes_, now_.journal_bytes);
+    set(free_disk_, now_.free_disk_bytes);
+  }
+  gauges& gauge_family(const std::string& name, const std::string& help) {
+    return prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
+  }
+
   std::mutex mutex_;
   prometheus::Registry registry_;
+  std::optional<std::chrono::steady_clock::time_point> looked_;
+  cluster::node_figures now_;
+  std::set<prometheus::Gauge*> runs_shown_;
   counters& requests_ =
       prometheus::BuildCounter().Name("perdure_http_requests_total").Help("Answered HTTP requests").Register(registry_);
   prometheus::Histogram& seconds_ = prometheus::BuildHistogram()
@@ -92,6 +137,18 @@ class metrics::impl {
   prometheus::Gauge& live_runs_ = gauge("perdure_live_runs", "Runs in memory");
   prometheus::Gauge& recovered_ = gauge("perdure_recovered_runs", "Runs reopened at the start");
   prometheus::Gauge& recovery_ = gauge("perdure_recovery_seconds", "Time that the start took");
+  gauges& runs_ = gauge_family("perdure_runs", "Runs that have not ended, by workflow and status; of the first 100000");
+  gauges& jobs_ =
+      gauge_family("perdure_backend_jobs", "Jobs of a backend that it has accepted (running), or that wait for a place");
+  gauges& backend_up_ = gauge_family("perdure_backend_up", "Whether a backend was reached when it was last called");
+  prometheus::Gauge& wakeups_ = gauge("perdure_wakeups_pending", "Deadlines of runs; 100000 and a few at most");
+  prometheus::Gauge& late_ = gauge("perdure_wakeups_late", "Those of them that are past");
+  prometheus::Gauge& actors_ = gauge("perdure_actors", "Actors in memory");
+  prometheus::Gauge& queued_ = gauge("perdure_pool_queued", "Pieces of user code that wait for a thread");
+  prometheus::Gauge& busy_ = gauge("perdure_pool_running", "Pieces of user code that run");
+  prometheus::Gauge& stuck_ = gauge("perdure_pool_stuck", "Threads that were replaced because their code does not return");
+  prometheus::Gauge& journal_bytes_ = gauge("perdure_journal_bytes", "Size of the journal's used part");
+  prometheus::Gauge& free_disk_ = gauge("perdure_free_disk_bytes", "Room on the journal's disk");
   prometheus::Counter& stale_ = counter("perdure_stale_results_total", "Late results of fenced attempts, discarded");
   prometheus::Counter& jumps_ = counter("perdure_clock_jumps_total", "Times that the clock went ahead by over an hour at once");
 };
@@ -99,6 +156,6 @@ class metrics::impl {
 metrics::metrics() : impl_(std::make_unique<impl>()) {}
 metrics::~metrics() = default;
 void metrics::count(const access_record& what) { impl_->count(what); }
-std::string metrics::text(const node_stats& node, const server_figures& server) { return impl_->text(node, server); }
+std::string metrics::text(const node& of, const server_figures& server) { return impl_->text(of, server); }
 
 }  // namespace perdure::tools::gateway

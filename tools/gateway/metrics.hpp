@@ -1,6 +1,7 @@
 // Figures of a service in the text form that Prometheus reads.
 //
-// Operation: requests are counted as they are answered; what node and server count themselves is taken when somebody asks.
+// Operation: requests are counted as they are answered; what node and server count themselves is taken when somebody asks. What
+// takes a look at every open run is taken anew after a few seconds only.
 // Concurrency: any thread.
 #pragma once
 
@@ -18,7 +19,7 @@ class metrics {
   ~metrics();
   void count(const access_record& what);
   /// Version 0.0.4 of the text format.
-  [[nodiscard]] std::string text(const node_stats& node, const server_figures& server);
+  [[nodiscard]] std::string text(const node& of, const server_figures& server);
 
  private:
   class impl;

@@ -16,6 +16,7 @@
 #include "tools/gateway/native_api.hpp"
 #include "tools/gateway/openapi.hpp"
 #include "tools/gateway/service_file_api.hpp"
+#include "tools/gateway/tenants_api.hpp"
 #include "tools/gateway/trace_export.hpp"
 
 namespace perdure::tools::gateway {
@@ -153,6 +154,7 @@ class service::impl {
     add_run_event_routes(router_, parts);
     add_journal_routes(router_, parts);
     add_key_routes(router_, keys_);
+    add_tenant_routes(router_, parts, keys_);
     add_callback_routes(router_, parts);
     add_event_routes(router_, parts);
     add_schedule_routes(router_, parts);
@@ -222,8 +224,7 @@ class service::impl {
   /// Figures of the whole node: for those who run it, not for its tenants.
   result<response> give_metrics(const call& of) {
     if (of.who.tenant != default_tenant || !of.who.workflow.empty()) return refusal(404, "there is no such resource", of.in());
-    return response{.body = metrics_.text(engine_->stats(), server_->figures()),
-                    .type = "text/plain; version=0.0.4; charset=utf-8"};
+    return response{.body = metrics_.text(*engine_, server_->figures()), .type = "text/plain; version=0.0.4; charset=utf-8"};
   }
 
   void log(std::string_view level, const std::string& text) const {
