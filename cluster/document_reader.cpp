@@ -38,16 +38,37 @@ class document_files : public dsl::resource_host {
   std::filesystem::path folder_;
 };
 
-/// What stands for secrets of this directory.
-class document_secrets : public dsl::secret_host {
+/// The default catalog of a data directory, laid out as other catalogs are.
+class default_catalog : public dsl::resource_host {
  public:
-  explicit document_secrets(std::shared_ptr<actors::secret_book> book) : book_(std::move(book)) {}
+  explicit default_catalog(std::filesystem::path root) : root_(std::move(root)) {}
+  std::string locate(const std::string& entry) const override {
+    return (root_ / "functions" / entry / "function.yaml").lexically_normal().string();
+  }
+  result<std::string> read(const std::string& entry) override {
+    auto text = read_document_file(locate(entry));
+    if (!text && text.error().code == errc::not_found)
+      return error{errc::not_found, "the default catalog has no such function: there is no " + locate(entry)};
+    return text;
+  }
+
+ private:
+  std::filesystem::path root_;
+};
+
+/// What a data directory gives to documents: what stands for its secrets, and its catalog (null without a directory).
+class document_directory : public dsl::secret_host {
+ public:
+  explicit document_directory(const std::filesystem::path& data)
+      : book_(open_secrets(data)), catalog_(data.empty() ? nullptr : std::make_shared<default_catalog>(data / "catalog")) {}
+  [[nodiscard]] std::shared_ptr<dsl::resource_host> catalog() const { return catalog_; }
   result<json::value> stand_in(const std::string& workflow, const std::string& name) override {
     return book_->stand_in(workflow, name);
   }
 
  private:
   std::shared_ptr<actors::secret_book> book_;
+  std::shared_ptr<dsl::resource_host> catalog_;
 };
 
 /// Not plainly an address of the web: in an expression, which any text may be in the mode "loose", it is known only when it runs.
@@ -115,8 +136,8 @@ result<json::value> json_of_yaml(const std::string& text) {
 }
 
 document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program)
-    : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_secrets>(open_secrets(data))),
-      clock_(make_zones()) {}
+    : host_(make_expression_workers(helper_program)), secrets_(std::make_shared<document_directory>(data)), clock_(make_zones()) {
+}
 
 document_reader::document_reader(const std::filesystem::path& data, const std::string& helper_program,
                                  const document_limits& allowed)
@@ -140,9 +161,11 @@ result<document> document_reader::read(const std::string& text, const std::strin
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
   auto files = allowed_.may_read_files ? std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder) : nullptr;
-  auto made = dsl::make_workflow(
-      model,
-      {.workers = host_, .files = std::move(files), .secrets = allowed_.may_use_secrets ? secrets_ : nullptr, .clock = clock_});
+  auto made = dsl::make_workflow(model, {.workers = host_,
+                                         .files = std::move(files),
+                                         .secrets = allowed_.may_use_secrets ? secrets_ : nullptr,
+                                         .clock = clock_,
+                                         .catalog = std::static_pointer_cast<document_directory>(secrets_)->catalog()});
   if (!made) return error{made.error().code, file + ": " + made.error().message};
   return document{
       made->name(),     made->version(),           text, file, folder.empty() ? folder_of(file) : folder, std::move(*made),

@@ -53,7 +53,7 @@ void checker::unfit(const cursor& where, std::string_view expected) {
 }
 
 properties::properties(checker& to, const cursor& of, std::string what) : to_(to), of_(of), what_(std::move(what)) {
-  if (!is_object()) to_.unfit(of_, what_);
+  if (!is_object()) to_.unfit(of_, what_ + ", which is an object with properties");
 }
 
 std::optional<cursor> properties::optional(std::string_view name) {

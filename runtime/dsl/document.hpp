@@ -48,6 +48,7 @@ struct document_ports {
   std::shared_ptr<resource_host> files;
   std::shared_ptr<secret_host> secrets;
   std::shared_ptr<clock_host> clock;
+  std::shared_ptr<resource_host> catalog;  ///< the default catalog: "NAME/VERSION" is a function's text
 };
 
 /// One executor that interprets the document; takes and gives JSON.

@@ -69,6 +69,14 @@ std::string raw_address(std::string address) {
   return address;
 }
 
+/// What can be the name of a folder of the default catalog.
+bool is_entry(std::string_view text) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  };
+  return !text.empty() && text.front() != '.' && std::all_of(text.begin(), text.end(), fits);
+}
+
 /// The root of a repository shows its main branch.
 std::string with_branch(std::string root) {
   if (root.starts_with(github) && root.find("/tree/") == std::string::npos) return root + "/tree/main";
@@ -94,6 +102,17 @@ std::optional<endpoint> reader::catalog_source(const cursor& at) {
   }
   const auto name = text.substr(sign + 1);
   const auto found = catalogs_.find(name);
+  if (found == catalogs_.end() && name == "default") {
+    const auto function = text.substr(0, colon), version = text.substr(colon + 1, sign - colon - 1);
+    if (!is_entry(function) || !is_entry(version)) {
+      to_.unfit(at,
+                "a name and a version of letters, digits, \"-\", \"_\" and \".\", as functions of the default catalog have them");
+      return std::nullopt;
+    }
+    endpoint out;
+    out.uri = dynamic_value{json::value("catalog://" + function + "/" + version)};
+    return out;
+  }
   if (found == catalogs_.end()) {
     to_.invalid(at, "expected the name of a catalog defined in \"use\" after \"@\", found \"" + name + "\"");
     return std::nullopt;

@@ -17,6 +17,12 @@ bool is_task_property(std::string_view name) {
   return std::find(task_properties.begin(), task_properties.end(), name) != task_properties.end();
 }
 
+/// "- name:" with what the task does as far to the left as the name.
+bool is_dedented(const std::vector<node::member>& members) {
+  return members[0].value->kind == node_kind::null && !is_task_property(members[0].key) &&
+         std::all_of(members.begin() + 1, members.end(), [](const auto& each) { return is_task_property(each.key); });
+}
+
 }  // namespace
 
 task_list reader::read_tasks(const std::optional<cursor>& at, bool in_order) {
@@ -37,6 +43,12 @@ task_list reader::read_tasks(const std::optional<cursor>& at, bool in_order) {
     const auto& members = item.tree().members;
     if (!item.tree().is_object() || members.empty()) {
       to_.unfit(item, "a task: an object with its name as the only property");
+      continue;
+    }
+    if (members.size() > 1 && is_dedented(members)) {
+      to_.add(problem_kind::invalid, members[1].at, item.pointer(),
+              "\"" + members[1].key + "\" stands beside the task \"" + members[0].key +
+                  "\", which is empty; indent it further than \"" + members[0].key + "\", as a part of the task");
       continue;
     }
     if (members.size() > 1) {

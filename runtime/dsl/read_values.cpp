@@ -146,8 +146,10 @@ std::optional<duration_value> reader::read_duration(const std::optional<cursor>&
     return fixed ? std::optional<duration_value>{*fixed} : std::nullopt;
   }
   if (!tree.is_object()) {
-    to_.unfit(*at,
-              "a duration: an object with days, hours, minutes, seconds or milliseconds, an ISO 8601 string, or an expression");
+    to_.unfit(
+        *at,
+        "a duration: an object such as {seconds: 30} (days, hours, minutes, seconds, milliseconds), PT30S as ISO 8601 writes it, "
+        "or an expression");
     return std::nullopt;
   }
   properties parts{to_, *at, "a duration"};

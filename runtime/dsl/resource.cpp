@@ -42,6 +42,11 @@ std::optional<std::string> file_of(std::string_view uri) {
   return out;
 }
 
+std::optional<std::string> catalog_entry_of(std::string_view uri) {
+  if (scheme_of(uri) != "catalog") return std::nullopt;
+  return std::string{uri.substr(uri.find("://") + 3)};
+}
+
 result<json::value> read_value(std::string_view text, const std::string& name) {
   std::vector<problem> problems;
   const auto root = read_tree(text, name, problems);

@@ -17,6 +17,10 @@ namespace perdure::dsl {
 /// "https" of "https://…"; empty when it is no address.
 [[nodiscard]] std::string_view scheme_of(std::string_view uri);
 
+/// "NAME/VERSION" of "catalog://NAME/VERSION", a function of the default catalog; empty for other addresses. Documents cannot
+/// write such an address themselves.
+[[nodiscard]] std::optional<std::string> catalog_entry_of(std::string_view uri);
+
 /// Implementations may block, and may be called from any thread.
 class resource_host {
  public:

@@ -23,13 +23,16 @@ const json::object& object_or_none(const json::value& value) {
 }  // namespace
 
 async<std::string> interpreter::read_resource(std::string name, const address& from, std::string reference) {
-  if (!file_of(from.url)) {
+  const auto entry = catalog_entry_of(from.url);
+  if (!entry && !file_of(from.url)) {
     auto fetched = fetch(std::move(name), from);
     auto text = co_await fetched;
     co_return text;
   }
-  auto body = [files = ports_.files, path = *file_of(from.url), reference]() -> std::string {
-    auto read = files ? files->read(path) : result<std::string>{error{errc::unsupported, "there are no files here"}};
+  auto body = [files = entry ? ports_.catalog : ports_.files, path = entry ? *entry : *file_of(from.url), entry,
+               reference]() -> std::string {
+    const auto* none = entry ? "there is no default catalog here" : "there are no files here";
+    auto read = files ? files->read(path) : result<std::string>{error{errc::unsupported, none}};
     if (!read) throw step_error(make_error("configuration", read.error().message, reference));
     return *read;
   };

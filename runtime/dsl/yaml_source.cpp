@@ -98,6 +98,24 @@ class text_buffer : public std::streambuf {
   }
 };
 
+/// What people often mean where the text is no YAML; empty when nothing is known.
+std::string likely_cause(std::string_view text, std::uint32_t line) {
+  std::uint32_t number = 1;
+  for (std::size_t at = 0; at <= text.size() && number <= line; ++number) {
+    const auto end = std::min(text.find('\n', at), text.size());
+    const auto one = text.substr(at, end - at);
+    at = end + 1;
+    if (number + 1 < line) continue;  // this line, or the one before
+    const auto indent = one.substr(0, one.find_first_not_of(" \t"));
+    if (indent.find('\t') != std::string_view::npos)
+      return "; line " + std::to_string(number) + " begins with a tab, and YAML wants spaces there";
+    const auto expression = one.find("${"), brace = one.find('{');
+    if (expression != std::string_view::npos && brace < expression && one.find_first_of("\"'") > expression)
+      return "; an expression inside of { } needs quotes: \"${ … }\"";
+  }
+  return {};
+}
+
 }  // namespace
 
 node_ptr read_yaml(std::string_view text, const std::string& file, std::vector<problem>& problems) {
@@ -113,7 +131,7 @@ node_ptr read_yaml(std::string_view text, const std::string& file, std::vector<p
     if (parser && parser.HandleNextDocument(more))
       out.fail({}, "more than one document in the file; put each in a file of its own");
   } catch (const YAML::Exception& e) {
-    out.fail(to_mark(e.mark), "not YAML: " + e.msg);
+    out.fail(to_mark(e.mark), "not YAML: " + e.msg + likely_cause(text, to_mark(e.mark).line));
   } catch (const abandoned&) {
     return nullptr;
   }

@@ -4,6 +4,7 @@
 
 #include <iostream>
 
+#include "cluster/documents.hpp"
 #include "support/catch.hpp"
 #include "support/program.hpp"
 
@@ -127,6 +128,19 @@ TEST_CASE("files that a document names begin at its folder, also after a restart
   const auto again = here.call(command);
   CHECK(again.code == 0);
   CHECK(again.json().at("output") == 7);
+}
+
+TEST_CASE("a function of the data directory's catalog is called by name and version, also by a document that may read no files") {
+  const workplace here;
+  std::filesystem::create_directories(here.path("data/catalog/functions/double/1.0.0"));
+  const auto called = here.document("calls", "  - c: {call: 'double:1.0.0@default', with: {n: 21}, output: {as: .twice}}\n");
+  const auto missing = here.call({"run", called, "--json"}).json().at("error");
+  CHECK(missing.at("type") == "https://serverlessworkflow.io/spec/1.0.0/errors/configuration");
+  CHECK(test::text_of(missing.at("detail")).find("data/catalog/functions/double/1.0.0/function.yaml") != std::string::npos);
+  here.write("data/catalog/functions/double/1.0.0/function.yaml", "set: {twice: '${ .n * 2 }'}\n");
+  CHECK(here.call({"run", called}).out == "42\n");
+  cluster::document_reader strict{here.path("data"), std::getenv("PERDURE_BINARY"), cluster::document_limits{}};
+  CHECK(strict.read(test::slurp(called), "calls.yaml"));
 }
 
 TEST_CASE("a document runs another one that comes along, and takes its error") {

@@ -42,8 +42,8 @@ class document_world {
   /// `old`: the journal is one of a build that made a step of every `set`, and said nothing of it.
   explicit document_world(std::string_view text, json::value input = nullptr, outside answers = {},
                           std::shared_ptr<dsl::resource_host> files = nullptr, bool old = false)
-      : workflow_(
-            *dsl::make_workflow(read_valid(text), {.files = std::move(files), .secrets = std::make_shared<told_secrets>()})),
+      : workflow_(*dsl::make_workflow(read_valid(text),
+                                      {.files = files, .secrets = std::make_shared<told_secrets>(), .catalog = files})),
         answers_(std::move(answers)), old_(old) {
     input_ = {.run = *run_id::parse("0190a5d0-7b1c-7def-8123-456789abcdef"),
               .workflow = workflow_.name(),

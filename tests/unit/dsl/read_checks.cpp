@@ -50,8 +50,15 @@ TEST_CASE("the header's rules") {
     CHECK(with("  dsl: 1.0.0\n  namespace: n\n  name: m\n  version: " + good).empty());
   }
   CHECK(mentions(told(problems_of("do: []\n")), "expected the property \"document\""));
-  CHECK(mentions(told(problems_of("[]\n")), "expected a workflow, found an array"));
+  CHECK(mentions(told(problems_of("[]\n")), "expected a workflow, which is an object with properties, found an array"));
   CHECK(mentions(told(problems_of(header)), "expected the property \"do\""));
+}
+
+TEST_CASE("a task that is not indented below its name is told as that") {
+  CHECK(told_of("do:\n  - greet:\n    set: {x: 1}\n    then: end\n") ==
+        std::vector<std::string>{
+            "8:5 /do/0: \"set\" stands beside the task \"greet\", which is empty; indent it further than \"greet\", as a "
+            "part of the task"});
 }
 
 TEST_CASE("two tasks in one item, a task without its name, duplicate names") {

@@ -29,6 +29,12 @@ std::string problem_of(const std::string& text, const std::string& file = "a.yam
 
 }  // namespace
 
+TEST_CASE("what is no YAML is told with what was likely meant") {
+  CHECK(mentions(told_of("do:\n  - a:\n      set: {x: ${ .name }}\n"), "an expression inside of { } needs quotes: \"${ … }\""));
+  CHECK(mentions(told_of("do:\n  - a:\n\t  set: {x: 1}\n"), "line 8 begins with a tab, and YAML wants spaces there"));
+  CHECK_FALSE(mentions(told_of("do: [\n  - a: }\n"), ";"));
+}
+
 TEST_CASE("plain scalars follow the core schema of YAML 1.2, not YAML 1.1") {
   const auto read = value_of(R"(
 words: [yes, no, on, off, y, n, Yes, NO, 1_000, 0b1, 12:30:45, 2024-01-01, "true", '1', .5x, 1e, -, +]

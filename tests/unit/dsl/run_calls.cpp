@@ -132,6 +132,33 @@ TEST_CASE("functions of catalogs: by their address, and by name, version and cat
   CHECK(failed.failed->message.find("unknown property \"sett\"") != std::string::npos);
 }
 
+TEST_CASE("the default catalog is there without being defined, and gives what stands in its folders alone") {
+  struct shelf : dsl::resource_host {
+    std::string locate(const std::string& path) const override { return path; }
+    result<std::string> read(const std::string& path) override {
+      if (path == "double/1.0.0") return std::string{"set: {twice: '${ .n * 2 }'}\n"};
+      return error{errc::not_found, "there is no " + path};
+    }
+  };
+  const auto call = [](const std::string& function) {
+    return run_document("do:\n  - c: {call: '" + function + "', with: {n: 4}}\n", nullptr, {}, std::make_shared<shelf>());
+  };
+  CHECK(call("double:1.0.0@default").result == json::value{{"twice", 8}});
+  const auto missing = call("double:2.0.0@default");
+  REQUIRE(missing.failed);
+  CHECK(missing.failed->code == "configuration");
+  CHECK(missing.failed->message == "there is no double/2.0.0");
+  CHECK(run_document("do:\n  - c: {call: 'double:1.0.0@default'}\n").failed->message == "there is no default catalog here");
+  for (const auto* bad : {"../x:1@default", "x:..@default", "a/b:1@default", "x:.1@default"})
+    CHECK(mentions(told_of("do:\n  - c: {call: '" + std::string{bad} + "'}\n"), "as functions of the default catalog have them"));
+  CHECK(mentions(told_of("do:\n  - c: {call: 'catalog://double/1.0.0'}\n"), "an address of the kind \"catalog\""));
+  // A document may have one of that name.
+  const outside own = [](const core::pending_step&) { return core::outcome{payload{json::value("set: {own: true}\n")}, {}}; };
+  CHECK(run_document("use: {catalogs: {default: {endpoint: 'https://x.y'}}}\ndo:\n  - c: {call: 'double:1.0.0@default'}\n",
+                     nullptr, own, std::make_shared<shelf>())
+            .result == json::value{{"own", true}});
+}
+
 TEST_CASE("a function of a catalog gets no secrets of the document, and its tasks are below the one that calls it") {
   const auto answering = [](const std::string& text) {
     return outside{[text](const core::pending_step&) { return core::outcome{payload{json::value(text)}, {}}; }};
