@@ -14,6 +14,7 @@
 #include "actors/grpc/grpc_capability.hpp"
 #endif
 #include "actors/http/http_capability.hpp"
+#include "actors/http/websocket.hpp"
 #include "actors/journal_keeper.hpp"
 #include "actors/journal_writer.hpp"
 #include "actors/router.hpp"
@@ -132,6 +133,7 @@ result<void> node::impl::bring_up() {
   const auto http =
       std::make_shared<actors::http_capability>(std::make_shared<actors::http_client>(), cluster::open_grants(own_folder));
   offer("http", http);
+  offer("websocket", actors::make_websocket_capability(http->tokens()));
 #ifdef PERDURE_GRPC
   offer("grpc", actors::make_grpc_capability(http));
 #endif

@@ -13,6 +13,7 @@ set(perdure_dependencies
     "Threads::Threads | Threads                             | -pthread      | public"
     "Boost::json      | Boost 1.81 CONFIG COMPONENTS json   | -lboost_json  | public"
     "CAF::core        | CAF                                 | -lcaf_core    | caf"
+    "OpenSSL::SSL     | OpenSSL 3                           | -lssl         | private"
     "OpenSSL::Crypto  | OpenSSL 3                           | -lcrypto      | private"
     "LMDB::lmdb       | LMDB                                | -llmdb        | private"
     "ZSTD::zstd       | ZSTD                                | -lzstd        | private"

@@ -22,6 +22,8 @@ class http_capability final : public capability {
   /// Without `grants` refresh tokens end with the process.
   explicit http_capability(std::shared_ptr<http_client> client, std::shared_ptr<grant_keeper> grants = nullptr);
 
+  /// For other capabilities that documents' policies let in.
+  [[nodiscard]] const std::shared_ptr<oauth2_tokens>& tokens() const noexcept { return tokens_; }
   void start(capability_request request) override;
   void stop_all() override;
 

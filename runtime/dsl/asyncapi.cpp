@@ -56,7 +56,11 @@ result<std::string> fill(std::string text, const json::value* declared, const js
   return text;
 }
 
-bool speaks_http(std::string_view protocol) { return protocol == "http" || protocol == "https"; }
+/// "http" of "http" and "https", "ws" of "ws" and "wss", nothing of others.
+std::string_view family_of(std::string_view protocol) {
+  if (protocol == "http" || protocol == "https") return "http";
+  return protocol == "ws" || protocol == "wss" ? "ws" : "";
+}
 
 std::string without_slash(std::string text) {
   while (text.ends_with('/')) text.pop_back();
@@ -71,6 +75,8 @@ result<server> server_of(const json::value& document, const std::string& name, c
   auto filled = fill(out.url, resolved(document, variables), wish.variables, "the server \"" + name + "\"");
   if (!filled) return filled.error();
   out.url = without_slash(std::move(*filled));
+  // An address of HTTP leads to WebSockets too.
+  if (family_of(out.protocol) == "ws" && family_of(scheme_of(out.url)) == "http") out.url.replace(0, 4, "ws");
   if (scheme_of(out.url).empty()) out.url = out.protocol + "://" + out.url;
   return out;
 }
@@ -97,13 +103,15 @@ result<server> choose_server(const json::value& document, const json::value* cha
     const auto* what = resolved(document, &each);
     if (what == nullptr) continue;
     const auto protocol = text_at(what, "protocol");
-    const bool fits = !wish.server.empty() || wish.protocol.empty() || wish.protocol == protocol;
-    if (fits && speaks_http(protocol)) return server_of(document, name, *what, wish);
+    const bool fits = !wish.server.empty() || wish.protocol.empty() || wish.protocol == family_of(protocol);
+    if (fits && !family_of(protocol).empty()) return server_of(document, name, *what, wish);
     others += (others.empty() ? "" : ", ") + name + " (" + protocol + ")";
   }
   if (others.empty() && !wish.server.empty()) return error{errc::not_found, from + " has no server \"" + wish.server + "\""};
   return error{errc::unsupported,
-               "call: asyncapi needs a server of HTTP; " + from + " has " + (others.empty() ? "none" : others)};
+               "call: asyncapi needs a server of " +
+                   (wish.protocol.empty() ? std::string{"HTTP or WebSockets"} : "the protocol \"" + wish.protocol + "\"") + "; " +
+                   from + " has " + (others.empty() ? "none" : others)};
 }
 
 std::string method_of(const json::value& document, const json::value* operation, bool publishes) {

@@ -1,4 +1,4 @@
-// Where and how an operation of an AsyncAPI document is called over HTTP: documents of 3.x and 2.x. Pure.
+// Where and how an operation of an AsyncAPI document is called over HTTP or WebSockets: documents of 3.x and 2.x. Pure.
 #pragma once
 
 #include <string>
@@ -14,15 +14,16 @@ struct asyncapi_wish {
   bool publishes = true;   ///< else it subscribes
   std::string server;      ///< by name; empty = the first that fits
   json::object variables;  ///< of the server
-  std::string protocol;    ///< of the server, when none is named; empty = any that can be called
+  std::string protocol;    ///< "http" or "ws" of the server, when none is named; empty = any that can be called
 };
 
 struct asyncapi_target {
-  std::string url, method;  ///< POST to publish and GET to subscribe, unless the operation's HTTP binding says otherwise
+  std::string url;     ///< http, https, ws or wss
+  std::string method;  ///< POST to publish and GET to subscribe, unless the operation's HTTP binding says otherwise
 };
 
-/// `from` is where the document is. not_found: no such operation, channel or server. unsupported: no server of HTTP.
-/// invalid_argument: the document is none, or does not fit the wish.
+/// `from` is where the document is. not_found: no such operation, channel or server. unsupported: no server of HTTP or
+/// WebSockets. invalid_argument: the document is none, or does not fit the wish.
 [[nodiscard]] result<asyncapi_target> find_asyncapi_target(const json::value& document, const asyncapi_wish& wish,
                                                            const std::string& from);
 

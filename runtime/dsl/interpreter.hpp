@@ -173,6 +173,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   // run_asyncapi.cpp
   async<given> run_asyncapi(running& now, const asyncapi_task& body);
   async<json::object> asyncapi_request(running& now, const asyncapi_task& body);
+  async<given> follow(running& now, const message_subscription& of, json::object spec);
   /// `kept` has what was taken so far; null = it is of no use to others.
   async<given> take_messages(running& now, const message_subscription& of, json::object spec, std::shared_ptr<json::array> kept);
 

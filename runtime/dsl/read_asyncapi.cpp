@@ -31,8 +31,8 @@ void reader::read_asyncapi(const cursor& with, asyncapi_task& out) {
                                  "mqtt", "mqtt5", "nats", "pulsar", "redis", "sns", "solace", "sqs", "stomp", "ws"});
   if (known && protocol && out.server.empty()) {
     out.protocol = protocol->tree().text();
-    if (out.protocol != "http")
-      to_.unsupported(*protocol, "call: asyncapi over the protocol \"" + out.protocol + "\" (only \"http\" is)");
+    if (out.protocol != "http" && out.protocol != "ws")
+      to_.unsupported(*protocol, "call: asyncapi over the protocol \"" + out.protocol + "\" (\"http\" and \"ws\" are)");
   }
   if (const auto message = all.optional("message")) {
     properties one{to_, *message, "a message"};

@@ -1,8 +1,8 @@
-// call: asyncapi over HTTP: a message is published by a request; a subscription asks for messages, one answer after the other.
+// call: asyncapi: a message is published by a request; a subscription asks for messages, one answer after the other.
 //
 // Operation: to subscribe, the channel's address is asked again and again: an answer without content means that there is nothing
-// for now, an array is several messages, anything else is one. Each request is a durable step, so a message that was taken stays
-// taken.
+// for now, an array is several messages, anything else is one. Over WebSockets the question is put to the capability, which keeps
+// the connection. Each question is a durable step, so a message that was taken stays taken.
 #include "dsl/asyncapi.hpp"
 #include "dsl/interpreter.hpp"
 #include "dsl/jq_values.hpp"
@@ -49,6 +49,11 @@ json::array messages_of(const json::value& answer) {
   return out;
 }
 
+/// The capability that carries a request out.
+std::string carrier_of(const json::object& spec) {
+  return std::string_view{spec.at("url").as_string()}.starts_with("ws") ? "websocket" : "http";
+}
+
 }  // namespace
 
 async<json::object> interpreter::asyncapi_request(running& now, const asyncapi_task& body) {
@@ -90,12 +95,38 @@ async<interpreter::given> interpreter::run_asyncapi(running& now, const asyncapi
     if (headers.is_object()) spec["headers"] = headers;
     const auto& payload = member(message->value(), "payload");
     if (!payload.is_null()) spec["body"] = payload;
-    auto asked = perform(now.what->name, "http", std::move(spec));
+    const auto carrier = carrier_of(spec);
+    auto asked = perform(now.what->name, carrier, std::move(spec));
     const auto stored = co_await asked;
     out.value = make_data(member(stored.value(), "content"));
     co_return out;
   }
-  const auto& of = *body.subscription;
+  if (carrier_of(spec) == "http") {
+    auto subscribed = follow(now, *body.subscription, std::move(spec));
+    out = co_await subscribed;
+    co_return out;
+  }
+  // The connection is closed when nobody goes on with it; that of a task that is cut off while it waits ends with its wait.
+  spec["subscription"] = json::value(ctx_->uuid());
+  const json::object closing{{"url", spec.at("url")}, {"subscription", spec.at("subscription")}, {"close", true}};
+  std::optional<failure> failed;
+  try {
+    auto subscribed = follow(now, *body.subscription, std::move(spec));
+    out = co_await subscribed;
+  } catch (const step_error& e) {
+    failed = e.why();
+  }
+  if (!failed || can_be_caught(*failed)) {
+    auto closed = perform("close", "websocket", closing);
+    co_await closed;
+  }
+  if (failed) detail::throw_failure(std::move(*failed));
+  co_return out;
+}
+
+/// The messages of a subscription for as long as it is to go on.
+async<interpreter::given> interpreter::follow(running& now, const message_subscription& of, json::object spec) {
+  given out;
   if (!of.length) {
     auto taking = take_messages(now, of, std::move(spec), nullptr);
     out = co_await taking;
@@ -123,9 +154,10 @@ async<interpreter::given> interpreter::take_messages(running& now, const message
                                                      std::shared_ptr<json::array> kept) {
   if (!kept) kept = std::make_shared<json::array>();
   auto& consumed = *kept;
+  const auto carrier = carrier_of(spec);
   given out;
   while (true) {
-    auto asked = perform(now.what->name, "http", spec);
+    auto asked = perform(now.what->name, carrier, spec);
     const auto stored = co_await asked;
     const auto messages = messages_of(stored.value());
     for (const auto& each : messages) {

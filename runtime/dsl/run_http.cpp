@@ -7,7 +7,8 @@ namespace perdure::dsl {
 
 async<payload> interpreter::perform(std::string name, std::string capability, json::object spec) {
   note_step();
-  if ((capability == "http" || capability == "grpc") && !document_->policy.may_reach_private) spec["public"] = true;
+  if ((capability == "http" || capability == "grpc" || capability == "websocket") && !document_->policy.may_reach_private)
+    spec["public"] = true;
   const json::value args(json::object{{"capability", capability}, {"spec", std::move(spec)}});
   step<payload> work{ctx_->frame(), {.kind = detail::step_kind::capability, .name = std::move(name), .args = payload{args}}};
   auto out = co_await work;

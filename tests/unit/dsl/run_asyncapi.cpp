@@ -68,9 +68,18 @@ TEST_CASE("an operation leads to its channel on a server of HTTP, with the varia
         "GET https://dev.x.y:8080/v1/rooms/7/messages");
   CHECK(target(api, {.operation = "nothing"}) == "error: a.yaml has no operation \"nothing\"");
   CHECK(target(api, {.channel = "chat"}) == "error: a.yaml is of AsyncAPI 3.0.0, where an \"operation\" has to be named");
-  CHECK(target(api, {.operation = "enqueue"}) == "error: call: asyncapi needs a server of HTTP; a.yaml has queue (kafka)");
+  CHECK(target(api, {.operation = "enqueue"}) ==
+        "error: call: asyncapi needs a server of HTTP or WebSockets; a.yaml has queue (kafka)");
   CHECK(target(api, {.operation = "say", .server = "queue"}) ==
-        "error: call: asyncapi needs a server of HTTP; a.yaml has queue (kafka)");
+        "error: call: asyncapi needs a server of HTTP or WebSockets; a.yaml has queue (kafka)");
+  CHECK(target(api, {.operation = "say", .protocol = "http"}) == "PUT https://live.x.y:8080/v1/rooms/lobby/messages");
+  CHECK(target(api, {.operation = "say", .protocol = "ws"}) ==
+        "error: call: asyncapi needs a server of the protocol \"ws\"; a.yaml has queue (kafka), web (https)");
+  const std::string sockets =
+      "asyncapi: 2.6.0\nservers: {s: {url: 'https://x.y/base', protocol: wss}, t: {url: h.x, protocol: ws}}\nchannels: {/n: "
+      "{publish: {}}}\n";
+  CHECK(target(sockets, {.channel = "/n", .protocol = "ws"}) == "POST wss://x.y/base/n");
+  CHECK(target(sockets, {.channel = "/n", .server = "t"}) == "POST ws://h.x/n");
   CHECK(target(api, {.operation = "say", .server = "gone"}) == "error: a.yaml has no server \"gone\"");
   CHECK(target(old_api, {.channel = "/notes"}) == "POST http://x.y/base/notes");
   CHECK(target(old_api, {.channel = "/notes", .publishes = false}) == "GET http://x.y/base/notes");
@@ -127,9 +136,51 @@ TEST_CASE("a subscription takes messages that fit, as many as it is to, and wait
   CHECK(*each.result == json::value{2, 4});
 }
 
-TEST_CASE("what AsyncAPI has beyond HTTP is refused by name, the rest is checked") {
+TEST_CASE("over WebSockets the questions are of one connection, which is closed in the end") {
+  std::vector<json::value> asked;
+  bool breaks = false;
+  const outside answers = [&](const core::pending_step& step) -> std::optional<core::outcome> {
+    const auto args = step.args.value();
+    const auto& spec = args.at("spec").as_object();
+    if (args.at("capability") == "http") {
+      return core::outcome{
+          payload{json::value("asyncapi: 3.0.0\nservers: {s: {host: 'h.x', protocol: wss}}\nchannels: {c: {address: "
+                              "/c}}\noperations: {o: {channel: {$ref: '#/channels/c'}}}\n")},
+          {}};
+    }
+    asked.push_back(args);
+    if (breaks && !spec.contains("close")) return core::outcome{{}, failure{.code = "communication", .message = "broken"}};
+    if (spec.contains("close") || spec.contains("body")) return core::outcome{payload{json::value{{"content", nullptr}}}, {}};
+    return core::outcome{payload{json::value(json::object{{"content", json::array{json::array{1}, 2}}})}, {}};
+  };
+  const auto run = [&](const std::string& rest) {
+    asked.clear();
+    document_world world{header + call("operation: o, protocol: ws, " + rest), nullptr, answers};
+    world.run();
+    return world;
+  };
+  const auto taken = run("subscription: {consume: {amount: 3}}");
+  REQUIRE(taken.result);
+  CHECK(taken.result->at(0).at("payload") == json::array{1});
+  CHECK(taken.result->at(2).at("payload") == json::array{1});
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[0].at("capability") == "websocket");
+  CHECK(asked[0].at("spec").at("url") == "wss://h.x/c");
+  CHECK(asked[0].at("spec") == asked[1].at("spec"));
+  CHECK(asked[2].at("spec").at("close") == true);
+  CHECK(asked[2].at("spec").at("subscription") == asked[0].at("spec").at("subscription"));
+  CHECK(run("message: {payload: {n: 1}}").result == json::value{});
+  CHECK(asked.at(0).at("spec").at("body") == json::value{{"n", 1}});
+  breaks = true;
+  const auto broken = run("subscription: {consume: {amount: 3, for: PT1H}}");
+  REQUIRE(broken.failed);
+  CHECK(broken.failed->code == "communication");
+  CHECK(asked.back().at("spec").as_object().contains("close"));
+}
+
+TEST_CASE("what AsyncAPI has beyond HTTP and WebSockets is refused by name, the rest is checked") {
   CHECK(mentions(told_of(call("operation: o, protocol: kafka, message: {}")),
-                 "/do/0/a/with/protocol: call: asyncapi over the protocol \"kafka\" (only \"http\" is) is not supported"));
+                 "/do/0/a/with/protocol: call: asyncapi over the protocol \"kafka\" (\"http\" and \"ws\" are) is not supported"));
   CHECK(mentions(told_of(call("operation: o, channel: c, message: {}")),
                  "exactly one of the properties \"channel\", \"operation\""));
   CHECK(mentions(told_of(call("operation: o")), "exactly one of the properties \"message\", \"subscription\""));
