@@ -27,9 +27,9 @@ struct desk {
                        came.notify_all();
                      },
                  .log =
-                     [this](std::string_view, const std::string& text) {
+                     [this](std::string_view, std::string_view text) {
                        const std::lock_guard lock{mutex};
-                       logged.push_back(text);
+                       logged.emplace_back(text);
                        came.notify_all();
                      },
                  .patience = patience}) {}
