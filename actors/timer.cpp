@@ -56,7 +56,7 @@ class timer : public caf::event_based_actor {
   /// Who told a run of its job is no more: it looks at it now, not when it would by itself. Which runs have jobs the wake-ups
   /// do not say; the others leave memory again.
   void note_early() {
-    for (auto at = due_.lower_bound({last_seen_, run_id{}}); at != due_.end() && early_.size() < early_runs; ++at)
+    for (auto at = due_.lower_bound({last_seen_ + duration{1}, run_id{}}); at != due_.end() && early_.size() < early_runs; ++at)
       early_.push_back(at->second);
   }
 
