@@ -17,16 +17,3 @@ TEST_CASE("time") { run_schedules("time", {.time_faults = true}, 1, 300); }
 TEST_CASE("takeovers") { run_schedules("takeovers", {.takeovers = true}, 1, 300); }
 TEST_CASE("deaths") { run_schedules("deaths", {.deaths = true}, 1, 300); }
 TEST_CASE("unregistered") { run_schedules("unregistered", {.crashes = true, .unregistered = true}, 1, 300); }
-TEST_CASE("questions about jobs and files of jobs, with all faults") {
-  const profile all{.crashes = true,
-                    .append_faults = true,
-                    .time_faults = true,
-                    .commands = true,
-                    .takeovers = true,
-                    .deaths = true,
-                    .unregistered = true};
-  const auto seen = run_schedules("jobs", all, 1, 400);
-  if (seen.schedules < 400) return;  // one seed by itself
-  CHECK(seen.questions > 20);
-  CHECK(seen.looks_at_files > 50);
-}

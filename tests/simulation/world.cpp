@@ -57,9 +57,6 @@ class world::node final : public node_host {
     const auto at = orders.find(what.key);
     if (at != orders.end() && at->second.run == from.id()) orders.erase(at);
   }
-  detail::body_result execute(attempt::body& of, const detail::step_body& function) override {
-    return of.request.kind == core::step_kind::capability ? world_.files_of(of) : function(of);
-  }
   /// Word of a job, to its run.
   void tell_of(const core::job_order& order, core::job_noticed what) {
     what.number = order.what.number;
@@ -284,11 +281,8 @@ void world::take_submit(const std::shared_ptr<node>& of, const core::job_order& 
   auto& job = jobs_[key];
   const bool can_find = hashed(key, seed_) % 3 != 0;
   const failure cut{.code = "io_error", .message = "the connection was cut"};
-  if (const auto& run = durable_.runs[order.run].state;
-      of != zombie_ && run.jobs.contains(order.what.number) && core::asks(run.jobs.at(order.what.number).now))
-    throw broken("job " + key + " is submitted while a person is asked whether it is to be");
   if (order.again && can_find && (job.accepted > 0 || job.by_old))
-    return of->tell_of(order, {.what = job_fact::submitted, .id = key});
+    return of->tell_of(order, {.what = job_fact::submitted, .id = "j"});
   if (order.cancel) return of->tell_of(order, {.what = job_fact::refused, .error = {.code = "cancelled"}});
   if (order.unsure && !can_find) return of->tell_of(order, {.what = job_fact::ambiguous, .error = cut});
   if (faults && random_.one_in(20)) return of->tell_of(order, {.what = job_fact::refused, .error = {.code = "bad_spec"}});
@@ -301,7 +295,7 @@ void world::take_submit(const std::shared_ptr<node>& of, const core::job_order& 
   }
   if (faults && random_.one_in(6))
     return of->tell_of(order, {.what = can_find ? job_fact::later : job_fact::ambiguous, .error = cut});
-  of->tell_of(order, {.what = job_fact::submitted, .id = key});
+  of->tell_of(order, {.what = job_fact::submitted, .id = "j"});
 }
 
 /// The first end stays.
@@ -382,11 +376,6 @@ bool world::help_along() {
           return true;
         }
       }
-    }
-    const auto answer_id = "c" + std::to_string(next_command_);
-    if (answer_question(state, random_.one_in(2) ? "retry" : "fail", answer_id)) {
-      ++next_command_;
-      return true;
     }
     for (const auto& [name, waiters] : state.signal_waiters) {
       const auto number = "c" + std::to_string(next_command_++);
@@ -503,8 +492,6 @@ void world::make_command() {
     case 5:
     case 6:
     case 7: {
-      static constexpr const char* answers[] = {"retry", "retry", "fail", "perhaps"};
-      if (answer_question(durable_.runs[run].state, answers[random_.below(4)], id)) return;
       for (const auto& [activation, in] : durable_.runs[run].state.activations) {
         for (const auto& [ordinal, step] : in.pending) {
           if (step.kind != core::step_kind::request || random_.one_in(3)) continue;
@@ -737,14 +724,12 @@ void world::add_to(statistics& all) const {
   all.takeovers += count_.takeovers;
   all.parked += count_.parked;
   all.snapshots += count_.snapshots;
-  all.questions += count_.questions;
-  all.looks_at_files += count_.looks_at_files;
   for (const auto& [key, entry] : outside_.executed) all.bodies += entry.tries;
   for (const auto& [kind, many] : durable_.kinds) all.kinds[kind] += many;
   for (const auto& [end, many] : durable_.ends) all.ends[end] += many;
 }
 
-statistics run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count) {
+void run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count) {
   statistics all;
   const char* chosen = std::getenv("PERDURE_SIM_SEED");
   if (chosen != nullptr) {
@@ -767,14 +752,12 @@ statistics run_schedules(const char* name, const profile& how, std::uint64_t fir
   for (const auto& [end, many] : all.ends) ends += " " + end + "=" + std::to_string(many);
   std::printf(
       "%s: %llu schedules from seed %llu, %llu actions, %llu events, %llu bodies, %llu crashes, %llu takeovers, %llu parked, "
-      "%llu snapshots, %llu answers to questions about jobs, %llu looks at files\n ends:%s\n events:%s\n",
+      "%llu snapshots\n ends:%s\n events:%s\n",
       name, static_cast<unsigned long long>(all.schedules), static_cast<unsigned long long>(first_seed),
       static_cast<unsigned long long>(all.actions), static_cast<unsigned long long>(all.events),
       static_cast<unsigned long long>(all.bodies), static_cast<unsigned long long>(all.crashes),
       static_cast<unsigned long long>(all.takeovers), static_cast<unsigned long long>(all.parked),
-      static_cast<unsigned long long>(all.snapshots), static_cast<unsigned long long>(all.questions),
-      static_cast<unsigned long long>(all.looks_at_files), ends.c_str(), kinds.c_str());
-  return all;
+      static_cast<unsigned long long>(all.snapshots), ends.c_str(), kinds.c_str());
 }
 
 }  // namespace perdure::sim
