@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -151,6 +152,11 @@ class slurm_cluster {
     node_ = run({"/usr/sbin/slurmd", "-D", "-N", "n1", "-f", conf()}, "slurmd.out");
     if (!workplace::eventually([&] { return ask("sinfo -h -o %T").starts_with("idle"); }, std::chrono::seconds{15}))
       return "slurmd does not start: " + tail("slurmd.log") + tail("slurmd.out");
+    auto trial = ask("sbatch --parsable -D / -o /dev/null --wrap true");
+    trial.erase(std::remove(trial.begin(), trial.end(), '\n'), trial.end());
+    const auto ended = [&] { return ask("scontrol show job " + trial).find("JobState=COMPLETED") != std::string::npos; };
+    if (trial.empty() || !workplace::eventually(ended, std::chrono::seconds{15}))
+      return "jobs of it do not end: " + tail("answer.err") + tail("slurmd.log");
     return {};
   }
   [[nodiscard]] std::string tail(const std::string& name) const {
