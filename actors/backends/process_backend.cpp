@@ -238,9 +238,14 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
 
   void close() {
     if (closed_.exchange(true)) return;
-    const std::uint64_t one = 1;
-    if (bell_) (void)!write(bell_.get(), &one, sizeof one);
-    if (watcher_.joinable()) watcher_.join();
+    std::thread watcher;
+    {
+      const std::lock_guard lock{root_mutex_};  // after this nobody begins to listen
+      const std::uint64_t one = 1;
+      if (bell_) (void)!write(bell_.get(), &one, sizeof one);
+      watcher = std::move(watcher_);
+    }
+    if (watcher.joinable()) watcher.join();
     jobs_.stop();
     reads_.stop();
     spawner_.close();
@@ -251,6 +256,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   result<void> open_root() {
     const std::lock_guard lock{root_mutex_};
     if (root_) return {};
+    if (closed_) return error{errc::shutting_down, "the node is closing"};
     std::error_code bad;
     std::filesystem::create_directories(path_ / news_folder, bad);
     if (bad) return error{errc::io_error, path_.string() + ": " + bad.message()};
@@ -357,7 +363,10 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   }
 
   void take_over() {
-    if (auto ready = open_root(); !ready) return log("jobs of an earlier node cannot be looked at: " + ready.error().message);
+    if (auto ready = open_root(); !ready) {
+      if (!closed_) log("jobs of an earlier node cannot be looked at: " + ready.error().message);
+      return;
+    }
     pass_all_on();
     std::error_code bad;
     for (const auto& each : std::filesystem::directory_iterator(path_, bad)) {
