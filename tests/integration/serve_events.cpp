@@ -153,7 +153,9 @@ TEST_CASE("documents put over HTTP listen, emit and have schedules, apart by ten
   REQUIRE(workplace::eventually([&] { return ticks(s.acme) >= 2; }, 10s));
   CHECK(ticks(s.at->admin()) == 0);
   // Between two runs there is no timer for a moment.
-  const auto timers = [&] { return s.at->call_as(s.acme, "GET", "/api/v1/timers?limit=1").json().at("timers").as_array().size(); };
+  const auto timers = [&] {
+    return s.at->call_as(s.acme, "GET", "/api/v1/timers?limit=1").json().at("timers").as_array().size();
+  };
   CHECK(workplace::eventually([&] { return timers() == 1; }));
   CHECK(s.at->call_as(s.other, "GET", "/api/v1/timers").json().at("timers").as_array().empty());
   s.at->node().kill();
