@@ -1,33 +1,14 @@
 #include "actors/backends/webhook.hpp"
 
 #include <algorithm>
+#include <boost/algorithm/hex.hpp>
+#include <boost/algorithm/string/case_conv.hpp>
 
 #include "actors/backends/http_asker.hpp"
 #include "core/base64.hpp"
 #include "core/hmac.hpp"
 
 namespace perdure::actors {
-
-namespace {
-
-std::string hex_of(std::string_view bytes) {
-  constexpr std::string_view digits = "0123456789abcdef";
-  std::string out;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += digits[byte >> 4U];
-    out += digits[byte & 15U];
-  }
-  return out;
-}
-
-std::string lower_hex(std::string_view text) {
-  std::string out{text};
-  for (auto& c : out) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
-  return out;
-}
-
-}  // namespace
 
 bool is_signed(const callback& what, const http_service::webhook_rule& rule, const std::string& secret) {
   const auto given = header_of(what.headers, rule.header);
@@ -39,7 +20,7 @@ bool is_signed(const callback& what, const http_service::webhook_rule& rule, con
     values.emplace("timestamp", *at);
   }
   const auto mac = core::hmac_sha256(secret, expand(rule.signs, values, template_use::plain));
-  const auto wanted = rule.base64 ? core::to_base64(mac) : hex_of(mac);
+  const auto wanted = rule.base64 ? core::to_base64(mac) : boost::algorithm::hex_lower(mac);
   bool good = false;
   std::string_view rest{*given};
   while (!rest.empty()) {
@@ -48,7 +29,8 @@ bool is_signed(const callback& what, const http_service::webhook_rule& rule, con
     rest.remove_prefix(std::min(end + 1, rest.size()));
     if (!part.starts_with(rule.prefix)) continue;
     part.remove_prefix(rule.prefix.size());
-    good = core::same_secret(rule.base64 ? std::string{part} : lower_hex(part), wanted) || good;
+    good =
+        core::same_secret(rule.base64 ? std::string{part} : boost::algorithm::to_lower_copy(std::string{part}), wanted) || good;
   }
   return good;
 }
