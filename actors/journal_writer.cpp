@@ -1,5 +1,6 @@
 #include "actors/journal_writer.hpp"
 
+#include "actors/group_sender.hpp"
 #include "actors/messages.hpp"
 #include "actors/services.hpp"
 #include "perdure/limits.hpp"
@@ -13,8 +14,8 @@ constexpr std::chrono::milliseconds idle_flush{500};
 
 class journal_writer : public caf::event_based_actor {
  public:
-  journal_writer(caf::actor_config& config, std::shared_ptr<services> shared, std::function<void()> fatal)
-      : caf::event_based_actor(config), shared_(std::move(shared)), fatal_(std::move(fatal)) {}
+  journal_writer(caf::actor_config& config, std::shared_ptr<services> shared, std::function<void()> fatal, hosting where)
+      : caf::event_based_actor(config), shared_(std::move(shared)), fatal_(std::move(fatal)), where_(where) {}
 
   caf::behavior make_behavior() override {
     return {
@@ -51,10 +52,12 @@ class journal_writer : public caf::event_based_actor {
     if (items_.empty()) return;
     const auto verdicts = shared_->journal->append(items_);
     shared_->count.commits.fetch_add(1, std::memory_order_relaxed);
+    group_sender runs{system(), where_};
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (!verdicts[i].error) shared_->count.records.fetch_add(items_[i].records.size(), std::memory_order_relaxed);
-      anon_send(from_[i], appended{verdicts[i]});
+      runs.tell(from_[i], appended{verdicts[i]});
     }
+    runs.flush();
     items_.clear();
     from_.clear();
     active_ = true;
@@ -68,6 +71,7 @@ class journal_writer : public caf::event_based_actor {
 
   std::shared_ptr<services> shared_;
   std::function<void()> fatal_;
+  hosting where_;
   std::vector<persistence::append_item> items_;
   std::vector<caf::actor> from_;
   bool active_ = false, flush_planned_ = false;
@@ -77,7 +81,7 @@ class journal_writer : public caf::event_based_actor {
 
 caf::actor spawn_journal_writer(caf::actor_system& system, std::shared_ptr<services> shared, std::function<void()> fatal,
                                 hosting where) {
-  return spawn_hosted<journal_writer>(system, where, std::move(shared), std::move(fatal));
+  return spawn_hosted<journal_writer>(system, where, std::move(shared), std::move(fatal), where);
 }
 
 }  // namespace perdure::actors

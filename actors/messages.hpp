@@ -30,6 +30,9 @@ struct start_run {
   std::uint64_t tenant_runs = 0;
   std::optional<run_id> lapsed_holder;  ///< a run whose hold on the key is over
 };
+struct start_runs {
+  std::vector<start_run> all;
+};
 struct run_command {
   run_id run;
   core::command what;
@@ -138,6 +141,7 @@ struct run_later {  ///< a callback of the attempt's host, from a delayed messag
 }  // namespace perdure::actors
 
 PERDURE_LOCAL_MESSAGE(perdure::actors::start_run)
+PERDURE_LOCAL_MESSAGE(perdure::actors::start_runs)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_command)
 PERDURE_LOCAL_MESSAGE(perdure::actors::run_due)
 PERDURE_LOCAL_MESSAGE(perdure::actors::park_asked)

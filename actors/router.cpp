@@ -29,6 +29,9 @@ class router : public caf::event_based_actor {
     set_down_handler([this](const caf::down_msg& down) { run_died(down); });
     return {
         [this](start_run& what) { start(std::move(what)); },
+        [this](start_runs& what) {
+          for (auto& each : what.all) start(std::move(each));
+        },
         [this](run_command& what) { pass(std::move(what)); },
         [this](run_due& what) {
           if (auto* run = reach(what.run)) give(*run, {core::wake{}, [token = std::move(what.token)](const result<void>&) {}});

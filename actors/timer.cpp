@@ -167,8 +167,8 @@ class timer : public caf::event_based_actor {
 
 }  // namespace
 
-caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared, hosting where) {
-  return spawn_hosted<timer>(system, where, std::move(shared));
+caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared) {
+  return system.spawn<timer>(std::move(shared));
 }
 
 }  // namespace perdure::actors

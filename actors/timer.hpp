@@ -4,7 +4,8 @@
 // memory tell it their changes. It re-reads the clock at least each second. What came due while the node was down goes
 // first, in due order; no more are sent while too many woken runs have recorded nothing yet, and few while user code is far
 // behind. A wake-up asks the run to look at its deadlines, so a stale one does nothing.
-// Concurrency: an actor with a thread of its own; scheduled in tests.
+// Concurrency: an event-based actor, on the scheduler's threads: a thread of its own would be woken for each run that sleeps,
+// and what is due goes through the router, which shares those threads in any case.
 #pragma once
 
 #include <memory>
@@ -15,8 +16,7 @@ namespace perdure::actors {
 
 struct services;
 
-[[nodiscard]] caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared,
-                                     hosting where = hosting::own_thread);
+[[nodiscard]] caf::actor spawn_timer(caf::actor_system& system, std::shared_ptr<services> shared);
 
 /// To the timer, once: who gets the wake-ups, from now on.
 struct timer_start {

@@ -53,6 +53,23 @@ result<run_ref> node::start_named(std::string_view workflow, std::string_view me
   return std::move(begun->run);
 }
 
+std::vector<result<run_ref>> node::start_many_named(std::string_view workflow, std::string_view message,
+                                                    std::vector<payload> inputs, std::vector<start_options> options) {
+  if (!options.empty() && options.size() != inputs.size()) {
+    const error why{errc::invalid_argument,
+                    std::to_string(inputs.size()) + " inputs and " + std::to_string(options.size()) + " options"};
+    return std::vector<result<run_ref>>(inputs.size(), why);
+  }
+  options.resize(inputs.size());
+  std::vector<impl::start_request> what;
+  what.reserve(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    what.push_back(
+        {.workflow = std::string{workflow}, .message = message, .input = std::move(inputs[i]), .options = std::move(options[i])});
+  }
+  return impl_->start_many(std::move(what));
+}
+
 result<run_ref> node::get(const run_id& id) const { return impl_->get(id); }
 result<run_ref> node::find(std::string_view key) const { return impl_->find(key); }
 result<run_page> node::list(const list_options& options) const { return impl_->list(options); }

@@ -45,6 +45,8 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<begun> start(const start_request& what);
   /// Tells once it is durable or refused; on a thread that must not be blocked.
   void start(start_request what, std::function<void(result<begun>)> told);
+  /// All of them, in order; returns when each is durable or refused, or none was for the call timeout.
+  std::vector<result<run_ref>> start_many(std::vector<start_request> what);
   [[nodiscard]] const std::shared_ptr<actors::job_service>& jobs() const { return jobs_; }
   result<std::shared_ptr<artifact_reader>> open_artifact(const run_id& run, std::uint32_t job, const std::string& name);
   result<run_ref> get(const run_id& id);

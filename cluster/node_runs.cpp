@@ -1,8 +1,8 @@
 // What a node is asked about runs: start, look up, command, watch.
 #include <condition_variable>
-#include <future>
 
 #include "actors/run_actor.hpp"
+#include "cluster/answers.hpp"
 #include "cluster/node_impl.hpp"
 #include "cluster/run_info.hpp"
 #include "core/event_json.hpp"
@@ -16,39 +16,6 @@ namespace perdure {
 namespace {
 
 const error closing{errc::shutting_down, "the node is closed"};
-
-/// One answer. A message that its receiver never saw answers too, by being destroyed.
-template <class T>
-class answer_slot {
- public:
-  ~answer_slot() {
-    if (!set_) promise_.set_value(error{errc::shutting_down, "the run's actor ended before it answered; ask again"});
-  }
-  void set(result<T> what) {
-    if (!std::exchange(set_, true)) promise_.set_value(std::move(what));
-  }
-  [[nodiscard]] std::future<result<T>> future() { return promise_.get_future(); }
-
- private:
-  std::promise<result<T>> promise_;
-  bool set_ = false;
-};
-
-/// The same for who does not wait.
-template <class T>
-class telling {
- public:
-  explicit telling(std::function<void(result<T>)> told) : told_(std::move(told)) {}
-  telling(const telling&) = delete;
-  telling& operator=(const telling&) = delete;
-  ~telling() { tell(error{errc::shutting_down, "the run's actor ended before it answered; ask again"}); }
-  void tell(result<T> what) {
-    if (const auto call = std::exchange(told_, nullptr)) call(std::move(what));
-  }
-
- private:
-  std::function<void(result<T>)> told_;
-};
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
 
@@ -170,8 +137,9 @@ void node::impl::start(start_request what, std::function<void(result<begun>)> to
   if (!order) return told(order.error());
   if (auto* there = std::get_if<begun>(&*order)) return told(std::move(*there));
   auto& fresh = std::get<actors::start_run>(*order);
-  fresh.answer = [weak = weak_from_this(), what = std::move(what), told = std::make_shared<telling<begun>>(std::move(told))](
-                     const result<run_id>& id, const std::optional<run_id>&) {
+  fresh.answer = [weak = weak_from_this(), what = std::move(what),
+                  told = std::make_shared<cluster::telling<begun>>(std::move(told))](const result<run_id>& id,
+                                                                                     const std::optional<run_id>&) {
     const auto self = weak.lock();
     told->tell(self ? self->outcome_of(what, id) : result<begun>{closing});
   };
@@ -185,7 +153,7 @@ bool node::impl::has_lapsed(const run_id& holder, duration life) const {
 }
 
 result<run_ref> node::impl::begin(actors::start_run what) {
-  auto told = std::make_shared<answer_slot<run_id>>();
+  auto told = std::make_shared<cluster::answer_slot<run_id>>();
   auto answer = told->future();
   what.answer = [told = std::move(told)](result<run_id> id, const std::optional<run_id>&) { told->set(std::move(id)); };
   const auto id = what.how.id;
@@ -365,7 +333,7 @@ std::shared_ptr<void> node::impl::watch(const run_id& run, std::function<void()>
 }
 
 result<void> node::impl::command(const run_id& run, core::command what) {
-  auto told = std::make_shared<answer_slot<void>>();
+  auto told = std::make_shared<cluster::answer_slot<void>>();
   auto answer = told->future();
   post_command(run, std::move(what), [told = std::move(told)](result<void> done) { told->set(std::move(done)); });
   if (answer.wait_for(options_.call_timeout) != std::future_status::ready) {

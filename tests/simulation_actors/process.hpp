@@ -43,7 +43,7 @@ class process {
     shared_->clock.start_at(shared_->journal->last_time());
     on_.enter_process(number_);
     writer_ = actors::spawn_journal_writer(on_.system(), shared_, std::move(out.fatal), actors::hosting::scheduler);
-    timer_ = actors::spawn_timer(on_.system(), shared_, actors::hosting::scheduler);
+    timer_ = actors::spawn_timer(on_.system(), shared_);
     auto to_writer = on_.system().spawn<writer_door>(writer_);
     auto to_timer = on_.system().spawn<timer_door>(timer_, std::move(out.loses_arming));
     router_ = actors::spawn_router(on_.system(), shared_, to_writer, to_timer);

@@ -128,6 +128,19 @@ class node {
   }
   [[nodiscard]] result<run_ref> start_named(std::string_view workflow, std::string_view message, payload input,
                                             start_options options = {});
+  /// Starts a run for each input, in order; as `start` for each, but many are made durable by one commit, and the caller waits
+  /// once. One that is refused does not keep the others back. Returns when all are durable or refused: an outcome for each
+  /// input. `options` has a key or time limit for each input, or is empty; one of another size is refused (invalid_argument).
+  template <message T>
+  [[nodiscard]] std::vector<result<run_ref>> start_many(std::string_view workflow, const std::vector<T>& inputs,
+                                                        std::vector<start_options> options = {}) {
+    std::vector<payload> texts;
+    texts.reserve(inputs.size());
+    for (const auto& each : inputs) texts.emplace_back(to_json(each));
+    return start_many_named(workflow, message_name<T>, std::move(texts), std::move(options));
+  }
+  [[nodiscard]] std::vector<result<run_ref>> start_many_named(std::string_view workflow, std::string_view message,
+                                                              std::vector<payload> inputs, std::vector<start_options> options = {});
   /// A reference to a run; not_found when there is none.
   [[nodiscard]] result<run_ref> get(const run_id& id) const;
   /// The run that a key began; not_found.
