@@ -6,6 +6,7 @@
 
 #include "actors/backends/ask.hpp"
 #include "actors/backends/job_capability.hpp"
+#include "actors/backends/leftover_steps.hpp"
 #include "actors/backends/process_backend.hpp"
 #include "actors/backends/process_steps.hpp"
 #include "actors/capabilities/container.hpp"
@@ -115,7 +116,18 @@ result<void> node::impl::bring_up() {
     process_jobs_ = std::make_shared<actors::process_backend>(options_.data_dir / "jobs", [shared](std::string_view text) {
       if (const auto held = shared.lock()) held->log("warning", text);
     });
-    processes = std::make_shared<actors::process_steps>(children, process_jobs_, [shared] {
+    // Asked until capabilities stop, which is before the journal is closed.
+    const auto ended = [journal = shared_->journal.get()](const run_id& run) {
+      const auto row = journal->row(run);
+      return row && is_terminal(row->status);
+    };
+    const auto end = [jobs = process_jobs_](const std::string& id, std::function<void()> done) {
+      jobs->cancel(id, {}, [done = std::move(done)](const result<void>&) { done(); });
+    };
+    const auto left = std::make_shared<actors::leftover_steps>(options_.data_dir / "jobs",
+                                                               actors::leftover_steps::ports{.ended = ended, .end = end});
+    if (left->any()) shared_->capabilities.add(std::string{actors::leftover_capability}, left);
+    processes = std::make_shared<actors::process_steps>(children, process_jobs_, left, [shared] {
       const auto held = shared.lock();
       return held == nullptr || held->closing;
     });

@@ -30,9 +30,9 @@ namespace perdure::actors {
 inline constexpr std::uint32_t job_files_format = 0x504A0002;
 inline constexpr std::size_t job_id_size = 32;
 
-/// Head of `request`. Then comes what is kept of the submission, JSON text {"key", "spec"}; then strings, and here the file
-/// ends once the program runs, as they may hold secrets: candidates, arguments, environment, where the job's control group is
-/// made (empty = it has none), where it runs (empty = in its own folder). Each has a NUL.
+/// Head of `request`. Then comes what is kept of the submission, JSON text {"key", "spec"} ("step": it is a step's program); then
+/// strings, and here the file ends once the program runs, as they may hold secrets: candidates, arguments, environment, where the
+/// job's control group is made (empty = it has none), where it runs (empty = in its own folder). Each has a NUL.
 struct job_request {
   std::uint32_t format = job_files_format;
   std::uint32_t candidates = 0, arguments = 0, environment = 0;                     ///< how many

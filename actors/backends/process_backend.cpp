@@ -40,6 +40,7 @@ constexpr std::int64_t longest_ms = 366LL * 86'400'000;
 /// A job that was accepted and has no supervisor is given one again after so long.
 constexpr std::chrono::seconds start_pause{2};
 constexpr std::string_view news_folder = "ended";
+constexpr std::string_view step_mark = "step";
 constexpr std::chrono::hours sweep_pause{1};
 /// Whoever waits for a job is told so soon that it is lost.
 constexpr std::chrono::milliseconds lost_pause{2'000};
@@ -78,7 +79,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     (where == lane::jobs ? jobs_ : reads_).post(std::move(job));
   }
 
-  result<std::string> submit(const job_submission& what) {
+  result<std::string> submit(const job_submission& what, bool of_step) {
     sweep_sometimes();
     if (has_nul(what.key)) return error{errc::invalid_argument, "a submit key has no NUL characters"};
     if (auto ready = open_root(); !ready) return ready.error();
@@ -90,7 +91,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     auto spec = from_json<process_job>(what.spec.value());
     if (!spec) return error{errc::invalid_argument, "not a process_job" + spec.error().message};
     if (auto problem = problem_of(*spec)) return error{errc::invalid_argument, "not a process_job: " + *problem};
-    if (auto made = make_job(id, what, *spec); !made) return made.error();
+    if (auto made = make_job(id, what, *spec, of_step); !made) return made.error();
     const auto folder = open_job(id);
     if (!folder) return folder.error();
     if (auto begun = begin(folder->get(), id); !begun) return begun.error();
@@ -234,6 +235,14 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     }
     std::error_code bad;
     if (std::filesystem::exists(path_, bad)) reads_.post([this] { sweep(); });
+  }
+
+  static std::optional<std::string> step_of(int folder) {
+    const auto kept = kept_spec(folder);
+    if (!kept.is_object() || !kept.get_object().contains(step_mark)) return std::nullopt;
+    auto key = key_of(folder);
+    if (!run_id::parse(std::string_view{key}.substr(0, key.find('/')))) return std::nullopt;
+    return key;
   }
 
   void close() {
@@ -416,7 +425,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   }
   static std::vector<std::string> patterns_of(int folder) { return spec_of(folder).artifacts; }
 
-  result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec) {
+  result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec, bool of_step) {
     if (mkdirat(root_.get(), id.c_str(), 0700) != 0 && errno != EEXIST)
       return errno == ENOSPC ? error{errc::disk_full, "no room for a job's folder"} : system_error("job " + id);
     const auto folder = open_job(id);
@@ -447,8 +456,9 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     kept.input.reset();
     kept.arguments.clear();
     kept.environment.clear();
-    const payload text{json::value{{"key", what.key}, {"spec", to_json(kept)}}};
-    return put_small(folder->get(), "request", request_of(id, what, spec, text.text()));
+    json::object text{{"key", what.key}, {"spec", to_json(kept)}};
+    if (of_step) text.emplace(step_mark, true);
+    return put_small(folder->get(), "request", request_of(id, what, spec, payload{json::value(std::move(text))}.text()));
   }
 
   /// Looked for once, when the first job comes. Only from the thread of `jobs_`.
@@ -535,8 +545,13 @@ backend_capabilities process_backend::capabilities() const {
 
 void process_backend::submit(job_submission what, backend_call how, backend_answer<std::string> done) {
   impl_->post<std::string>(impl::lane::jobs, std::move(how), std::move(done),
-                           [in = impl_.get(), what = std::move(what)] { return in->submit(what); });
+                           [in = impl_.get(), what = std::move(what)] { return in->submit(what, false); });
 }
+void process_backend::submit_step(job_submission what, backend_answer<std::string> done) {
+  impl_->post<std::string>(impl::lane::jobs, {}, std::move(done),
+                           [in = impl_.get(), what = std::move(what)] { return in->submit(what, true); });
+}
+std::optional<std::string> process_backend::step_of(int folder) { return impl::step_of(folder); }
 void process_backend::status(std::string id, backend_call how, backend_answer<job_report> done) {
   impl_->post<job_report>(impl::lane::jobs, std::move(how), std::move(done),
                           [in = impl_.get(), id = std::move(id)] { return in->status(id); });

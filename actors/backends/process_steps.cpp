@@ -77,10 +77,11 @@ struct process_steps::work {
 
 struct process_steps::state : std::enable_shared_from_this<state> {
   std::shared_ptr<process_backend> jobs;
+  std::shared_ptr<leftover_steps> left;
   std::function<bool()> closing;
   std::mutex mutex;
   bool stopped = false;
-  std::set<std::shared_ptr<work>> going_on;
+  std::map<std::shared_ptr<work>, std::string> going_on;  ///< the job's id, empty before it has one
   std::deque<std::pair<clock::time_point, std::string>> told;
 
   bool over() {
@@ -95,14 +96,18 @@ struct process_steps::state : std::enable_shared_from_this<state> {
     of->finish(std::move(how));
   }
   void begin(const std::shared_ptr<work>& of) {
-    jobs->submit({.key = of->request.key, .spec = payload{to_json(job_of(of->spec, of->request.key, of->request.trace))}}, {},
-                 [self = shared_from_this(), of](result<std::string> id) {
-                   if (!id) return self->finish(of, {.error = process_failure(id.error().message)});
-                   self->wait_for(of, std::move(*id));
-                 });
+    jobs->submit_step({.key = of->request.key, .spec = payload{to_json(job_of(of->spec, of->request.key, of->request.trace))}},
+                      [self = shared_from_this(), of](result<std::string> id) {
+                        if (!id) return self->finish(of, {.error = process_failure(id.error().message)});
+                        self->wait_for(of, std::move(*id));
+                      });
   }
   void wait_for(const std::shared_ptr<work>& of, std::string id) {
     of->id = std::move(id);
+    {
+      const std::lock_guard lock{mutex};
+      if (const auto found = going_on.find(of); found != going_on.end()) found->second = of->id;
+    }
     if (!of->on_stop) {
       // Not the work itself: it holds this.
       of->on_stop.emplace(of->request.stop, [self = weak_from_this(), id = of->id] {
@@ -150,9 +155,10 @@ struct process_steps::state : std::enable_shared_from_this<state> {
 };
 
 process_steps::process_steps(std::shared_ptr<spawner> children, std::shared_ptr<process_backend> jobs,
-                             std::function<bool()> closing)
+                             std::shared_ptr<leftover_steps> left, std::function<bool()> closing)
     : process_capability(std::move(children)), state_(std::make_shared<state>()) {
   state_->jobs = std::move(jobs);
+  state_->left = std::move(left);
   state_->closing = std::move(closing);
 }
 
@@ -172,22 +178,28 @@ void process_steps::run(capability_request request, process_spec spec) {
   of->spec = std::move(spec);
   {
     const std::lock_guard lock{state_->mutex};
-    if (!state_->stopped) state_->going_on.insert(of);
+    if (!state_->stopped) state_->going_on.try_emplace(of);
   }
+  state_->left->asked_for(of->request.key);
   if (state_->over()) return;  // as in stop_all
   state_->begin(of);
 }
 
-/// The programs go on, and nobody listens to them here any more. The steps get no outcome: one would be recorded, and the next
-/// node would not take the program over.
+/// The programs of runs that go on go on, and nobody listens to them here any more. The steps get no outcome: one would be
+/// recorded, and the next node would not take the program over.
 void process_steps::stop_all() {
-  std::set<std::shared_ptr<work>> all;
+  std::map<std::shared_ptr<work>, std::string> all;
   {
     const std::lock_guard lock{state_->mutex};
     state_->stopped = true;
     all.swap(state_->going_on);
   }
+  std::map<std::string, std::string> running;
+  for (const auto& [of, id] : all) {
+    if (!id.empty()) running.emplace(of->request.key, id);
+  }
   all.clear();
+  state_->left->close(running);
   process_capability::stop_all();
 }
 

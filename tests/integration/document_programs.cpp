@@ -1,0 +1,76 @@
+// What becomes of the programs that documents' tasks run when nobody wants them any more, and no node was there to see it.
+#include <signal.h>
+
+#include "support/catch.hpp"
+#include "support/program.hpp"
+
+using namespace perdure;
+using perdure::test::workplace;
+
+namespace {
+
+/// A program that says its number and goes on for ever. It is ended with the test.
+struct endless {
+  explicit endless(const workplace& at) : here(at) {}
+  endless(const endless&) = delete;
+  endless& operator=(const endless&) = delete;
+  ~endless() {
+    if (there()) ::kill(number(), SIGKILL);
+  }
+  [[nodiscard]] std::string command() const { return "echo $$ > " + here.path("number").string() + "; exec sleep 600"; }
+  [[nodiscard]] pid_t number() const {
+    const auto lines = here.lines("number");
+    return lines.empty() || lines[0].empty() ? 0 : std::stoi(lines[0]);
+  }
+  [[nodiscard]] bool there() const { return number() > 0 && ::kill(number(), 0) == 0; }
+  [[nodiscard]] bool begun() const {
+    return workplace::eventually([this] { return there(); });
+  }
+  [[nodiscard]] bool ended() const {
+    return workplace::eventually([this] { return !there(); }, std::chrono::seconds{10});
+  }
+  const workplace& here;
+};
+
+}  // namespace
+
+TEST_CASE("a program whose task's time limit passed while no node ran ends when the run goes on") {
+  // It was left alone: its step did not ask for it any more, and nobody else knew of it.
+  const workplace here;
+  const endless program{here};
+  const auto file = here.document("limited",
+                                  "  - guarded:\n      try:\n        - slow:\n            timeout: {after: {seconds: 1}}\n"
+                                  "            run: {shell: {command: '" +
+                                      program.command() +
+                                      "'}}\n      catch:\n        do:\n          - caught:\n              set: {caught: true}\n");
+  auto killed = here.start({"run", file, "--key", "k"});
+  REQUIRE(program.begun());
+  killed->kill();
+  CHECK(program.there());  // it survives the node
+  std::this_thread::sleep_for(std::chrono::milliseconds{1'200});
+  CHECK(here.call({"run", file, "--key", "k"}).out == "{\"caught\":true}\n");
+  CHECK(program.ended());
+}
+
+TEST_CASE("a program whose run was cancelled, or timed out, while no node ran ends at the next start") {
+  const workplace here;
+  const endless program{here};
+  const auto file = here.document("long", "  - slow:\n      run: {shell: {command: '" + program.command() + "'}}\n");
+  SECTION("cancelled") {
+    auto killed = here.start({"run", file});
+    REQUIRE(program.begun());
+    killed->kill();
+    const auto listed = here.call({"runs", "list", "--json"}).json();
+    const std::string id{listed.at("runs").at(0).at("run_id").get_string()};
+    REQUIRE(here.call({"runs", "cancel", id}).code == 0);
+    CHECK(here.call({"runs", "wait", id}).err.find("cancelled") != std::string::npos);
+  }
+  SECTION("timed out") {
+    auto killed = here.start({"run", file, "--timeout", "1s"});
+    REQUIRE(program.begun());
+    killed->kill();
+    std::this_thread::sleep_for(std::chrono::milliseconds{1'200});
+    CHECK(here.call({"runs", "wait", "--all"}).code == 1);
+  }
+  CHECK(program.ended());
+}
