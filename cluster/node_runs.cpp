@@ -19,6 +19,14 @@ const error closing{errc::shutting_down, "the node is closed"};
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
 
+/// The event of a record; the error says of which.
+result<core::event> event_of(const core::record& record, core::blob_port& blobs) {
+  auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
+  if (event) return event;
+  return error{event.error().code, "run " + record.run.str() + ", seq " + std::to_string(record.seq) + " (LSN " +
+                                       std::to_string(record.lsn) + "): " + event.error().message};
+}
+
 /// It is shown as JSON later, together with other runs: one that cannot be would take all of a listing with it.
 result<void> check_text(std::string_view what, std::string_view text) {
   if (core::valid_utf8(text) == text) return {};
@@ -381,7 +389,7 @@ result<run_ref> node::impl::begin_linked(const run_id& run, std::string_view com
     auto records = shared_->journal->read_run(run, history.size(), limits::reader_records);
     if (!records) return records.error();
     for (const auto& record : *records) {
-      auto event = core::decode(record.kind, record.schema, record.bytes, &shared_->journal->blobs());
+      auto event = event_of(record, shared_->journal->blobs());
       if (!event) return event.error();
       history.emplace_back(std::move(*event), record.time);
     }
@@ -409,7 +417,7 @@ result<std::vector<run_event>> node::impl::events(const run_id& run, run_seq aft
     auto records = journal.read_run(run, at, limits::reader_records);
     if (!records) return records.error();
     for (const auto& record : *records) {
-      auto event = core::decode(record.kind, record.schema, record.bytes, &journal.blobs());
+      auto event = event_of(record, journal.blobs());
       if (!event) return event.error();
       at = record.seq;
       if (record.seq <= after) {
@@ -461,7 +469,7 @@ struct followed_chain : std::enable_shared_from_this<followed_chain> {
         return;
       }
       for (const auto& record : *records) {
-        const auto event = core::decode(record.kind, record.schema, record.bytes, &shared->journal->blobs());
+        const auto event = event_of(record, shared->journal->blobs());
         if (!event) return shared->log("error", "a subscription cannot read on: " + event.error().message, at.run.str());
         at.read = record.seq;
         const auto shown = core::to_run_event(record, *event, at.names);

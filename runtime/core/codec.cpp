@@ -40,7 +40,9 @@ payload reader::get_payload() {
       if (blobs_ == nullptr) return payload{json::value{{"perdure_blob_bytes", size}}};
       auto found = blobs_->get(hash);
       if (!found) {
-        if (!blob_error_) blob_error_ = found.error();
+        // One that is gone is damage: whoever reads the record would take "not found" for the run.
+        const auto code = found.error().code == errc::not_found ? errc::corrupt : found.error().code;
+        if (!blob_error_) blob_error_ = error{code, found.error().message};
         fail();
         return {};
       }

@@ -167,3 +167,28 @@ exit 0
   CHECK(has(slurp(here.path("new")), "No space left on device"));
   CHECK(has(slurp(here.path("new")), "make room"));
 }
+
+TEST_CASE("a run whose large payload is gone is named, shown as far as it is known, and holds up no other") {
+  // The error said only that there was no such blob, with the code of a run that is not there.
+  const workplace here;
+  const auto file = here.document("large", "  - a:\n      set: {x: '${ \"y\" * 200000 }'}\n  - b:\n      wait: {minutes: 5}\n");
+  auto killed = here.start({"run", file, "--key", "k"});
+  REQUIRE(workplace::eventually([&] { return has(here.call({"runs", "list"}).out, "waiting"); }));
+  killed->kill();
+  const auto id = only_run(here);
+  std::filesystem::remove_all(here.path("data") / "blobs");
+  const auto again = here.call({"run", file, "--key", "k"});
+  CHECK(again.code == 1);
+  CHECK(has(again.err, id));
+  CHECK(has(again.err, "there is no blob"));
+  const auto shown = here.call({"runs", "show", id, "--json"});
+  CHECK(shown.code == 1);
+  CHECK(shown.json().at("status") == "waiting");
+  CHECK(has(text_of(shown.json().at("blocked")), "there is no blob"));
+  const auto events = here.call({"runs", "events", id, "--json"});
+  CHECK(events.code == 1);
+  CHECK(has(events.err, R"("corrupt")"));
+  const auto quick = here.document("quick", "  - one: {set: {x: 1}}\n");
+  CHECK(here.call({"run", quick}).out == "{\"x\":1}\n");
+  CHECK(has(here.call({"journal", "verify"}).out, id));
+}

@@ -66,14 +66,16 @@ int show_run(const show_command& how) {
   const auto known = (*runs)->summary(*id);
   if (!known) return fail(how.common, known.error());
   // One that cannot be read is shown as far as it is known.
-  if (!view && known->blocked.empty()) return fail(how.common, view.error());
+  const bool damaged = !view && view.error().code == errc::corrupt;
+  if (!view && known->blocked.empty() && !damaged) return fail(how.common, view.error());
+  const auto blocked = known->blocked.empty() && damaged ? view.error().message : known->blocked;
   const auto shown = view ? *view : run_view::of(*known);
   if (how.common.json) {
     auto out = shown.show();
-    out.emplace("blocked", known->blocked.empty() ? json::value(nullptr) : json::value(known->blocked));
+    out.emplace("blocked", blocked.empty() ? json::value(nullptr) : json::value(blocked));
     put_json(out);
   } else {
-    put(render_run(shown, known->blocked, wall_clock(), (*runs)->kind() != "offline"));
+    put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline"));
   }
   return view ? exit_fine : exit_failed;
 }
