@@ -180,6 +180,45 @@ TEST_CASE("SIGTERM closes the node, tells how to go on, and loses nothing") {
   CHECK(here.lines("ledger") == std::vector<std::string>{"slow-first", "slow-second"});
 }
 
+TEST_CASE("--key attaches to a run that another process carries out, and goes on with it when that process is killed") {
+  // It was refused, as every other command that wants the directory for itself.
+  const workplace here;
+  const auto ledger = here.path("ledger").string();
+  const auto file = here.document("gated", "  - gate:\n      run:\n        shell:\n          command: echo begin >> " + ledger +
+                                               "; while test ! -e " + here.path("go").string() +
+                                               "; do sleep 0.05; done; echo end >> " + ledger + "; echo -n through\n");
+  auto first = here.start({"run", file, "--key", "k"});
+  REQUIRE(workplace::eventually([&] { return std::filesystem::exists(ledger); }));
+  auto second = here.start({"run", file, "--key", "k", "--json"});
+  auto third = here.start({"run", file, "--key", "k", "--follow"});
+  REQUIRE(workplace::eventually([&] { return third->said().find("another process carries it out") != std::string::npos; }));
+  const auto other = here.call({"run", file, "--key", "k", "--input", "7"});
+  CHECK(other.code == 1);
+  CHECK(other.err.find("another input") != std::string::npos);
+  CHECK(here.call({"run", file}).err.find("is held by process") != std::string::npos);
+  CHECK(here.call({"run", file, "--key", "another"}).err.find("is held by process") != std::string::npos);
+  CHECK(second->running());
+  bool killed = false;
+  SECTION("while it runs there") {}
+  SECTION("and it is killed") {
+    first->kill();
+    killed = true;
+  }
+  here.write("go", "");
+  const auto told = second->finish();
+  CHECK(told.code == 0);
+  CHECK(told.json().at("output") == "through");
+  const auto followed = third->finish();
+  CHECK(followed.code == 0);
+  CHECK(followed.out.ends_with("\"through\"\n"));
+  if (!killed) {
+    CHECK(followed.out.find("succeeded in") != std::string::npos);
+    CHECK(first->finish().code == 0);
+  }
+  CHECK(here.lines("ledger") == std::vector<std::string>{"begin", "end"});
+  CHECK(here.call({"runs", "list", "--json"}).json().at("runs").as_array().size() == 1);
+}
+
 TEST_CASE("a program whose node is stopped in order goes on, and the next start takes it over") {
   const workplace here;
   const auto ledger = here.path("ledger").string();

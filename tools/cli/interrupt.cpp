@@ -30,6 +30,7 @@ extern "C" void on_signal(int) {
 }  // namespace
 
 void watch_interrupts() {
+  if (wake_pipe[0] >= 0) return;  // they are watched
   if (::pipe2(wake_pipe, O_CLOEXEC) != 0) return;
   source();
   std::thread([] {

@@ -3,6 +3,10 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <chrono>
+#include <thread>
+
+#include "tools/cli/attach.hpp"
 #include "tools/cli/backend_option.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/interrupt.hpp"
@@ -17,6 +21,10 @@
 namespace perdure::tools::cli {
 
 namespace {
+
+/// A directory that another process holds is looked at again for so long, for the key's run.
+constexpr std::chrono::seconds patience{1};
+constexpr std::chrono::milliseconds pause_between{100};
 
 struct run_command {
   common_options common;
@@ -125,12 +133,29 @@ int execute(const run_command& how) {
   }
   documents.push_back(*found);
   watch_interrupts();
-  auto opened = node_client::open({.data = how.common.data,
-                                   .also = std::move(documents),
-                                   .log_level = how.log_level,
-                                   .log_json = how.log_json,
-                                   .retention = retention,
-                                   .backends = how.backends});
+  const auto open = [&] {
+    return node_client::open({.data = how.common.data,
+                              .also = documents,
+                              .log_level = how.log_level,
+                              .log_json = how.log_json,
+                              .retention = retention,
+                              .backends = how.backends});
+  };
+  auto opened = open();
+  // Who holds the directory may have the key's run, or be about to begin it.
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (!opened && opened.error().code == errc::locked && !how.key.empty()) {
+    const auto code = attach_to_holder({.common = how.common,
+                                        .key = how.key,
+                                        .follow = how.follow,
+                                        .workflow = found->name,
+                                        .definition_hash = found->definition.hash(),
+                                        .input = payload{*input}});
+    if (code) return *code;
+    if (interrupted().stop_requested() || std::chrono::steady_clock::now() > until) break;
+    std::this_thread::sleep_for(pause_between);
+    opened = open();
+  }
   if (!opened) return fail(how.common, with_way_out(opened.error()));
   auto& runs = **opened;
   result<subscription> passing = subscription{};
