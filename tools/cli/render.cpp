@@ -99,7 +99,8 @@ std::string render_list(const run_page& page, timestamp now) {
   table out{{{"RUN", 13}, {"WORKFLOW", 10}, {"STATUS"}, {"CREATED", 0, true}, {"NOTE", 6}}};
   for (const auto& each : page.runs) {
     std::string remark = each.blocked.empty() ? std::string{} : "blocked: " + each.blocked;
-    if (remark.empty() && !is_terminal(each.status) && each.wakeup) remark = "wakes " + relative(*each.wakeup, now);
+    if (remark.empty() && !is_terminal(each.status) && each.wakeup)
+      remark = (*each.wakeup > now ? "wakes " : "was due ") + relative(*each.wakeup, now);
     if (!each.key.empty()) remark += (remark.empty() ? "" : ", ") + ("key " + each.key);
     out.add({{each.id.str(), colour::plain},
              {each.workflow + " " + each.version, colour::plain},

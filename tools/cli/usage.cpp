@@ -4,6 +4,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <algorithm>
 #include <string_view>
 
 #include "tools/cli/command.hpp"
@@ -25,7 +26,38 @@ std::string names_of(const CLI::App& app) {
   return out;
 }
 
+/// Where the description of an option or command begins: after the first wide gap, else as far in as the line does.
+std::size_t hanging(std::string_view line, std::size_t width) {
+  constexpr std::size_t narrowest = 24;
+  const auto begin = std::min(line.find_first_not_of(' '), line.size());
+  const auto gap = begin == 0 ? std::string_view::npos : line.find("  ", begin);
+  const auto at = gap == std::string_view::npos ? begin : line.find_first_not_of(' ', gap);
+  return at == std::string_view::npos || at + narrowest > width ? std::min(begin + 2, width / 2) : at;
+}
+
 }  // namespace
+
+std::string fit(std::string_view help, std::size_t width) {
+  std::string out;
+  while (!help.empty()) {
+    const auto end = std::min(help.find('\n'), help.size());
+    const auto line = help.substr(0, end);
+    help.remove_prefix(std::min(end + 1, help.size()));
+    if (display_width(line) <= width) {
+      out.append(line).append("\n");
+      continue;
+    }
+    const auto indent = hanging(line, width);
+    const auto text = std::max(indent, std::min(line.find_first_not_of(' '), line.size()));
+    bool first = true;
+    for (const auto& each : wrap(line.substr(text), width - indent)) {
+      out += first ? std::string{line.substr(0, indent)} : std::string(indent, ' ');
+      out.append(each).append("\n");
+      first = false;
+    }
+  }
+  return out;
+}
 
 bool wants_json(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i) {
@@ -63,7 +95,7 @@ int not_to_run(const CLI::App& app, const CLI::ParseError& why, bool json) {
   if (dynamic_cast<const CLI::CallForVersion*>(&why) != nullptr) {
     put_line(why.what());
   } else {
-    put(app.help());
+    put(fit(app.help(), terminal_width()));
   }
   return exit_fine;
 }

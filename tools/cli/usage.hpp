@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace CLI {
 class App;
@@ -11,6 +12,8 @@ class ParseError;
 
 namespace perdure::tools::cli {
 
+/// Help whose long lines are broken between words; what goes on stands beneath where its text begins.
+[[nodiscard]] std::string fit(std::string_view help, std::size_t width);
 /// The words ask for --json: errors are objects then, also when the line cannot be parsed.
 [[nodiscard]] bool wants_json(int argc, const char* const* argv);
 /// A command is missing or unknown ("runs bogus"); empty when the commands are known.

@@ -81,3 +81,29 @@ TEST_CASE("a line that cannot be parsed still says whether errors are for machin
   CHECK_FALSE(asks({"perdure", "runs", "list"}));
   CHECK_FALSE(asks({"perdure", "run", "--", "--json"}));
 }
+
+TEST_CASE("help fits the terminal: what goes on stands beneath where its text begins") {
+  const std::string help =
+      "Runs it\n\nOptions:\n  -h,--help                   Print this help message and exit\n"
+      "  --key TEXT                  The same key attaches to the run that it began, and goes on with it\n"
+      "  --log-level TEXT:{debug,info,warning,error}=warning\n"
+      "                              Least level of the log on standard error\n\n"
+      "The journal of the run is in the data directory, which is where it was said to be.\n";
+  CHECK(fit(help, 80) ==
+        "Runs it\n\nOptions:\n  -h,--help                   Print this help message and exit\n"
+        "  --key TEXT                  The same key attaches to the run that it began,\n"
+        "                              and goes on with it\n"
+        "  --log-level TEXT:{debug,info,warning,error}=warning\n"
+        "                              Least level of the log on standard error\n\n"
+        "The journal of the run is in the data directory, which is where it was said to\n"
+        "be.\n");
+  for (const std::size_t width : {20, 30, 40, 54, 100}) {
+    const auto fitted = fit(help, width);
+    for (std::size_t at = 0; at < fitted.size();) {
+      const auto end = fitted.find('\n', at);
+      INFO(width << ": " << fitted.substr(at, end - at));
+      CHECK(end - at <= width);
+      at = end + 1;
+    }
+  }
+}
