@@ -254,6 +254,21 @@ TEST_CASE("export gives every record, show the last ones, and stats count them")
   CHECK(stats.at("kinds").at("run_started") == 2);
 }
 
+TEST_CASE("an export whose reader has seen enough is no failure") {
+  const workplace here;
+  std::string tasks;
+  for (int i = 0; i < 8; ++i) {
+    tasks += "  - t" + std::to_string(i) + ":\n      set: {x: '${ \"y\" * 50000 }'}\n  - w" + std::to_string(i) +
+             ":\n      wait: {milliseconds: 1}\n";
+  }
+  REQUIRE(here.call({"run", here.document("wide", tasks)}).code == 0);
+  const auto code = here.path("code").string();
+  const auto line =
+      "(\"$PERDURE_BINARY\" journal export --data " + here.data() + "; echo $? > " + code + ") | head -c 1 > /dev/null";
+  CHECK(std::system(line.c_str()) == 0);
+  CHECK(here.lines("code") == std::vector<std::string>{"0"});
+}
+
 TEST_CASE("looking at a directory changes nothing in it") {
   const workplace here;
   const auto run = run_once(here, two_tasks(here));

@@ -42,8 +42,9 @@ int read_apart(const std::function<int()>& read, const std::function<int()>& dam
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) != damaged_page) return WEXITSTATUS(status);
-  const bool stopped = WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM ||
-                                               WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGPIPE);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE) return exit_fine;  // its reader went away: all that it wanted is there
+  const bool stopped =
+      WIFSIGNALED(status) && (WTERMSIG(status) == SIGINT || WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL);
   if (stopped) return exit_failed;
   return damaged();
 }
