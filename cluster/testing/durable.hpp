@@ -24,6 +24,7 @@ class durable_runs {
   std::map<run_id, durable_run> runs;
   std::uint64_t events = 0, fingerprint = 0;
   std::map<std::string, std::uint64_t> kinds, ends;
+  std::map<std::string, std::uint32_t> submits_wanted;  ///< by submit key: how often a person said to submit the job again
   /// No run may end with one of these codes.
   std::set<std::string> forbidden{std::string{failure_code::nondeterminism}};
 
@@ -83,6 +84,11 @@ class durable_runs {
       said(done->command_id);
     } else if (const auto* signal = std::get_if<core::signal_received>(&event)) {
       said(signal->command_id);
+    } else if (const auto* answered = std::get_if<core::request_answered>(&event)) {
+      said(answered->command_id);
+      const auto job = core::job_of_question(answered->id);
+      if (job && answered->asked_by == run.state.id && answered->answer == payload{json::value("retry")})
+        ++submits_wanted[run.state.jobs.at(*job).key()];
     } else if (const auto* cancel = std::get_if<core::cancel_requested>(&event)) {
       said(cancel->command_id);
     } else if (const auto* pause = std::get_if<core::run_paused>(&event)) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include "core/assert.hpp"
 #include "core/backoff.hpp"
@@ -155,6 +156,8 @@ class decider {
     const auto marks = mark.marks;
     out.emplace_back(std::move(mark));
     if (marks >= limits::suspect_marks) {
+      auto left = leave_questions(state_);
+      std::move(left.begin(), left.end(), std::back_inserter(out));
       out.emplace_back(run_ended{
           .status = run_status::failed,
           .output = state_.outputs.empty() ? payload{} : state_.outputs.back(),
@@ -364,6 +367,7 @@ std::optional<event> expire(const plan* of, const run_state& state, timestamp no
   if (next.kind == deadline_kind::grace) {
     if (!state.compensations.empty() || state.awaited_children + state.awaited_jobs > 0)
       return event{grace_passed{static_cast<std::uint32_t>(state.activations.size())}};
+    if (auto left = leave_questions(state); !left.empty()) return std::move(left.front());
     return event{run_ended{*state.ending_as, state.outputs.empty() ? payload{} : state.outputs.back(), state.error}};
   }
   if (next.kind == deadline_kind::job_due) return job_overdue(state, next.ordinal);

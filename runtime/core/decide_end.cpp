@@ -1,4 +1,5 @@
 // Decides how a run comes to its end: cancel of the others, compensations, the next run of an endless one, the end itself.
+#include "core/decide_jobs.hpp"
 #include "core/decide_parts.hpp"
 #include "core/links.hpp"
 #include "perdure/limits.hpp"
@@ -74,7 +75,9 @@ std::optional<event> settle_end(const plan* of, const run_state& state, timestam
       return compensate(*of, state, now);
     case ending::continue_as_new: return continued(of, state, now);
     case ending::warn: return unfilled(state);
-    case ending::end: return end_of(state);
+    case ending::end:
+      if (auto left = leave_questions(state); !left.empty()) return std::move(left.front());
+      return end_of(state);
   }
   return std::nullopt;
 }

@@ -194,6 +194,14 @@ class job_decider {
   job_noted next_;
 };
 
+/// A job of which a person was asked fails after all.
+event unresolved(job_number number, const job_record& job, std::string_view why) {
+  failure error{.code = std::string{failure_code::job_ambiguous},
+                .message = in_words(job) + ": nobody can tell whether it was accepted, and " + std::string{why}};
+  if (job.now.error) error.causes = job.now.error->causes;
+  return job_ended{.number = number, .end = {.status = job_status::failed, .error = bounded(std::move(error))}};
+}
+
 }  // namespace
 
 std::vector<event> decide_job(const run_state& state, const job_noticed& what, timestamp now) {
@@ -220,10 +228,16 @@ result<std::vector<event>> answer_job(const run_state& state, job_number number,
     ++next.now.generation;
     out.emplace_back(std::move(next));
   } else {
-    failure error{.code = std::string{failure_code::job_ambiguous},
-                  .message = in_words(job) + ": nobody can tell whether it was accepted, and it was said to leave it"};
-    if (job.now.error) error.causes = job.now.error->causes;
-    out.emplace_back(job_ended{.number = number, .end = {.status = job_status::failed, .error = bounded(std::move(error))}});
+    out.push_back(unresolved(number, job, "it was said to leave it"));
+  }
+  return out;
+}
+
+std::vector<event> leave_questions(const run_state& state) {
+  std::vector<event> out;
+  for (const auto& [number, job] : state.jobs) {
+    if (asks(job.now) && job.at_end == background_end::detach)
+      out.push_back(unresolved(number, job, "its run ends before anybody said how it goes on"));
   }
   return out;
 }

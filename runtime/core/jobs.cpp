@@ -314,7 +314,7 @@ std::optional<job_effect> effect_of(const run_state& state, job_number number) {
   };
   const bool tells = job.now.cancel_wanted && !job.now.cancel_told;
   switch (job.now.stage) {
-    case job_stage::submitting: return job.now.look_at ? std::nullopt : std::optional{with(job_action::submit)};
+    case job_stage::submitting: return job.now.look_at || asks(job.now) ? std::nullopt : std::optional{with(job_action::submit)};
     case job_stage::running:
       if (tells) return with(job_action::cancel);
       return is_terminal(state.status) ? std::nullopt : std::optional{with(job_action::watch)};

@@ -73,7 +73,7 @@ inline task<std::int64_t> job_operation(context& ctx, chance random) {
   options.at_end = static_cast<background_end>(1 + random.below(3));
   if (random.one_in(3)) options.retry = retry(1 + static_cast<std::uint32_t>(random.below(3)), exponential(1s, 10s));
   if (random.one_in(4)) options.timeout = std::chrono::seconds{1 + random.below(200)};
-  if (random.one_in(3)) options.ambiguous = ambiguous_submit::fail;
+  if (random.one_in(2)) options.ambiguous = random.one_in(3) ? ambiguous_submit::fail : ambiguous_submit::ask;
   const json::value spec(random.below(100));
   if (random.one_in(3)) {
     const auto end = co_await ctx.run_job("outside", spec, options);
@@ -85,7 +85,14 @@ inline task<std::int64_t> job_operation(context& ctx, chance random) {
   if (random.one_in(3)) wait.max_duration = std::chrono::seconds{1 + random.below(100)};
   if (random.one_in(3)) wait.backoff = fixed(3s);
   const auto end = co_await ctx.poll_until_complete(job, wait);
-  co_return static_cast<std::int64_t>(end.status);
+  if (!random.one_in(3) || job.id.empty()) co_return static_cast<std::int64_t>(end.status);
+  call_options look;
+  look.retry = retry(0, fixed(2s));
+  const auto files = co_await ctx.artifacts(job, look);
+  for (const auto& each : files) {
+    if (!each.name.starts_with(job.id)) outside::present->problem = "a job has files of another one";
+  }
+  co_return static_cast<std::int64_t>(files.size());
 }
 
 inline task<std::int64_t> wait_operation(context& ctx, chance random) {

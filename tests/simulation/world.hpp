@@ -1,6 +1,9 @@
 // world: one seeded schedule. Nodes with their runs, a journal on a disk with faults, clients, a clock; all in one thread and
 // in virtual time. Everything that could happen next is an action; the seed chooses.
 //
+// The parts: world.cpp has the phases, world_actions.cpp what could happen next, world_faults.cpp nodes, disk and clock,
+// world_jobs.cpp the backend, world_clients.cpp who sends commands, world_checks.cpp the checkers, world_node.hpp a node.
+//
 // Operation: run() goes through a phase with faults and one without, at whose end every run must have ended. The checkers
 // run after each action; what they find is thrown as `broken`.
 // Limitations: capabilities, the real actors and threads are other tests' business.
@@ -29,7 +32,8 @@ struct profile {
 };
 
 struct statistics {
-  std::uint64_t schedules = 0, actions = 0, events = 0, crashes = 0, takeovers = 0, parked = 0, snapshots = 0, bodies = 0;
+  std::uint64_t schedules = 0, actions = 0, events = 0, crashes = 0, takeovers = 0, parked = 0, snapshots = 0, bodies = 0,
+                questions = 0, looks_at_files = 0;
   std::map<std::string, std::uint64_t> kinds, ends;
 };
 
@@ -57,6 +61,8 @@ class world {
     std::uint32_t accepted = 0;
     bool by_old = false;  ///< a node that had been taken over submitted it: nobody can keep it from that
     job_status status = job_status::queued;
+    std::uint32_t files = 0;  ///< that it left; known at the first look at them
+    bool looked_at = false;
   };
   struct action {
     unsigned weight = 1;
@@ -74,6 +80,7 @@ class world {
   /// What clients do so that runs can end. False: nothing.
   bool help_along();
   [[nodiscard]] bool all_ended() const;
+  [[nodiscard]] run_id next_run_id() const;
 
   // What may happen:
   void open_node(bool unclean);
@@ -89,6 +96,9 @@ class world {
   void take_submit(const std::shared_ptr<node>& of, const core::job_order& order, bool faults);
   void look_at_job(const std::shared_ptr<node>& of, const core::job_order& order, bool faults);
   void cancel_job(const std::shared_ptr<node>& of, const core::job_order& order);
+  /// A person says how it goes on with a job of which nobody knows whether it was accepted. False: there is no such question.
+  bool answer_question(const core::run_state& of, const char* what, std::string id);
+  detail::body_result files_of(const attempt::body& of);
   void command(run_id run, core::command what, std::string id);
 
   // Checkers:
@@ -131,10 +141,11 @@ class world {
   std::vector<planned_run> planned_;
   std::vector<client_command> commands_;
   std::uint64_t next_command_ = 1;
-  std::map<std::string, outside_job> jobs_;  ///< by submit key
+  std::map<std::string, outside_job> jobs_;  ///< by submit key, which is their id as well
 };
 
-/// Runs the schedules of these seeds; a failure says how to repeat it. PERDURE_SIM_SEED runs one, verbosely.
-void run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count);
+/// Runs the schedules of these seeds; a failure says how to repeat it. PERDURE_SIM_SEED runs one, verbosely;
+/// PERDURE_SIM_COUNT that many.
+statistics run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count);
 
 }  // namespace perdure::sim

@@ -496,6 +496,7 @@ void world::add_to(statistics& all) const {
 
 void run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count) {
   statistics all;
+  if (const char* wanted = std::getenv("PERDURE_SIM_COUNT")) count = std::stoull(wanted);
   const char* chosen = std::getenv("PERDURE_SIM_SEED");
   if (chosen != nullptr) {
     first_seed = std::stoull(chosen);

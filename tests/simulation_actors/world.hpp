@@ -182,7 +182,8 @@ class world {
   std::uint64_t next_command_ = 1, next_run_ = 1;
 };
 
-/// Runs the schedules of these seeds; a failure says how to repeat it. PERDURE_SIM_SEED runs one, verbosely.
+/// Runs the schedules of these seeds; a failure says how to repeat it. PERDURE_SIM_SEED runs one, verbosely;
+/// PERDURE_SIM_COUNT that many.
 void run_schedules(const char* name, const profile& how, std::uint64_t first_seed, std::uint64_t count);
 
 }  // namespace perdure::sim

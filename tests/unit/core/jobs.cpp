@@ -444,3 +444,59 @@ TEST_CASE("a cancel ends the question about a job, which is then looked for") {
   CHECK(order_of(run.state(), *effect_of(run.state(), 1)).cancel);
   CHECK(run.refused(said(json::value("retry"))) == errc::not_found);
 }
+
+TEST_CASE("a run that ends while a person is asked about a detached job submits nothing, and leaves no question open") {
+  // The end of a run had its detached jobs submitted at once, without the rest of their pauses. The pause of one could be the
+  // wait for a person's answer: it was submitted a second time, though nobody had said so, and nobody could say so any more.
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit", {.at_end = background_end::detach, .ambiguous = ambiguous_submit::ask}),
+                           job_step(1, "submit", {.at_end = background_end::detach, .ambiguous = ambiguous_submit::ask})}));
+  for (const job_number each : {1U, 2U}) {
+    run.tell(refused(run, job_fact::ambiguous, each));
+    REQUIRE(asks(job(run, each).now));
+  }
+  SECTION("it succeeds") { run.tell(run.finished(1)); }
+  SECTION("it fails") {
+    run.tell(run.failing(1, failed_with("x")));
+    run.sleep();
+    run.tell(run.failing(1, failed_with("x")));
+    run.sleep();
+    run.tell(run.failing(1, failed_with("x")));
+  }
+  SECTION("it is cancelled") {
+    run.tell(cancel_command{.reason = "enough"});
+    CHECK(asks(job(run).now));  // it is still known, and can be answered
+    run.tell(run.finished(1));
+  }
+  SECTION("it is cancelled, and its handler does not end") {
+    run.tell(cancel_command{.reason = "enough"});
+    run.pass(limits::cancel_grace);
+  }
+  SECTION("it is quarantined") {
+    run.tell(run.waiting(1, {{.ordinal = 2, .kind = step_kind::sleep, .timeout = 1s}}));
+    run.pass(1s);  // its handler goes on
+    for (std::uint32_t i = 0; i < limits::suspect_marks; ++i) run.tell(reopened{true});
+    CHECK(run.state().error->code == "quarantined");
+  }
+  REQUIRE(is_terminal(run.state().status));
+  for (const job_number each : {1U, 2U}) {
+    CHECK_FALSE(goes_on(run, each));
+    REQUIRE_FALSE(job(run, each).live());
+    CHECK(job(run, each).end.status == job_status::failed);
+    CHECK(job(run, each).end.error->code == failure_code::job_ambiguous);
+    CHECK_FALSE(job(run, each).end.error->causes.empty());
+  }
+  CHECK_FALSE(owes(run.state()));
+  CHECK(run.refused(said(json::value("retry"))) == errc::conflict);
+}
+
+TEST_CASE("a question about a job goes along with a run that continues as new") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit", {.at_end = background_end::detach, .ambiguous = ambiguous_submit::ask})}));
+  run.tell(refused(run, job_fact::ambiguous));
+  const output next{.kind = output_kind::continuation, .name = "m", .value = payload{json::value(2)}};
+  const auto events = run.tell(run.finished(1, {next}));
+  CHECK(run.state().status == run_status::continued_as_new);
+  CHECK(count<job_ended>(events) == 0);
+  CHECK_FALSE(goes_on(run));
+}
