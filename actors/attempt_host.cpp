@@ -148,8 +148,7 @@ bool attempt_host::run_beside(const std::shared_ptr<flow::body_run>& running) {
     busy_ = false;
   }
   detail::body_result value;
-  body_context with{*this, *running};
-  auto why = flow::guarded([&] { value = running->request.body(with); });
+  auto why = run_in_turn(*running, running->request.body, value);
   const std::lock_guard lock{mutex_};
   jobs_.push_back(done_job(running, std::move(value), std::move(why)));
   return !std::exchange(busy_, true);
@@ -162,7 +161,14 @@ std::shared_ptr<flow::body_run> attempt_host::make_body(const detail::step_reque
 std::optional<failure> attempt_host::run_in_turn(flow::body_run& of, const detail::step_body& function,
                                                  detail::body_result& value) {
   body_context with{*this, of};
-  return flow::guarded([&] { value = function(with); });
+  const auto began = std::chrono::steady_clock::now();
+  auto why = flow::guarded([&] { value = function(with); });
+  count_try(began);
+  return why;
+}
+
+void attempt_host::count_try(std::chrono::steady_clock::time_point began) {
+  shared_->count.steps_took.add(std::chrono::steady_clock::now() - began);
 }
 
 /// A lone body runs on the thread that has the jobs.
@@ -183,8 +189,7 @@ void attempt_host::launch(const std::shared_ptr<flow::body_run>& running, bool l
 
 void attempt_host::run_now(const std::shared_ptr<flow::body_run>& running) {
   detail::body_result value;
-  body_context with{*this, *running};
-  auto why = flow::guarded([&] { value = running->request.body(with); });
+  auto why = run_in_turn(*running, running->request.body, value);
   body_done(running, std::move(value), std::move(why));
 }
 
@@ -207,10 +212,11 @@ void attempt_host::start_capability(const std::shared_ptr<flow::body_run>& runni
                 .spec = payload{args.at("spec")},
                 .stop = running->stop.get_token(),
                 .done =
-                    [self = shared_from_this(), running](core::outcome end) {
+                    [self = shared_from_this(), running, began = std::chrono::steady_clock::now()](core::outcome end) {
                       // What the node's own close cut off has no outcome: the step is done again at the next open.
                       const bool cut_off = end.error && end.error->code == failure_code::cancelled;
                       if (cut_off && self->shared_->closing && !running->stop.stop_requested()) return;
+                      self->count_try(began);
                       self->on_its_thread([self, running, end = std::move(end)] {
                         self->body_done(running, {end.value, true}, end.error);
                       });

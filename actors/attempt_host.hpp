@@ -46,6 +46,7 @@ class attempt_host : public std::enable_shared_from_this<attempt_host>, private 
   bool run_beside(const std::shared_ptr<flow::body_run>& running);
   void on_its_thread(std::function<void()> what);
   void run_now(const std::shared_ptr<flow::body_run>& running);
+  void count_try(std::chrono::steady_clock::time_point began);
   void start_capability(const std::shared_ptr<flow::body_run>& running);
   void body_done(const std::shared_ptr<flow::body_run>& ended, detail::body_result value, std::optional<failure> why);
   job done_job(const std::shared_ptr<flow::body_run>& ended, detail::body_result value, std::optional<failure> why);

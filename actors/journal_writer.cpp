@@ -50,7 +50,9 @@ class journal_writer : public caf::event_based_actor {
  private:
   void commit() {
     if (items_.empty()) return;
+    const auto began = std::chrono::steady_clock::now();
     const auto verdicts = shared_->journal->append(items_);
+    shared_->count.commits_took.add(std::chrono::steady_clock::now() - began);
     shared_->count.commits.fetch_add(1, std::memory_order_relaxed);
     group_sender runs{system(), where_};
     for (std::size_t i = 0; i < items_.size(); ++i) {

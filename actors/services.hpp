@@ -13,6 +13,7 @@
 #include "actors/event_hub.hpp"
 #include "actors/node_clock.hpp"
 #include "actors/user_pool.hpp"
+#include "core/duration_histogram.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::actors {
@@ -20,7 +21,9 @@ namespace perdure::actors {
 struct counters {
   std::atomic<std::uint64_t> commits{0}, records{0}, live_runs{0}, stale_results{0}, replayed_events{0}, recovered_runs{0},
       clock_jumps{0};
-  std::atomic<std::uint32_t> waking{0};  ///< runs that the timer woke and that have not recorded it yet
+  core::duration_histogram commits_took;  ///< from when the writer has the records until they are on the disk
+  core::duration_histogram steps_took;    ///< one try of a step that calls something
+  std::atomic<std::uint32_t> waking{0};   ///< runs that the timer woke and that have not recorded it yet
 };
 
 struct services {

@@ -39,6 +39,14 @@ void count_wakeups(const persistence::journal& journal, timestamp now, std::size
 
 }  // namespace
 
+result<node_latencies> latencies_of(const node& at) {
+  auto& inner = at.internals();
+  const auto held = inner.enter();
+  if (!held) return closing;
+  const auto& count = inner.shared().count;
+  return node_latencies{count.commits_took.read(), count.steps_took.read()};
+}
+
 result<std::vector<run_count>> count_open_runs(const node& at, std::size_t scan) {
   auto& inner = at.internals();
   const auto held = inner.enter();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/duration_histogram.hpp"
 #include "perdure/backend.hpp"
 #include "perdure/node.hpp"
 
@@ -28,6 +29,14 @@ struct node_figures {
   std::uint64_t journal_bytes = 0, free_disk_bytes = 0;
   std::vector<backend_figures> backends;
 };
+/// How long things took in this process so far. Cheap.
+struct node_latencies {
+  core::duration_histogram::figures commits;  ///< until the records of one commit are on the disk
+  core::duration_histogram::figures steps;    ///< each try of a step that calls something
+};
+
+/// shutting_down.
+[[nodiscard]] result<node_latencies> latencies_of(const node& at);
 /// shutting_down.
 [[nodiscard]] result<std::vector<run_count>> count_open_runs(const node& at, std::size_t scan = 100'000);
 /// shutting_down.

@@ -17,7 +17,7 @@ TEST_CASE("Prometheus finds nothing to object to in the figures") {
   CHECK(std::system(("promtool check metrics < '" + file + "'").c_str()) == 0);
 }
 
-TEST_CASE("the figures tell of runs, deadlines, jobs and room") {
+TEST_CASE("the figures tell of runs, steps, commits, deadlines, jobs and room") {
   const workplace here;
   std::filesystem::create_directory(here.path("workflows"));
   here.write("workflows/naps.yaml",
@@ -40,6 +40,16 @@ TEST_CASE("the figures tell of runs, deadlines, jobs and room") {
   };
   CHECK(value("perdure_wakeups_pending") == 2);
   CHECK(value("perdure_wakeups_late") == 0);
+  for (const std::string name : {"perdure_step_seconds", "perdure_journal_commit_seconds", "perdure_http_request_seconds"}) {
+    INFO(name);
+    CHECK(has(told, "# TYPE " + name + " histogram\n"));
+    CHECK(value(name + "_bucket{le=\"+Inf\"}") == value(name + "_count"));
+  }
+  CHECK(value("perdure_step_seconds_count") >= 2);
+  CHECK(value("perdure_step_seconds_sum") >= 0.4);
+  CHECK(value("perdure_step_seconds_bucket{le=\"0.1\"}") <= value("perdure_step_seconds_count") - 2);
+  CHECK(value("perdure_journal_commit_seconds_count") == value("perdure_journal_commits_total"));
+  CHECK(value("perdure_journal_commit_seconds_sum") > 0);
   CHECK(value("perdure_backend_up{backend=\"process\"}") == 1);
   CHECK(value("perdure_backend_jobs{backend=\"process\",state=\"running\"}") == 0);
   CHECK(value("perdure_actors") >= 4);

@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -67,7 +68,12 @@ class metrics::impl {
     connections_.Set(static_cast<double>(server.connections));
     answering_.Set(static_cast<double>(server.requests));
     streams_.Set(static_cast<double>(server.streams));
-    return prometheus::TextSerializer{}.Serialize(registry_.Collect());
+    auto families = registry_.Collect();
+    if (const auto took = cluster::latencies_of(of)) {
+      families.push_back(family_of("perdure_journal_commit_seconds", "Time that a commit took to be on the disk", took->commits));
+      families.push_back(family_of("perdure_step_seconds", "Time that one try of a step took that calls something", took->steps));
+    }
+    return prometheus::TextSerializer{}.Serialize(families);
   }
 
  private:
@@ -76,6 +82,22 @@ class metrics::impl {
   }
   prometheus::Counter& counter(const std::string& name, const std::string& help) {
     return prometheus::BuildCounter().Name(name).Help(help).Register(registry_).Add({});
+  }
+
+  /// A histogram that another part keeps.
+  static prometheus::MetricFamily family_of(const char* name, const char* help, const core::duration_histogram::figures& of) {
+    prometheus::MetricFamily out{name, help, prometheus::MetricType::Histogram, {}};
+    prometheus::ClientMetric one;
+    for (std::size_t i = 0; i < of.counts.size(); ++i) {
+      one.histogram.sample_count += of.counts[i];
+      const bool last = i == of.counts.size() - 1;
+      const auto bound =
+          last ? std::numeric_limits<double>::infinity() : static_cast<double>(core::duration_histogram::bounds_us[i]) / 1e6;
+      one.histogram.bucket.push_back({one.histogram.sample_count, bound});
+    }
+    one.histogram.sample_sum = static_cast<double>(of.sum_us) / 1e6;
+    out.metric.push_back(std::move(one));
+    return out;
   }
 
   void look(const perdure::node& of) {
