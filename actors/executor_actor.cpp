@@ -1,7 +1,5 @@
 #include "actors/executor_actor.hpp"
 
-#include "actors/attempt_host.hpp"
-
 namespace perdure::actors {
 
 namespace {
@@ -17,19 +15,8 @@ class executor_actor : public caf::event_based_actor {
     return {
         [this](const begin_attempt& what) {
           const auto self = caf::actor_cast<caf::actor>(this);
-          host_ = std::make_shared<attempt_host>(
-              shared_, definition_, run_, what.what,
-              attempt_host::ports{.report =
-                                      [to = to_](core::command what) {
-                                        tell(to, command_for_run{std::move(what), nullptr});
-                                      },
-                                  .later =
-                                      [self](duration wait, std::function<void()> what) {
-                                        caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
-                                                               run_later{std::move(what)});
-                                      },
-                                  .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); },
-                                  .trace = what.trace});
+          const auto report = [to = to_](core::command what) { tell(to, command_for_run{std::move(what), nullptr}); };
+          host_ = std::make_shared<attempt_host>(shared_, definition_, run_, what.what, ports_of(self, report, what.trace));
           host_->begin();
         },
         [this](feed_attempt& what) {
@@ -58,6 +45,17 @@ class executor_actor : public caf::event_based_actor {
 };
 
 }  // namespace
+
+attempt_host::ports ports_of(const caf::actor& self, std::function<void(core::command)> report, std::string trace) {
+  return {.report = std::move(report),
+          .later =
+              [self](duration wait, std::function<void()> what) {
+                caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
+                                       run_later{std::move(what)});
+              },
+          .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); },
+          .trace = std::move(trace)};
+}
 
 caf::actor spawn_executor(caf::event_based_actor* parent, std::shared_ptr<services> shared, definition_ptr definition, run_id run,
                           const caf::actor& run_actor) {

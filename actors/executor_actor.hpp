@@ -4,14 +4,16 @@
 
 #include <memory>
 
+#include "actors/attempt_host.hpp"
 #include "actors/messages.hpp"
 
 namespace perdure::actors {
 
-struct services;
-
 /// Reports go to `run` as command_for_run.
 [[nodiscard]] caf::actor spawn_executor(caf::event_based_actor* parent, std::shared_ptr<services> shared,
                                         definition_ptr definition, run_id run, const caf::actor& run_actor);
+
+/// What an attempt's host needs of the actor that has it; reports are the caller's.
+[[nodiscard]] attempt_host::ports ports_of(const caf::actor& self, std::function<void(core::command)> report, std::string trace);
 
 }  // namespace perdure::actors

@@ -4,7 +4,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "actors/attempt_host.hpp"
+#include "actors/answer_desk.hpp"
 #include "actors/delivery.hpp"
 #include "actors/executor_actor.hpp"
 #include "actors/job_orders.hpp"
@@ -65,13 +65,12 @@ class run_actor : public caf::event_based_actor {
           retry_planned_ = false;
           waits_for_space_ ? append() : pump();
         },
-        [this](redeliver what) {
-          if (!draining_) deliver(what.number);
-        },
+        [this](redeliver what) { draining_ ? void() : deliver(what.number); },
         [this](park_marker) { answer_park(); },
         [this](drain what) {
           draining_ = true;
           leaving_ = leaving_ || what.leave;
+          take_held();
           leave_if_drained();
         },
     };
@@ -87,6 +86,7 @@ class run_actor : public caf::event_based_actor {
       for (auto& answer : each->answers) answer(gone);
       *each = {};
     }
+    answers_.refuse(gone);
     machine_.observe(nullptr);
     with_ = {};
   }
@@ -147,9 +147,7 @@ class run_actor : public caf::event_based_actor {
     machine_.set_definition(plan_of(definition_));
     if (is_terminal(state.status)) return;
     take(core::reopened{unclean_}, nullptr);
-    std::vector<core::effect_change> changes;
-    ledger_.update_all(machine_.state(), changes);
-    std::move(changes.begin(), changes.end(), std::back_inserter(next_.changes));
+    ledger_.update_all(machine_.state(), next_.changes);
     pump();
     arm(true);
     consider_parking();
@@ -174,11 +172,13 @@ class run_actor : public caf::event_based_actor {
     if (draining_ && answer) return answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
     if (machine_.state().successor && core::goes_to_successor(what))
       return keep_for_successor(std::move(what), std::move(answer));
-    if (answer && next_.answers.size() >= limits::queued_commands && may_be_refused(what)) {
+    if (answer && next_.answers.size() + answers_.held() >= limits::queued_commands && may_be_refused(what)) {
       return answer(error{errc::overloaded, std::to_string(limits::queued_commands) + " commands wait for run " + id_.str() +
                                                 " (limit queued_commands); try again later"});
     }
-    auto events = machine_.execute(what, shared_->clock.now());
+    const auto fits = answers_.judge(machine_.state(), what, definition_ == nullptr && !probation_end_);
+    if (!fits) return hold({std::move(what), std::move(answer)});
+    auto events = *fits ? machine_.execute(what, shared_->clock.now()) : result<std::vector<core::event>>{fits->error()};
     if (!events) {
       if (events.error().code == errc::fenced) shared_->count.stale_results.fetch_add(1, std::memory_order_relaxed);
       // It was decided on the tentative state, so it waits for that as every answer does.
@@ -192,11 +192,24 @@ class run_actor : public caf::event_based_actor {
     }
     if (answer) next_.answers.push_back(std::move(answer));
     next_.essential = next_.essential || std::holds_alternative<core::cancel_command>(what);
+    answers_.note(machine_.state(), what);
     collect(*events);
     pump();
     // The timer forgot the wake-up that it sent; more may be due already.
     if (std::holds_alternative<core::wake>(what) && definition_ != nullptr) arm(true);
+    take_held();
     consider_parking();
+  }
+
+  void hold(command_for_run what) {
+    const auto& state = machine_.state();
+    const auto id = answers_.hold(state, std::move(what));
+    const bool attempt = inline_.contains(id) || executors_.contains(id);  // it will say what it waits for
+    if (!state.paused || definition_ == nullptr || attempt) return;
+    answers_.replay(shared_->pool, definition_, state, id, caf::actor_cast<caf::actor>(this), [this] { take_held(); });
+  }
+  void take_held() {
+    for (auto& each : answers_.let_go()) take(std::move(each.what), std::move(each.answer));
   }
 
   /// The run has ended as continued_as_new, maybe only on the tentative state. What comes for it is kept until the run that
@@ -409,21 +422,11 @@ class run_actor : public caf::event_based_actor {
     switch (change.kind) {
       case what::start: return begin_attempt_of(std::move(change.begin));
       case what::feed:
-        if (const auto host = inline_.find(change.activation); host != inline_.end()) {
-          const auto held = host->second;
-          held->feed(std::move(*change.item));
-        } else if (const auto executor = executors_.find(change.activation); executor != executors_.end()) {
-          tell(executor->second, feed_attempt{std::move(*change.item)});
-        }
-        return;
+        return to_attempt(change.activation, feed_attempt{std::move(*change.item)},
+                          [](attempt_host& host, feed_attempt& what) { host.feed(std::move(what.item)); });
       case what::run_body:
-        if (const auto host = inline_.find(change.activation); host != inline_.end()) {
-          const auto held = host->second;
-          held->run_body(change.ordinal);
-        } else if (const auto executor = executors_.find(change.activation); executor != executors_.end()) {
-          tell(executor->second, run_body{change.ordinal});
-        }
-        return;
+        return to_attempt(change.activation, run_body{change.ordinal},
+                          [](attempt_host& host, run_body& what) { host.run_body(what.ordinal); });
       case what::stop: return stop_attempt_of(change.activation);
       case what::deliver: return deliver(change.number);
       case what::job:
@@ -432,6 +435,15 @@ class run_actor : public caf::event_based_actor {
                              [self = caf::actor_cast<caf::actor>(this)](core::command refused) {
                                tell(self, command_for_run{std::move(refused), nullptr});
                              });
+    }
+  }
+
+  template <class Message, class Inline>
+  void to_attempt(activation_id id, Message what, Inline tell_host) {
+    if (const auto host = inline_.find(id); host != inline_.end()) {
+      tell_host(*std::shared_ptr{host->second}, what);
+    } else if (const auto executor = executors_.find(id); executor != executors_.end()) {
+      tell(executor->second, std::move(what));
     }
   }
 
@@ -468,16 +480,9 @@ class run_actor : public caf::event_based_actor {
       tell(made, begin_attempt{std::move(of), machine_.state().trace});
       return;
     }
-    auto host = std::make_shared<attempt_host>(
-        shared_, definition_, id_, std::move(of),
-        attempt_host::ports{.report = [this](core::command what) { take(std::move(what), nullptr); },
-                            .later =
-                                [self](duration wait, std::function<void()> what) {
-                                  caf::delayed_anon_send(self, std::chrono::duration_cast<std::chrono::nanoseconds>(wait),
-                                                         run_later{std::move(what)});
-                                },
-                            .post = [self](std::function<void()> what) { tell(self, run_later{std::move(what)}); },
-                            .trace = machine_.state().trace});
+    const auto report = [this](core::command what) { take(std::move(what), nullptr); };
+    auto host =
+        std::make_shared<attempt_host>(shared_, definition_, id_, std::move(of), ports_of(self, report, machine_.state().trace));
     inline_[id] = host;
     host->begin();
   }
@@ -499,20 +504,19 @@ class run_actor : public caf::event_based_actor {
     if (ended_well(down.reason)) return;
     for (const auto& [id, executor] : executors_) {
       if (executor.address() != down.source) continue;
-      log("error", "an executor's actor died: " + to_string(down.reason));
+      const auto why = "the executor's actor died: " + to_string(down.reason);
+      log("error", why);
       const auto at = machine_.state().activations.find(id);
       if (at == machine_.state().activations.end()) return;
-      return take(
-          core::attempt_died{id, at->second.attempt,
-                             failure{.code = "executor_died", .message = "the executor's actor died: " + to_string(down.reason)}},
-          nullptr);
+      return take(core::attempt_died{id, at->second.attempt, failure{.code = "executor_died", .message = why}}, nullptr);
     }
   }
 
   // Parking -------------------------------------------------------------------------------------------------------
 
   [[nodiscard]] bool idle() const {
-    return definition_ != nullptr && flying_.empty() && next_.empty() && !draining_ && !left_ && core::may_park(machine_.state());
+    return definition_ != nullptr && flying_.empty() && next_.empty() && answers_.held() == 0 && !draining_ && !left_ &&
+           core::may_park(machine_.state());
   }
   void consider_parking() {
     if (park_asked_at_ || !idle()) return;
@@ -578,6 +582,7 @@ class run_actor : public caf::event_based_actor {
   std::set<core::job_number> unsure_jobs_;                     ///< that may have been submitted before this actor
   std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;  ///< of messages of the outbox
   std::vector<run_command> for_successor_;
+  answer_desk answers_;
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "core/effects.hpp"
 #include "core/machine.hpp"
 #include "core/outbox.hpp"
+#include "flow/answer_checks.hpp"
 #include "persistence/journal.hpp"
 
 namespace perdure::sim {
@@ -127,7 +128,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
       for_successor_.emplace_back(std::move(what), std::move(answer));
       return pass_to_successor();
     }
-    auto events = machine_.execute(what, with_.now());
+    const auto fits = judge(what);
+    auto events = fits ? machine_.execute(what, with_.now()) : result<std::vector<core::event>>{fits.error()};
     if (!events) {
       with_.trace([&] { return "  refused: " + events.error().message; });
       if (answer) {
@@ -138,6 +140,8 @@ class run_host : public std::enable_shared_from_this<run_host> {
       return pump();
     }
     if (answer) next_.answers.push_back(std::move(answer));
+    if (const auto* said = std::get_if<core::attempt_report>(&what))
+      checks_.note(state(), said->activation, said->attempt, said->asked);
     collect(*events);
     pump();
     if (std::holds_alternative<core::wake>(what) && definition_ != nullptr) arm(true);
@@ -211,6 +215,18 @@ class run_host : public std::enable_shared_from_this<run_host> {
     run_seq upto = 0;  ///< it was decided on states up to this one
     [[nodiscard]] bool empty() const { return records.empty() && answers.empty() && changes.empty(); }
   };
+
+  /// The engine waits for the attempt's word; here its handler is replayed when it has not said it yet.
+  result<void> judge(const core::command& what) {
+    const auto* said = std::get_if<core::respond_command>(&what);
+    if (said == nullptr) return {};
+    if (const auto fits = checks_.judge(state(), *said)) return *fits;
+    const auto code = definition_ == nullptr ? with_.find(state()) : definition_;
+    if (code == nullptr) return flow::nobody_to_ask(state());
+    const auto& in = state().activations.at(core::step_answered(state(), *said)->first);
+    checks_.note(state(), in.id, in.attempt, flow::asked_when_replayed(*code, id_, in));
+    return *checks_.judge(state(), *said);
+  }
 
   /// Its end comes when the scheduler likes.
   bool on_probation() {
@@ -519,6 +535,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
   std::vector<std::shared_ptr<attempt>> stopped_;
   std::map<sender, std::deque<std::function<void()>>> inbox_;
   std::uint64_t bodies_ = 0;
+  flow::answer_checks checks_;
   std::set<std::uint64_t> sent_;  ///< messages of the outbox
   std::map<core::job_number, core::job_effect> jobs_;
   std::set<core::job_number> unsure_jobs_;

@@ -32,6 +32,12 @@ struct wait_request {
   std::optional<timestamp> until;
 };
 
+/// A request that an attempt waits with, and which answers it takes. Known in memory only.
+struct asked_request {
+  step_ordinal ordinal = 0;
+  detail::answer_check check = nullptr;
+};
+
 /// What an attempt did since its last report.
 struct attempt_report {
   activation_id activation = 0;
@@ -42,8 +48,9 @@ struct attempt_report {
   std::vector<step_ordinal> cancelled;
   bool finished = false;
   std::optional<failure> failed;
-  bool waits = false;   ///< only recorded steps are in flight now
-  std::size_t fed = 0;  ///< items of the history that the attempt had seen when it said so
+  bool waits = false;                ///< only recorded steps are in flight now
+  std::size_t fed = 0;               ///< items of the history that the attempt had seen when it said so
+  std::vector<asked_request> asked;  ///< that were issued since, and at its beginning those that the state has already
 };
 
 /// An attempt that waited for its explicit start (or a retried one) has a thread.

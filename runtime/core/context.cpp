@@ -3,6 +3,10 @@
 
 namespace perdure {
 
+error detail::misfit(std::string_view type, const error& why) {
+  return {errc::invalid_argument, "answer" + (type.empty() ? std::string{} : " \"" + std::string{type} + "\"") + why.message};
+}
+
 // Two draws of the repeatable stream in the layout of UUIDv4 (RFC 9562, 5.4).
 std::string context::uuid() {
   run_id out;

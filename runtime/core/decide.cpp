@@ -32,6 +32,21 @@ bool known(const run_state& state, const std::string& command_id) {
          std::find(state.command_ids.begin(), state.command_ids.end(), command_id) != state.command_ids.end();
 }
 
+/// The request of a predecessor that an answer is for.
+const carried_request* carried_of(const run_state& state, const respond_command& what) {
+  auto asked_by = what.asked_by;
+  std::string_view id = what.request_id;
+  if (const auto slash = id.find('/'); slash != std::string_view::npos) {
+    asked_by = run_id::parse(id.substr(0, slash));
+    id = id.substr(slash + 1);
+  }
+  if (!asked_by) return nullptr;
+  for (const auto& each : state.carried) {
+    if (each.asked_by == *asked_by && each.id == id) return &each;
+  }
+  return nullptr;
+}
+
 /// The same (run, activation, counter) gives the same bits; the high counter range is apart from the handlers' own.
 std::uint64_t jitter_bits(const run_state& state, const activation& in, std::uint32_t tries) {
   return counter_random(state.id, in.id, (std::uint64_t{1} << 63) | state.seq << 16 | (tries & 0xffff));
@@ -181,31 +196,19 @@ class decider {
   decided operator()(const respond_command& what) {
     if (known(state_, what.command_id)) return none();
     if (is_terminal(state_.status)) return ended(state_);
-    const auto unknown = error{errc::not_found, "run " + state_.id.str() + " has no open request \"" + what.request_id + "\""};
-    if (const auto* carried = carried_of(what)) {
-      if (carried->answer) return unknown;
-      if (carried->activation == 0) return one(request_answered{carried->asked_by, carried->id, what.answer, what.command_id});
-      return one(step_completed{.activation = carried->activation,
-                                .ordinal = carried->ordinal,
-                                .result = {what.answer, std::nullopt},
-                                .command_id = what.command_id});
+    const auto* carried = carried_of(state_, what);
+    if (carried != nullptr && !carried->answer && carried->activation == 0)
+      return one(request_answered{carried->asked_by, carried->id, what.answer, what.command_id});
+    if (carried == nullptr) {
+      // A job goes along with a run that continues as new.
+      if (const auto job = job_of_question(what.request_id)) return answer_job(state_, *job, what);
     }
-    // A job goes along with a run that continues as new.
-    if (const auto job = job_of_question(what.request_id)) return answer_job(state_, *job, what);
-    if (what.asked_by) return unknown;
-    activation_id activation = 0;
-    step_ordinal ordinal = 0;
-    const auto* end = what.request_id.data() + what.request_id.size();
-    auto read = std::from_chars(what.request_id.data(), end, activation);
-    if (read.ec != std::errc{} || read.ptr == end || *read.ptr != '.') return unknown;
-    read = std::from_chars(read.ptr + 1, end, ordinal);
-    if (read.ec != std::errc{} || read.ptr != end) return unknown;
-    const auto at = state_.activations.find(activation);
-    if (at == state_.activations.end()) return unknown;
-    const auto step = at->second.pending.find(ordinal);
-    if (step == at->second.pending.end() || step->second.kind != step_kind::request) return unknown;
-    return one(step_completed{
-        .activation = activation, .ordinal = ordinal, .result = {what.answer, std::nullopt}, .command_id = what.command_id});
+    const auto place = step_answered(state_, what);
+    if (!place) return error{errc::not_found, "run " + state_.id.str() + " has no open request \"" + what.request_id + "\""};
+    return one(step_completed{.activation = place->first,
+                              .ordinal = place->second,
+                              .result = {what.answer, std::nullopt},
+                              .command_id = what.command_id});
   }
 
   decided operator()(const cancel_command& what) {
@@ -283,20 +286,6 @@ class decider {
   decided operator()(const job_noticed& what) { return decide_job(state_, what, now_); }
 
  private:
-  /// The request of a predecessor that an answer is for.
-  const carried_request* carried_of(const respond_command& what) const {
-    auto asked_by = what.asked_by;
-    std::string_view id = what.request_id;
-    if (const auto slash = id.find('/'); slash != std::string_view::npos) {
-      asked_by = run_id::parse(id.substr(0, slash));
-      id = id.substr(slash + 1);
-    }
-    if (!asked_by) return nullptr;
-    for (const auto& each : state_.carried) {
-      if (each.asked_by == *asked_by && each.id == id) return &each;
-    }
-    return nullptr;
-  }
   static decided none() { return std::vector<event>{}; }
   static decided one(event what) {
     std::vector<event> out;
@@ -320,6 +309,27 @@ attempt_started begin_attempt(const plan* of, const activation& in, std::uint32_
     if (policy->timeouts.heartbeat > duration{0}) out.heartbeat = policy->timeouts.heartbeat;
   }
   return out;
+}
+
+std::optional<std::pair<activation_id, step_ordinal>> step_answered(const run_state& state, const respond_command& what) {
+  if (known(state, what.command_id) || is_terminal(state.status)) return std::nullopt;
+  if (const auto* carried = carried_of(state, what)) {
+    if (carried->answer || carried->activation == 0) return std::nullopt;
+    return std::pair{carried->activation, carried->ordinal};
+  }
+  if (what.asked_by) return std::nullopt;
+  activation_id activation = 0;
+  step_ordinal ordinal = 0;
+  const auto* end = what.request_id.data() + what.request_id.size();
+  auto read = std::from_chars(what.request_id.data(), end, activation);
+  if (read.ec != std::errc{} || read.ptr == end || *read.ptr != '.') return std::nullopt;
+  read = std::from_chars(read.ptr + 1, end, ordinal);
+  if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  const auto at = state.activations.find(activation);
+  if (at == state.activations.end()) return std::nullopt;
+  const auto step = at->second.pending.find(ordinal);
+  if (step == at->second.pending.end() || step->second.kind != step_kind::request) return std::nullopt;
+  return std::pair{activation, ordinal};
 }
 
 decided decide(const plan* of, const run_state& state, const command& what, timestamp now) {

@@ -22,6 +22,11 @@ inline constexpr std::string_view reaper_command = "perdure.reaper";
 /// fenced), not_found (request), limit_exceeded.
 [[nodiscard]] result<std::vector<event>> decide(const plan* of, const run_state& state, const command& what, timestamp now);
 
+/// The open request of an activation that an answer is for; none when it is for another kind of question, or would change
+/// nothing.
+[[nodiscard]] std::optional<std::pair<activation_id, step_ordinal>> step_answered(const run_state& state,
+                                                                                  const respond_command& what);
+
 /// What the state itself calls for after an event: a buffered signal meets its waiter, the last activation has
 /// ended. Called until it gives nothing.
 [[nodiscard]] std::optional<event> settle(const plan* of, const run_state& state, timestamp now);

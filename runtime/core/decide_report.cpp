@@ -46,6 +46,7 @@ class report_decider {
       : plan_(of), state_(state), in_(in), what_(what), now_(now), out_{.activation = in.id, .attempt = in.attempt} {}
 
   std::vector<event> decide() {
+    if (says_nothing()) return {};
     take_steps();
     take_outputs();
     out_.cancelled = what_.cancelled;
@@ -75,6 +76,11 @@ class report_decider {
   }
 
  private:
+  /// It only tells what its requests take: nothing of that is recorded, nor that bodies run beside them.
+  bool says_nothing() const {
+    return what_.outputs.empty() && what_.done.empty() && what_.issued.empty() && what_.cancelled.empty() && !what_.finished &&
+           !what_.failed && !what_.waits;
+  }
   static bool has(const auto& steps, step_ordinal ordinal) {
     return std::any_of(steps.begin(), steps.end(), [&](const auto& each) { return each.ordinal == ordinal; });
   }

@@ -269,6 +269,7 @@ void activation_frame::collect(progress_report& into) {
   while (first > 0 && (!expected_.empty() || !waiting_[first - 1]->reported)) --first;
   for (; first < waiting_.size(); ++first) {
     auto& each = *waiting_[first];
+    if (each.request.kind == detail::step_kind::request) into.asked.push_back({each.ordinal, each.request.check});
     if (!std::exchange(each.reported, true)) into.issued.push_back({each.ordinal, each.request});
     each.recorded = true;
   }

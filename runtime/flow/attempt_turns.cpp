@@ -89,6 +89,7 @@ void attempt_turns::handle(progress_report turn) {
   report.outputs = std::move(turn.outputs);
   report.finished = turn.finished;
   report.failed = std::move(turn.failed);
+  report.asked = std::move(turn.asked);
   for (const auto ordinal : turn.cancelled) {
     fence(ordinal);
     held_.erase(ordinal);
@@ -104,7 +105,7 @@ void attempt_turns::handle(progress_report turn) {
     if (body && !held_.contains(ordinal)) run.push_back(ordinal);
   }
   const bool over = report.finished || report.failed;
-  const bool quiet = report.outputs.empty() && report.issued.empty() && report.cancelled.empty() && !over;
+  const bool quiet = report.outputs.empty() && report.issued.empty() && report.cancelled.empty() && report.asked.empty() && !over;
   report.waits = !over && run.empty() && bodies_.empty();
   if (over) {
     fence_all();

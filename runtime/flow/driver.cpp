@@ -116,6 +116,7 @@ class driver::impl {
     out.finished = finished_ && !out.failed;
     if (out.failed) {
       out.issued.clear();
+      out.asked.clear();
       out.cancelled.clear();
       if (out.failed->code == failure_code::nondeterminism) out.outputs.clear();
     }

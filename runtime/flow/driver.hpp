@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "core/events.hpp"
+#include "core/command.hpp"
 #include "core/state.hpp"
 #include "flow/definition.hpp"
 #include "perdure/executor.hpp"
@@ -29,11 +29,12 @@ struct new_step {
 /// What one run of the coroutine (from one block to the next) did. After a failure nothing is issued any more; outputs
 /// from before it count, but for nondeterminism.
 struct progress_report {
-  std::vector<new_step> issued;         ///< not answered by the recorded history
-  std::vector<step_ordinal> cancelled;  ///< issued or recorded before, no longer wanted
-  std::vector<core::output> outputs;    ///< beyond those that were recorded already
-  bool finished = false;                ///< the handler has returned
-  std::optional<failure> failed;        ///< or failed: exception, nondeterminism, limit
+  std::vector<new_step> issued;            ///< not answered by the recorded history
+  std::vector<step_ordinal> cancelled;     ///< issued or recorded before, no longer wanted
+  std::vector<core::output> outputs;       ///< beyond those that were recorded already
+  std::vector<core::asked_request> asked;  ///< requests that wait and were not told before, recorded ones too
+  bool finished = false;                   ///< the handler has returned
+  std::optional<failure> failed;           ///< or failed: exception, nondeterminism, limit
 };
 
 struct driver_input {

@@ -57,6 +57,19 @@ class desk : public executor<json::value> {
   }
 };
 
+/// Asks for something of a type.
+struct verdict {
+  bool yes = false;
+};
+PERDURE_MESSAGE(verdict, "verdict/v1", yes)
+class judge : public executor<json::value> {
+  task<> handle(const json::value&, context& ctx) override {
+    const json::value question{{"text", "well?"}};
+    const auto answer = co_await ctx.request<verdict>(question);
+    ctx.yield_output(answer.yes);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("runs show has the stable members, in the order the tasks started") {
@@ -269,5 +282,24 @@ TEST_CASE("an embedded node with a control socket is answered and signalled by c
   CHECK(here.call({"runs", "signal", id, "go", "--value", "7", "--command-id", "c1"}).code == 0);
   REQUIRE(run.wait(20s).has_value());
   CHECK(run.status()->output.text() == R"([{"yes":true},7])");
+  opened->close();
+}
+
+TEST_CASE("runs respond says what does not fit, ends with 1, and the request is still there") {
+  const workplace here;
+  auto opened = node::open({.data_dir = here.data(), .control_socket = true});
+  REQUIRE(opened.has_value());
+  opened->add(workflow_builder("judge", "1").add<judge>("judge").start_at("judge").build()).value();
+  const auto run = opened->start("judge", json::value(nullptr)).value();
+  const auto id = run.id().str();
+  REQUIRE(workplace::eventually([&] { return status_of(here, id) == "waiting"; }));
+  const auto wrong = here.run({"runs", "respond", id, "1.0", "--value", R"({"yes":"maybe"})"});
+  CHECK(wrong.code == 1);
+  INFO(wrong.err);
+  CHECK(wrong.err.find(R"(answer "verdict/v1"/yes: expected a bool, found a string; request 1.0)") != std::string::npos);
+  CHECK(here.call({"runs", "show", id, "--json"}).json().at("requests").as_array().size() == 1);
+  CHECK(here.call({"runs", "respond", id, "1.0", "--value", R"({"yes":true})"}).code == 0);
+  REQUIRE(run.wait(20s).has_value());
+  CHECK(run.status()->output.text() == "true");
   opened->close();
 }

@@ -102,6 +102,27 @@ constexpr void check_argument() {
 /// What a step of the kind `signals` carries; throws step_error(limit).
 [[nodiscard]] payload batch_args(std::size_t most);
 
+/// `answer "verdict/v1"/yes: expected a bool, found a string`; `type` may be empty.
+[[nodiscard]] error misfit(std::string_view type, const error& why);
+
+/// For answers that become a T.
+template <class T>
+constexpr answer_check check_of() {
+  if constexpr (std::is_void_v<T> || std::is_same_v<T, payload> || std::is_same_v<T, json::value>) {
+    return nullptr;
+  } else {
+    return [](const payload& answer) -> result<void> {
+      const auto read = from_json<T>(answer.value());
+      if (read) return {};
+      if constexpr (requires { perdure_message_name(static_cast<const T*>(nullptr)); }) {
+        return misfit(perdure_message_name(static_cast<const T*>(nullptr)), read.error());
+      } else {
+        return misfit({}, read.error());
+      }
+    };
+  }
+}
+
 template <class F>
 decltype(auto) invoke_body(F& function, call_context& with) {
   if constexpr (std::invocable<F&, call_context&>) {
@@ -181,16 +202,22 @@ class context {
   step<void> sleep_for(duration length) { return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .delay = length}}; }
   /// Waits until the time; a time in the past fires at once.
   step<void> sleep_until(timestamp at) { return {frame_, {.kind = detail::step_kind::sleep, .name = "sleep", .until = at}}; }
-  /// Asks a person or system; waits for run_ref::respond. The request's id is "<activation>.<step>".
+  /// Asks a person or system; waits for run_ref::respond. The request's id is "<activation>.<step>". An answer that is no T is
+  /// refused where it is given, and the request stays open; T is json::value or payload where any answer will do.
   template <class T>
   step<T> request(const json::value& question, request_options options = {}) {
     return {frame_,
-            {.kind = detail::step_kind::request, .name = "request", .args = payload{question}, .timeout = options.timeout}};
+            {.kind = detail::step_kind::request,
+             .name = "request",
+             .args = payload{question},
+             .timeout = options.timeout,
+             .check = detail::check_of<T>()}};
   }
   template <class T>
   step<T> request(json::value&&, request_options = {}) = delete;  // name the question first (see GCC note in task.hpp)
 
-  /// Waits for the next signal of that name; signals that came before are kept for it.
+  /// Waits for the next signal of that name; signals that came before are kept for it. One that is no T throws
+  /// step_error(bad_message) here: nobody could check it when it came.
   template <class T = json::value>
   step<T> wait_signal(std::string_view name, signal_options options = {}) {
     return {frame_, {.kind = detail::step_kind::signal, .name = std::string{name}, .timeout = options.timeout}};

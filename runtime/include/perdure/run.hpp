@@ -136,7 +136,9 @@ class run_ref {
   result<void> signal(std::string_view name, const T& what) const {
     return signal(name, to_json(what));
   }
-  /// Answers a request. not_found: no such open request (answered already, or timed out).
+  /// Answers a request. not_found: no such open request (answered already, or timed out). invalid_argument: the handler waits
+  /// for a value of another type; the message says which member does not fit, nothing is recorded, the request stays open.
+  /// workflow_unknown: the run's workflow is not registered yet, so nobody can tell; nothing is recorded.
   result<void> respond(std::string_view request_id, const json::value& answer, std::string_view command_id = {}) const;
   template <message T>
   result<void> respond(std::string_view request_id, const T& answer) const {

@@ -131,6 +131,35 @@ TEST_CASE("an answer reaches its open request once") {
   CHECK(run.refused(respond_command{"1.0", {}, "other"}) == errc::not_found);
 }
 
+TEST_CASE("the request that an answer is for is known before it is decided, and what changes nothing is for none") {
+  run_fixture run{lone()};
+  run.tell(run.waiting(1, {ask(0), wait_for_signal(1, "s")}));
+  const auto place = step_answered(run.state(), respond_command{"1.0", {}, "id"});
+  REQUIRE(place.has_value());
+  CHECK(*place == std::pair<activation_id, step_ordinal>{1, 0});
+  for (const auto* unknown : {"", "1", "1.1", "1.2", "2.0", "job.1", "1.0x"}) {
+    INFO(unknown);
+    CHECK_FALSE(step_answered(run.state(), respond_command{unknown, {}, ""}));
+  }
+  run.tell(respond_command{"1.0", text_payload("yes"), "id"});
+  CHECK_FALSE(step_answered(run.state(), respond_command{"1.0", {}, ""}));
+  run.tell(run.waiting(1, {ask(2)}));
+  CHECK(step_answered(run.state(), respond_command{"1.2", {}, "other"}));
+  CHECK_FALSE(step_answered(run.state(), respond_command{"1.2", {}, "id"}));  // a command that comes again
+}
+
+TEST_CASE("what requests take is told without a record") {
+  run_fixture run{lone()};
+  run.tell(run.waiting(1, {ask(0)}));
+  REQUIRE(run.activation(1).waiting);
+  auto told = run.report(1);
+  told.asked.push_back({0, [](const payload&) -> result<void> { return {}; }});
+  CHECK(run.ignored(told));
+  CHECK(run.activation(1).waiting);
+  told.attempt = 2;
+  CHECK(run.refused(told) == errc::fenced);
+}
+
 TEST_CASE("a turn says that the attempt waits only when it has seen all that was fed to it") {
   // A turn said "I wait for the request" while the outcome of a timer was on its way to it. The run took the word for it,
   // counted as waiting, was not brought in after a crash, and nobody fed it the timer again: a state without a waker.

@@ -168,6 +168,7 @@ class world {
   std::vector<core::output> outputs;
   std::set<step_ordinal> bodies;  ///< to be run
   std::map<step_ordinal, std::pair<core::step_kind, std::string>> known;
+  std::vector<core::asked_request> asked;  ///< in the last turn
   std::string last;
   bool finished = false;
   std::optional<failure> failed;
@@ -194,6 +195,7 @@ class world {
     }
     finished = report.finished;
     failed = report.failed;
+    asked = report.asked;
     last = text_of(report);
     turns.push_back(last);
     after.push_back(now);

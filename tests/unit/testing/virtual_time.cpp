@@ -199,6 +199,37 @@ TEST_CASE("requests are answered by their id, or the only one without") {
   run.expect_output(12);
 }
 
+TEST_CASE("an answer of another type is refused, also after a crash, and the request stays open") {
+  virtual_node node;
+  const auto asking = single([](const job&, context& ctx) -> task<> {
+    const json::value question{{"text", "well?"}};
+    ctx.yield_output(co_await ctx.request<int>(question));
+  });
+  node.add(asking);
+  const auto run = node.start("w", job{});
+  node.run_until_idle();
+  const auto id = run.status().requests.at(0).id;
+  const auto refused = [&] {
+    const auto events = run.events().size();
+    const auto done = run.try_respond(id, "seven");
+    REQUIRE(done.has_error());
+    CHECK(done.error().code == errc::invalid_argument);
+    CHECK(contains(done.error().message, "answer \"int\": expected an integer in range, found a string"));
+    CHECK(run.events().size() == events);
+    CHECK(run.status().requests.size() == 1);
+  };
+  refused();
+  node.crash();
+  refused();
+  run.pause();
+  refused();
+  node.crash();
+  refused();
+  run.resume();
+  run.answer(7);
+  run.expect_output(7);
+}
+
 TEST_CASE("a key attaches to the run that it began") {
   virtual_node node;
   node.add(single([](const job&, context&) -> task<> { co_return; }));

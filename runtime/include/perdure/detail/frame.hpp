@@ -63,6 +63,8 @@ struct body_result {
   bool complete = true;
 };
 using step_body = std::function<body_result(call_context&)>;
+/// Whether an answer can be taken; null: any can. Made for the type that is waited for, never stored: a replay brings it again.
+using answer_check = result<void> (*)(const payload&);
 
 struct step_request {
   step_kind kind = step_kind::call;
@@ -73,6 +75,7 @@ struct step_request {
   std::optional<timestamp> until;  ///< sleep: absolute
   retry_policy retry;              ///< of calls and capabilities; for polls only its backoff
   step_body body;                  ///< calls and polls
+  answer_check check = nullptr;    ///< requests
 };
 
 class frame;
