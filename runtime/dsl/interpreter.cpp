@@ -9,6 +9,16 @@
 
 namespace perdure::dsl {
 
+namespace {
+
+/// A sleep that bounds work, marked so that nobody takes it for a wait. Task 0: of the whole document.
+step<void> time_limit(context& ctx, duration length, std::uint32_t task) {
+  auto args = payload{json::value{{"task", task}, {"limit", true}}};
+  return {ctx.frame(), {.kind = detail::step_kind::sleep, .name = "sleep", .args = std::move(args), .delay = length}};
+}
+
+}  // namespace
+
 async<> interpreter::handle(const json::value& input, context& ctx) {
   ctx_ = &ctx;
   started_ = ctx.now();
@@ -24,7 +34,7 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
     if (document_->timeout) {
       auto measure = length_of(*document_->timeout, nullptr, nullptr);
       const auto limit = co_await measure;
-      auto timer = ctx.sleep_for(limit);
+      auto timer = time_limit(ctx, limit, 0);
       auto race = ctx.when_any(work, timer);
       auto won = co_await race;
       if (won.index == 1) throw step_error(make_error("timeout", "the workflow took longer than " + to_human(limit), "/"));
@@ -211,7 +221,7 @@ async<interpreter::given> interpreter::run_stages(running& now) {
 
 async<interpreter::given> interpreter::run_within(running& now, duration limit) {
   auto work = run_body(now);
-  auto timer = sleep(limit, now.number);
+  auto timer = time_limit(*ctx_, limit, now.number);
   auto race = ctx_->when_any(work, timer);
   auto won = co_await race;
   note_step();

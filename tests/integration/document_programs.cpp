@@ -39,15 +39,21 @@ TEST_CASE("a program whose task's time limit passed while no node ran ends when 
   const workplace here;
   const endless program{here};
   const auto file = here.document("limited",
-                                  "  - guarded:\n      try:\n        - slow:\n            timeout: {after: {seconds: 1}}\n"
+                                  "  - guarded:\n      try:\n        - slow:\n            timeout: {after: {seconds: 2}}\n"
                                   "            run: {shell: {command: '" +
                                       program.command() +
                                       "'}}\n      catch:\n        do:\n          - caught:\n              set: {caught: true}\n");
   auto killed = here.start({"run", file, "--key", "k"});
   REQUIRE(program.begun());
+  // It works, and is not said to wait for its time limit.
+  const auto listed = here.call({"runs", "list", "--json"}).json();
+  const auto shown = here.call({"runs", "show", perdure::test::text_of(listed.at("runs").at(0).at("run_id")), "--json"}).json();
+  CHECK(shown.at("executors").as_array().back().at("status") == "running");
+  CHECK(shown.at("timers").at(0).at("kind") == "task_timeout");
+  CHECK(shown.at("timers").at(0).at("executor") == "slow");
   killed->kill();
   CHECK(program.there());  // it survives the node
-  std::this_thread::sleep_for(std::chrono::milliseconds{1'200});
+  std::this_thread::sleep_for(std::chrono::milliseconds{2'200});
   CHECK(here.call({"run", file, "--key", "k"}).out == "{\"caught\":true}\n");
   CHECK(program.ended());
 }

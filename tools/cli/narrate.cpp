@@ -209,7 +209,11 @@ void narrator::waits(const run_event& event, std::vector<line>& out) {
       if (const auto open = in->open.find(task); task != 0 && open != in->open.end()) who = open->second.name;
       if (const auto ended = in->ended.find(task); task != 0 && ended != in->ended.end()) who = ended->second;
     }
-    if (kind == "sleep") {
+    const auto& given = value_of(step, "args");
+    if (kind == "sleep" && given.is_object() && flag_of(given.get_object(), "limit")) {
+      const bool whole = number_of(given.get_object(), "task") == 0;
+      out.push_back({whole ? std::string{} : who, "may take", "until " + until(due, event.time), colour::dim});
+    } else if (kind == "sleep") {
       out.push_back({who, "waits", "until " + until(due, event.time), colour::yellow});
     } else if (kind == "request") {
       const auto id = std::to_string(number_of(event.data, "activation")) + "." + std::to_string(number_of(step, "step"));

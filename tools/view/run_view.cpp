@@ -135,9 +135,14 @@ void run_view::turn(const run_event& event) {
     state.pending.erase(static_cast<step_ordinal>(number_of(step.get_object(), "step")));
   for (const auto& step : list_of(data, "issued")) {
     const auto& issued = step.get_object();
-    state.pending[static_cast<step_ordinal>(number_of(issued, "step"))] = {text_of(issued, "kind"),  text_of(issued, "name"),
-                                                                           value_of(issued, "args"), to_string(event.time),
-                                                                           text_of(issued, "due"),   {}};
+    const auto& args = value_of(issued, "args");
+    const bool limits = args.is_object() && flag_of(args.get_object(), "limit");
+    state.pending[static_cast<step_ordinal>(number_of(issued, "step"))] = {limits ? "limit" : text_of(issued, "kind"),
+                                                                           text_of(issued, "name"),
+                                                                           args,
+                                                                           to_string(event.time),
+                                                                           text_of(issued, "due"),
+                                                                           {}};
   }
   for (const auto& step : list_of(data, "cancelled")) state.pending.erase(step.to_number<step_ordinal>());
   state.waits = flag_of(data, "waits");
@@ -346,6 +351,7 @@ void run_view::give_owners(const json::object& turn, activation_id activation, l
       step.scope = said->second;
       continue;
     }
+    if (step.kind == "limit") continue;  // the whole document's
     const auto from_end = issued.size() - i;
     if (from_end <= begun.size()) {
       step.scope = begun[begun.size() - from_end];
@@ -399,8 +405,9 @@ void run_view::look_at(activation_id activation, const std::function<void(const 
   if (tasks == scopes_of_.end()) return;
   const auto state = live_.find(activation);
   const auto waits = [&](std::size_t scope) {
-    return state != live_.end() && std::any_of(state->second.pending.begin(), state->second.pending.end(),
-                                               [&](const auto& each) { return each.second.scope == scope; });
+    return state != live_.end() && std::any_of(state->second.pending.begin(), state->second.pending.end(), [&](const auto& each) {
+             return each.second.scope == scope && each.second.kind != "limit";
+           });
   };
   for (const auto scope : tasks->second) {
     const auto& what = scopes_[scope];
@@ -420,8 +427,12 @@ std::vector<timer_view> run_view::timers() const {
     if (!each.close_by.empty()) out.push_back({"executor_timeout", name, id, std::nullopt, each.close_by});
     if (!each.retry_at.empty()) out.push_back({"attempt_retry", name, id, std::nullopt, each.retry_at});
     for (const auto& [step, wait] : each.pending) {
-      if (!wait.due.empty())
-        out.push_back({wait.kind == "sleep" ? "sleep" : "step_timeout", owner_name(wait, id), id, step, wait.due});
+      if (!wait.due.empty() && wait.kind == "limit" && !wait.scope) {
+        out.push_back({"run_timeout", {}, 0, std::nullopt, wait.due});
+      } else if (!wait.due.empty()) {
+        const auto kind = wait.kind == "sleep" ? "sleep" : wait.kind == "limit" ? "task_timeout" : "step_timeout";
+        out.push_back({kind, owner_name(wait, id), id, step, wait.due});
+      }
       if (!wait.retry_at.empty())
         out.push_back({wait.kind == "poll" ? "poll" : "step_retry", owner_name(wait, id), id, step, wait.retry_at});
     }

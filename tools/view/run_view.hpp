@@ -36,7 +36,7 @@ struct executor_view {
 
 /// A deadline that is still to come.
 struct timer_view {
-  /// sleep, poll, step_timeout, step_retry, start_timeout, attempt_timeout, executor_timeout, attempt_retry, run_timeout
+  /// sleep, poll, step_retry, attempt_retry, and task_, step_, start_, attempt_, executor_ and run_timeout
   std::string kind;
   std::string executor;
   activation_id activation = 0;  ///< 0 = the whole run

@@ -93,3 +93,20 @@ TEST_CASE("a job is told with what its backend says of it") {
   CHECK(ended[0].what == "succeeded");
   CHECK(ended[0].detail == "exit code 0");
 }
+
+TEST_CASE("a time limit is told as one, not as a wait") {
+  teller run;
+  narrator told;
+  turn begin{.activation = 1, .attempt = 1};
+  begin.outputs.push_back({.kind = output_kind::scope_start, .name = "bounded", .number = 1, .attempt = 1});
+  for (const int task : {1, 0}) {
+    begin.issued.push_back({.ordinal = task == 1 ? 0U : 1U,
+                            .kind = step_kind::sleep,
+                            .name = "sleep",
+                            .args = payload{json::value{{"task", task}, {"limit", true}}},
+                            .due = run.now + std::chrono::hours{1}});
+  }
+  std::string lines;
+  for (const auto& each : told.tell(run.event(begin))) lines += each.who + "|" + each.what + "\n";
+  CHECK(lines == "bounded|started\nbounded|may take\n|may take\n");
+}

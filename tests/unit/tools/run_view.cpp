@@ -191,6 +191,32 @@ TEST_CASE("a wait belongs to the task that it names, whatever the order in which
   CHECK(run.executor(1).status == "retrying");
 }
 
+TEST_CASE("a time limit is no wait: the task that it bounds works, and so does a document with one") {
+  // A task with a time limit was drawn as waiting for as long as it worked, and its limit was listed as a sleep.
+  teller run;
+  run.start("document");
+  turn step{.activation = 1, .attempt = 1};
+  step.outputs.push_back(scope(output_kind::scope_start, 1, "bounded", "1"));
+  const auto limits = [&](step_ordinal ordinal, int task, int hours) {
+    step.issued.push_back({.ordinal = ordinal,
+                           .kind = step_kind::sleep,
+                           .name = "sleep",
+                           .args = payload{json::value{{"task", task}, {"limit", true}}},
+                           .due = run.now + std::chrono::hours{hours}});
+  };
+  limits(0, 1, 1);
+  limits(1, 0, 2);
+  run(step);
+  CHECK(run.executor(0).status == "running");
+  const auto timers = run.view.timers();
+  REQUIRE(timers.size() == 2);
+  CHECK(timers[0].kind == "task_timeout");
+  CHECK(timers[0].executor == "bounded");
+  CHECK(timers[1].kind == "run_timeout");
+  CHECK(timers[1].executor.empty());
+  run.view.look_at(1, [](const tools::run_view::glance& each) { CHECK(each.status == "running"); });
+}
+
 TEST_CASE("a task that is done again keeps its place and counts its attempts") {
   teller run;
   run.start("document");
