@@ -22,6 +22,7 @@
 #include "actors/timer.hpp"
 #include "cluster/event_broker.hpp"
 #include "cluster/grant_file.hpp"
+#include "cluster/graph_book.hpp"
 #include "cluster/run_capability.hpp"
 #include "cluster/secrets.hpp"
 
@@ -362,6 +363,16 @@ node::impl::visit node::impl::enter() const {
 }
 
 result<void> node::impl::add(const workflow& definition) {
+  const auto& plan = definition.definition().plan;
+  bool changed = false;
+  const bool known = shared_->workflows.find(plan.name, plan.version, plan.hash, &changed) != nullptr;
+  if (!known && !changed && options_.engine == journal_engine::lmdb && !cluster::is_own_workflow(plan.name)) {
+    // Of a change in this process the registry tells.
+    const auto held = enter();
+    const auto kept = held ? cluster::admit_graph(options_.data_dir, *shared_->journal, plan) : result<void>{};
+    if (!kept && kept.error().code == errc::already_exists) return kept;
+    if (!kept) shared_->log("warning", "a later change of a workflow's graph may not be noticed: " + kept.error().message);
+  }
   if (auto added = shared_->workflows.add(definition.shared()); !added) return added.error();
   actors::tell(router_, actors::workflow_added{definition.name(), definition.version()});
   if (inbox_waits_) take_inbox_in();
