@@ -20,6 +20,10 @@ bool is_cooperative(const detail::definition& of, const std::string& executor) {
   const auto* policy = of.plan.find(executor);
   return policy != nullptr && policy->cooperative;
 }
+
+/// The node closes: it waits for the bodies that run, and records what they give. One that began now would have its effect,
+/// and perhaps nobody left to record it.
+bool nothing_new(const services& shared) { return shared.closing; }
 }  // namespace
 
 /// One run of a step's body.
@@ -137,6 +141,7 @@ void attempt_host::drain() {
 /// Runs a body on this thread without holding up the jobs that come meanwhile (a cancel, a time limit). True when the
 /// jobs are this thread's again afterwards.
 bool attempt_host::run_beside(const std::shared_ptr<flow::body_run>& running) {
+  if (nothing_new(*shared_)) return true;
   bool others = false;
   {
     const std::lock_guard lock{mutex_};
@@ -173,6 +178,7 @@ void attempt_host::count_try(std::chrono::steady_clock::time_point began) {
 
 /// A lone body runs on the thread that has the jobs.
 void attempt_host::launch(const std::shared_ptr<flow::body_run>& running, bool lone) {
+  if (nothing_new(*shared_)) return;
   if (running->request.kind == detail::step_kind::capability) return start_capability(running);
   const auto limit = flow::poll_limit(running->request);
   if (limit.count() > 0 && out_.later) {
@@ -188,6 +194,7 @@ void attempt_host::launch(const std::shared_ptr<flow::body_run>& running, bool l
 }
 
 void attempt_host::run_now(const std::shared_ptr<flow::body_run>& running) {
+  if (nothing_new(*shared_)) return;
   detail::body_result value;
   auto why = run_in_turn(*running, running->request.body, value);
   body_done(running, std::move(value), std::move(why));
