@@ -54,11 +54,11 @@ TEST_CASE("a node that is closed in order records every body that it began, so t
     co_await ctx.call("last", body);
   });
   std::vector<run_id> runs;
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < 24; ++round) {
     auto node = test::open_node(directory.path());
     REQUIRE(node.add(work));
-    for (int i = 0; i < 12; ++i) runs.push_back(node.start("work", number{i}).value().id());
-    std::this_thread::sleep_for(std::chrono::milliseconds{round});
+    runs.push_back(node.start("work", number{round}).value().id());
+    std::this_thread::sleep_for(std::chrono::microseconds{30 * round});  // about when the first body's job is queued
     node.close();
   }
   auto node = test::open_node(directory.path());
