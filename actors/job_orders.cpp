@@ -5,7 +5,7 @@ namespace perdure::actors {
 void carry_out_job(services& shared, const core::run_state& state, const core::effect_change& change,
                    std::set<core::job_number>& unsure, const std::function<void(core::command)>& refuse) {
   if (change.kind == core::effect_change::what::leave_job) {
-    if (shared.jobs != nullptr) shared.jobs->leave(state.id, change.job);
+    if (shared.jobs != nullptr && !core::went_along(state, change.job.number)) shared.jobs->leave(state.id, change.job);
     return;
   }
   if (change.again) unsure.insert(change.job.number);

@@ -90,42 +90,30 @@ class router : public caf::event_based_actor {
 
   void pass(run_command&& what) {
     if (auto* run = reach(what.run, true)) return give(*run, {std::move(what.what), std::move(what.answer)});
+    const auto row = shared_->journal->row(what.run);
+    if (row && !closing_ && !quarantined_.contains(what.run) && concerns_an_end(*row, what.what)) {
+      auto& run = keep(what.run, spawn_stored_run(this, shared_, neighbours(), what.run, false));
+      return give(run, {std::move(what.what), std::move(what.answer)});
+    }
     if (!what.answer) return;
     if (closing_) return what.answer(error{errc::shutting_down, "the node is closing; the run goes on at its next start"});
     if (const auto why = quarantined_.find(what.run); why != quarantined_.end()) {
       return what.answer(error{errc::corrupt, "run " + what.run.str() + " is quarantined: " + why->second});
     }
-    const auto row = shared_->journal->row(what.run);
     if (!row) return what.answer(error{errc::not_found, "no run " + what.run.str()});
-    if (row->status == run_status::continued_as_new) return pass_on(std::move(what));
-    if (was_taken(what)) return what.answer({});
     what.answer(error{errc::conflict, "run " + what.run.str() + " has ended: " + std::string{to_string(row->status)}});
   }
 
-  /// A caller that heard no answer says it again; the run may have ended because of it.
-  bool was_taken(const run_command& what) const {
-    const auto id = std::visit(
-        [](const auto& each) -> std::string {
-          if constexpr (requires { each.command_id; }) return each.command_id;
-          return {};
+  /// What a run that has ended is read again for, on a thread of its own: what goes to the one that goes on from it, and a
+  /// command with an id, which a caller that heard no answer says again; the run may have ended because of it.
+  static bool concerns_an_end(const persistence::run_row& row, const core::command& what) {
+    if (row.status == run_status::continued_as_new) return core::goes_to_successor(what);
+    return std::visit(
+        [](const auto& each) {
+          if constexpr (requires { each.command_id; }) return !each.command_id.empty();
+          return false;
         },
-        what.what);
-    if (id.empty()) return false;
-    const auto state = load_run(*shared_->journal, &shared_->journal->blobs(), what.run);
-    return state && std::find(state->command_ids.begin(), state->command_ids.end(), id) != state->command_ids.end();
-  }
-
-  /// The run goes on under another id: so does what is meant for it.
-  void pass_on(run_command&& what) {
-    const auto state = load_run(*shared_->journal, &shared_->journal->blobs(), what.run);
-    if (!state || !state->successor) {
-      if (what.answer)
-        what.answer(state ? error{errc::internal, "run " + what.run.str() + " continued as no run"} : state.error());
-      return;
-    }
-    core::address_to_successor(what.what, what.run);
-    what.run = *state->successor;
-    pass(std::move(what));
+        what);
   }
 
   /// The run's actor, brought in from the journal when need be. Null for runs that have ended, do not exist, are

@@ -47,8 +47,15 @@ class run_actor : public caf::event_based_actor {
     if (start_) {
       begin();
     } else if (auto read = open(); !read) {
+      if (read.error().code == errc::not_found) {  // it had ended, and was removed just now
+        leave();
+        return refusing(read.error());
+      }
       log("error", "cannot be read: " + read.error().message);
-      if (read.error().code == errc::corrupt) return refusing(read.error());
+      if (read.error().code == errc::corrupt) {
+        return refusing(
+            {errc::corrupt, "run " + id_.str() + " is blocked: " + read.error().message + "; restore the directory from a copy"});
+      }
       quit(caf::make_error(caf::sec::runtime_error, read.error().message));
       return {};
     }
@@ -101,6 +108,7 @@ class run_actor : public caf::event_based_actor {
 
   void begin() {
     const auto now = shared_->clock.now();
+    if (start_->first) ledger_.begins_with(*start_->first);
     auto events = start_->first ? machine_.adopt(std::move(*start_->first), now) : machine_.start(start_->how, now);
     if (!events) {
       start_->answer(events.error(), std::nullopt);
@@ -122,7 +130,9 @@ class run_actor : public caf::event_based_actor {
     // its first command brings about, such as the next try of a submit that was not accepted, was not.
     ledger_.update_debts(machine_.state(), next_.changes);
     find_definition();
-    if (definition_ == nullptr || is_terminal(machine_.state().status)) {
+    if (over()) {  // read again for what came after its end
+      leave();
+    } else if (definition_ == nullptr || is_terminal(machine_.state().status)) {
       pump();
       leave_if_over();
     }
@@ -130,9 +140,8 @@ class run_actor : public caf::event_based_actor {
   }
 
   /// It cannot be read, so it neither goes on nor ends.
-  caf::behavior refusing(const error& why) {
+  caf::behavior refusing(const error& told) {
     set_default_handler(caf::drop);
-    const error told{errc::corrupt, "run " + id_.str() + " is blocked: " + why.message + "; restore the directory from a copy"};
     return {[told](command_for_run& what) { what.answer ? what.answer(told) : void(); }, [this](farewell) { quit(); },
             [this](drain what) { what.leave ? leave() : void(); }};
   }

@@ -164,6 +164,7 @@ void job_service::state::submitted(const std::string& key, entry& of, const resu
     again(key, of, at);
   } else if (of.asked_again && !id) {
     of.asked_again = false;
+    of.order.unsure = of.order.unsure || what.what == job_fact::ambiguous;
     of.order.again = true;
     plan(key, of, clock::now());
   } else {

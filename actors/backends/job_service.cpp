@@ -303,6 +303,8 @@ void job_service::carry_on(core::job_order what) {
   auto& of = state_->entries[key];
   const bool same = of.order.what.action == what.what.action && !of.order.what.key.empty();
   what.again = what.again || (same && of.calling);
+  // It waits here to be submitted: nothing was sent, whatever its run may fear that was read again, or goes on from another.
+  if (same && !of.calling && is_submit(what)) what.unsure = of.order.unsure;
   // Looked after already, at the pace that is wanted: the run only made sure of it.
   const bool goes_on = same && what.what.action == job_action::watch && of.order.poll == what.poll && (of.due || of.calling);
   of.order = std::move(what);

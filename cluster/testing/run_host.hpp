@@ -83,6 +83,7 @@ class run_host : public std::enable_shared_from_this<run_host> {
     started_ = std::move(answer);
     key_ = how.key;
     complete_ = definition_ != nullptr;
+    if (first) ledger_.begins_with(*first);
     auto events = first ? machine_.adopt(std::move(*first), with_.now()) : machine_.start(how, with_.now());
     if (!events) throw broken("a run does not start: " + events.error().message);
     collect(*events);
@@ -379,7 +380,9 @@ class run_host : public std::enable_shared_from_this<run_host> {
         return;
       case what::deliver: return deliver(change.number);
       case what::job: return carry_on_job(change);
-      case what::leave_job: return with_.leave_job(*this, change.job);
+      case what::leave_job:
+        if (!core::went_along(state(), change.job.number)) with_.leave_job(*this, change.job);
+        return;
     }
   }
   void carry_on_job(const core::effect_change& change) {

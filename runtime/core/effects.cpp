@@ -30,6 +30,13 @@ effects outstanding(const run_state& state) {
   return out;
 }
 
+bool went_along(const run_state& state, job_number number) { return state.successor && !state.jobs.contains(number); }
+
+void effect_ledger::begins_with(const event& first) {
+  const auto* from = std::get_if<run_restored>(&first);
+  read_ = from != nullptr && from->link == restore_link::continued;
+}
+
 void effect_ledger::update(const run_state& state, const event& what, std::vector<effect_change>& out) {
   std::visit(
       [&](const auto& each) {

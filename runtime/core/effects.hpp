@@ -39,6 +39,9 @@ struct effects {
 /// Everything that has to be going on for the state. Pure.
 [[nodiscard]] effects outstanding(const run_state& state);
 
+/// The run continued as another one, which has the job now, and with it the call about it that is under way.
+[[nodiscard]] bool went_along(const run_state& state, job_number number);
+
 /// What has to be done when a state takes the place of another, in this order.
 struct effect_change {
   enum class what : std::uint8_t { stop, start, feed, run_body, deliver, job, leave_job } kind = what::stop;
@@ -58,6 +61,8 @@ class effect_ledger {
  public:
   /// The state was read from the journal: what it calls for may have been done already. Said before its first update.
   void state_was_read() { read_ = true; }
+  /// The first event, before it is applied: a run that goes on from another one has its jobs, and the same holds for these.
+  void begins_with(const event& first);
   /// Changes that `what`, just applied, makes. While a run is paused nothing new is given; it is made up at resume.
   void update(const run_state& state, const event& what, std::vector<effect_change>& out);
   /// The same for the whole state: after recovery, at resume.
@@ -81,7 +86,7 @@ class effect_ledger {
   std::map<activation_id, issued> issued_;
   std::set<std::uint64_t> on_their_way_;
   std::map<job_number, job_effect> jobs_;
-  bool read_ = false;       ///< the state was read from the journal: what it calls for may have been done
+  bool read_ = false;       ///< what the state calls for may have been done
   std::uint64_t seen_ = 0;  ///< messages of the outbox up to it were looked at
 };
 

@@ -15,6 +15,28 @@ PERDURE_MESSAGE(order, "order/v1", spec)
 
 job_report still_running(const testing::memory_backend::job&) { return {.status = job_status::running, .raw = "RUNNING"}; }
 
+/// Accepts at once, and says so when the test wants it.
+class slow_to_answer final : public testing::memory_backend {
+ public:
+  slow_to_answer() : memory_backend({.find = true}) {}
+  void submit(job_submission what, backend_call how, backend_answer<std::string> done) override {
+    memory_backend::submit(std::move(what), how, [this, done](const result<std::string>& id) {
+      const std::lock_guard lock{mutex_};
+      kept_.emplace_back([done, id] { done(id); });
+    });
+  }
+  void answer() {
+    std::unique_lock lock{mutex_};
+    const auto kept = std::exchange(kept_, {});
+    lock.unlock();
+    for (const auto& each : kept) each();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::function<void()>> kept_;
+};
+
 }  // namespace
 
 TEST_CASE("a job is submitted once, watched while its run is not in memory, and its end brings the run back") {
@@ -189,6 +211,40 @@ TEST_CASE("a run that continues as new takes its jobs along") {
   CHECK(finish(run).output.text() == "\"succeeded\"");
   CHECK(outside->accepted() == 1);
   CHECK(outside->jobs()[0].cancels == 0);
+}
+
+TEST_CASE("a job whose submit is under way when its run continues as new is not submitted again") {
+  // The end of the first run broke the call off, and the next run submitted the job anew: it was there twice.
+  const auto outside = std::make_shared<slow_to_answer>();
+  outside->plan(still_running);
+  auto node = open_node({}, journal_engine::memory);
+  REQUIRE(node.add_backend("outside", outside));
+  REQUIRE(node.add(single<order>("w", [](const order& in, context& ctx) -> task<> {
+    if (in.spec.empty()) {
+      const auto spec = json::value("x");
+      auto job = ctx.submit_job("outside", spec);
+      auto go = ctx.wait_signal<bool>("go");
+      (void)co_await ctx.when_any(job, go);
+      ctx.continue_as_new(order{"second"});
+      co_return;
+    }
+    (void)co_await ctx.wait_signal<bool>("end");
+  })));
+  const auto run = node.start("w", order{}).value();
+  REQUIRE(eventually([&] { return outside->accepted() == 1; }));
+  REQUIRE(run.signal("go", json::value(true)));
+  REQUIRE(eventually([&] {
+    const auto now = run.status();
+    return now && now->status == run_status::continued_as_new;
+  }));
+  outside->answer();
+  REQUIRE(eventually([&] {
+    outside->answer();
+    return outside->jobs()[0].looks > 0;
+  }));
+  REQUIRE(run.signal("end", json::value(true)));
+  CHECK(finish(run).status == run_status::succeeded);
+  CHECK(outside->accepted() == 1);
 }
 
 TEST_CASE("jobs beyond a backend's limit wait out of memory, and all are done in the end, one after the other") {

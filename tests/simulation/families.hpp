@@ -19,6 +19,23 @@ inline constexpr std::string_view family_end = "enough";
 /// What a round makes of its number.
 inline std::int64_t next_number(std::int64_t number) { return number + (number + 1) + 2 * (number + 1); }
 
+/// A job that may still be on its way to the backend when the run continues: it goes along.
+inline task<> job_beside(context& ctx, std::int64_t number) {
+  job_options options;
+  options.at_end = number % 4 < 2 ? background_end::cancel : background_end::detach;
+  if (number % 3 != 0) options.ambiguous = number % 3 == 1 ? ambiguous_submit::ask : ambiguous_submit::fail;
+  const json::value spec(number);
+  auto submit = ctx.submit_job("outside", spec, options);
+  auto nap = ctx.sleep_for(std::chrono::milliseconds{100 * (number % 5)});
+  try {
+    (void)co_await ctx.when_any(submit, nap);
+  } catch (const cancelled_error&) {
+    throw;
+  } catch (const step_error&) {
+    // refused: it goes on without
+  }
+}
+
 class head final : public executor<generation> {
  public:
   task<> handle(const generation& what, context& ctx) override {
@@ -39,6 +56,7 @@ class head final : public executor<generation> {
     co_await ctx.signal_run(beside.run_id, "heard", first);
     const auto heard = co_await ctx.wait_child<std::int64_t>(beside);
     co_await ctx.spawn_background("undo", what, {.at_end = background_end::detach});
+    if (what.number % 2 == 0) co_await job_beside(ctx, what.number);
     ctx.continue_as_new(generation{what.number + first + heard, what.round + 1});
   }
 };

@@ -29,7 +29,10 @@ class world::node final : public node_host {
 
   void carry_on(run_host& from, core::job_order what) override {
     what.run = from.id();
-    orders[what.what.key] = std::move(what);
+    auto& known = orders[what.what.key];
+    // The backend has not been asked yet, as actors/backends/job_service.cpp knows it.
+    if (known.what.key == what.what.key && known.what.action == what.what.action) what.unsure = known.unsure;
+    known = std::move(what);
   }
   void leave_job(run_host& from, const core::job_effect& what) override {
     const auto at = orders.find(what.key);

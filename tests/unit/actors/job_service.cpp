@@ -266,6 +266,45 @@ TEST_CASE("a backend that does not answer is not waited for beyond its time, and
   CHECK(backend->stop.stop_requested());
 }
 
+TEST_CASE("a run that is read again while its job waits to be submitted does not make that submit doubtful") {
+  desk d;
+  const auto backend = std::make_shared<testing::memory_backend>(backend_capabilities{});
+  d.service.carry_on(d.order(job_action::submit));
+  auto again = d.order(job_action::submit);
+  again.again = again.unsure = true;
+  d.service.carry_on(again);
+  REQUIRE(d.service.add("b", backend, quick));
+  CHECK(d.word(0).what == job_fact::submitted);
+  CHECK(backend->accepted() == 1);
+}
+
+namespace {
+/// Has news of a job before it has answered its submit, and then no answer.
+class early_news final : public testing::memory_backend {
+ public:
+  early_news() : memory_backend({.notices = true}) {
+    fail_after([](const job_submission&) { return error{errc::io_error, "cut off"}; });
+  }
+  void notify(std::function<void(std::string key)> changed) override { changed_ = std::move(changed); }
+  void submit(job_submission what, backend_call how, backend_answer<std::string> done) override {
+    changed_(what.key);
+    memory_backend::submit(std::move(what), how, std::move(done));
+  }
+
+ private:
+  std::function<void(std::string key)> changed_;
+};
+}  // namespace
+
+TEST_CASE("news of a job that is being submitted does not have an ambiguous submit repeated unasked") {
+  desk d;
+  const auto backend = std::make_shared<early_news>();
+  REQUIRE(d.service.add("b", backend, quick));
+  d.service.carry_on(d.order(job_action::submit));
+  CHECK(d.word(0).what == job_fact::ambiguous);
+  CHECK(backend->accepted() == 1);
+}
+
 TEST_CASE("no more calls to a backend are under way than the limit, and all are made in the end") {
   desk d;
   const auto backend = std::make_shared<testing::memory_backend>();

@@ -1,6 +1,8 @@
 // What becomes of a run's jobs: placed, submitted, watched, ended; and who is told of it.
 #include "core/jobs.hpp"
 
+#include <algorithm>
+
 #include "core/effects.hpp"
 #include "support/run_fixture.hpp"
 
@@ -499,4 +501,28 @@ TEST_CASE("a question about a job goes along with a run that continues as new") 
   CHECK(run.state().status == run_status::continued_as_new);
   CHECK(count<job_ended>(events) == 0);
   CHECK_FALSE(goes_on(run));
+}
+
+TEST_CASE("the run that goes on from one looks whether a submit on its way was accepted before it submits the job") {
+  // The run that went on had the job, but not the knowledge that somebody had begun to submit it, and submitted it again.
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit")}));
+  REQUIRE(goes_on(run) == job_action::submit);
+  const output next{.kind = output_kind::continuation, .name = "m", .value = payload{json::value(2)}};
+  run.tell(run.finished(1, {next}));
+  CHECK(went_along(run.state(), 1));
+  const auto& message = run.state().outbox.begin()->second;
+  const auto link = GENERATE(restore_link::continued, restore_link::forked);
+  const event first = run_restored{.source = run_fixture::id_of_test(), .state = message.state, .link = link};
+  machine follower{message.to, run.plan};
+  effect_ledger ledger;
+  ledger.begins_with(first);
+  const auto events = follower.adopt(first, run.now);
+  REQUIRE(events.has_value());
+  std::vector<effect_change> changes;
+  for (const auto& each : *events) ledger.update(follower.state(), each, changes);
+  const auto job =
+      std::find_if(changes.begin(), changes.end(), [](const auto& each) { return each.kind == effect_change::what::job; });
+  REQUIRE(job != changes.end());
+  CHECK(job->again == (link == restore_link::continued));
 }
