@@ -293,7 +293,7 @@ TEST_CASE("runs respond says what does not fit, ends with 1, and the request is 
   const auto run = opened->start("judge", json::value(nullptr)).value();
   const auto id = run.id().str();
   REQUIRE(workplace::eventually([&] { return status_of(here, id) == "waiting"; }));
-  const auto wrong = here.run({"runs", "respond", id, "1.0", "--value", R"({"yes":"maybe"})"});
+  const auto wrong = here.call({"runs", "respond", id, "1.0", "--value", R"({"yes":"maybe"})"});
   CHECK(wrong.code == 1);
   INFO(wrong.err);
   CHECK(wrong.err.find(R"(answer "verdict/v1"/yes: expected a bool, found a string; request 1.0)") != std::string::npos);
