@@ -3,6 +3,7 @@
 #include <set>
 
 #include "actors/backends/leftover_steps.hpp"
+#include "actors/told_book.hpp"
 #include "core/assert.hpp"
 #include "core/trace.hpp"
 
@@ -30,6 +31,9 @@ bool nothing_new(const services& shared) { return shared.closing; }
 struct attempt_host::body : flow::body_run {
   explicit body(const std::stop_token& all) : with_all(all, [this] { stop.request_stop(); }) {}
   std::stop_callback<std::function<void()>> with_all;  ///< the attempt's stop is every body's
+  told_book told;
+  std::mutex telling;      ///< what is told stays in order
+  std::uint64_t task = 0;  ///< of a document: its number, which what is told belongs to
 };
 
 class attempt_host::body_context : public call_context {
@@ -208,7 +212,11 @@ void attempt_host::start_capability(const std::shared_ptr<flow::body_run>& runni
     return body_done(running, {},
                      failure{.code = "unsupported", .message = "this node has no capability \"" + std::string{name} + "\""});
   }
+  const auto mine = std::static_pointer_cast<body>(running);
+  if (const auto* task = args.as_object().if_contains("task")) mine->task = task->to_number<std::uint64_t>();
   const body_context with{*this, *running};
+  std::function<void(told_text)> tell;  // what belongs to no task would be recorded for nobody
+  if (mine->task != 0) tell = [self = shared_from_this(), mine](told_text what) { self->note_told(mine, std::move(what)); };
   auto key = with.idempotency_key();
   auto trace = core::traceparent_of_effect(out_.trace, key);
   found->start({.key = std::move(key),
@@ -219,20 +227,17 @@ void attempt_host::start_capability(const std::shared_ptr<flow::body_run>& runni
                 .spec = payload{args.at("spec")},
                 .stop = running->stop.get_token(),
                 .done =
-                    [self = shared_from_this(), running, began = std::chrono::steady_clock::now()](core::outcome end) {
+                    [self = shared_from_this(), mine, began = std::chrono::steady_clock::now()](core::outcome end) {
                       // What the node's own close cut off has no outcome: the step is done again at the next open.
                       const bool cut_off = end.error && end.error->code == failure_code::cancelled;
-                      if (cut_off && self->shared_->closing && !running->stop.stop_requested()) return;
+                      if (cut_off && self->shared_->closing && !mine->stop.stop_requested()) return;
                       self->count_try(began);
-                      self->on_its_thread([self, running, end = std::move(end)] {
-                        self->body_done(running, {end.value, true}, end.error);
+                      self->on_its_thread([self, mine, end = std::move(end)] {
+                        self->tell_gathered(*mine);
+                        self->body_done(mine, {end.value, true}, end.error);
                       });
                     },
-                .progress =
-                    [self = shared_from_this()](std::uint64_t done, std::uint64_t total, std::string text) {
-                      self->on_its_thread(
-                          [self, done, total, text = std::move(text)] { self->note_progress(done, total, text); });
-                    }});
+                .tell = std::move(tell)});
 }
 
 void attempt_host::body_done(const std::shared_ptr<flow::body_run>& ended, detail::body_result value,
@@ -254,6 +259,25 @@ void attempt_host::send(core::attempt_report report) {
     return;
   }
   out_.report(std::move(report));
+}
+
+/// Any thread.
+void attempt_host::note_told(const std::shared_ptr<body>& of, told_text what) {
+  const auto gathered = [self = shared_from_this(), of] { self->tell_gathered(*of); };
+  const auto next = of->told.add(std::move(what));
+  if (next == told_book::next::take_later && out_.later) return out_.later(told_book::pause, gathered);
+  if (next != told_book::next::nothing) on_its_thread(gathered);
+}
+
+void attempt_host::tell_gathered(body& of) {
+  const std::lock_guard lock{of.telling};
+  const auto all = of.told.take();
+  if (all.empty() || stopped_.load() || of.stop.stop_requested()) return;
+  json::array told;
+  for (const auto& each : all) told.push_back(json::object{{each.note ? "note" : "text", each.text}});
+  out_.report(core::progress_made{
+      activation_, attempt_,
+      payload{json::value(json::object{{"step", of.ordinal}, {"task", of.task}, {"told", std::move(told)}})}});
 }
 
 void attempt_host::note_progress(std::uint64_t done, std::uint64_t total, std::string_view text) {

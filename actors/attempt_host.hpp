@@ -56,6 +56,8 @@ class attempt_host : public std::enable_shared_from_this<attempt_host>, private 
   void launch(const std::shared_ptr<flow::body_run>& running, bool lone) override;
   void send(core::attempt_report report) override;
   void note_progress(std::uint64_t done, std::uint64_t total, std::string_view text);
+  void note_told(const std::shared_ptr<body>& of, told_text what);
+  void tell_gathered(body& of);
 
   std::shared_ptr<services> shared_;
   definition_ptr definition_;

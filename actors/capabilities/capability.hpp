@@ -16,8 +16,14 @@
 
 namespace perdure::actors {
 
+/// What work tells while it goes on: a part of its output's text, or a note of what it does.
+struct told_text {
+  bool note = false;
+  std::string text;
+};
+
 /// One piece of work. `done` is called exactly once, on any thread, possibly before `start` returns; neither it nor
-/// `progress` may block or throw.
+/// `tell` may block or throw.
 struct capability_request {
   std::string key;    ///< stable over retries and restarts; outside systems tell repeats by it
   std::string trace;  ///< traceparent to hand on, or empty
@@ -27,7 +33,7 @@ struct capability_request {
   payload spec;          ///< what to do, in the capability's own form
   std::stop_token stop;  ///< fires when the outcome is no longer wanted; `done` is called all the same
   std::function<void(core::outcome)> done;
-  std::function<void(std::uint64_t done, std::uint64_t total, std::string text)> progress;  ///< may be empty
+  std::function<void(told_text)> tell;  ///< any thread, before `done`; may be empty
 };
 
 class capability {

@@ -202,6 +202,50 @@ void secret_book::take_out(json::value& value, const std::vector<used>& in_use) 
 
 namespace {
 
+/// Takes secrets out of text that comes in parts, of which one may have the beginning of a secret and the next one the rest:
+/// what may be a beginning is held back. Concurrency: any thread.
+class clean_teller {
+ public:
+  clean_teller(std::shared_ptr<const std::vector<secret_book::used>> used, std::function<void(told_text)> tell)
+      : used_(std::move(used)), tell_(std::move(tell)) {}
+
+  void tell(told_text what) {
+    const std::lock_guard lock{mutex_};
+    if (!what.note) {
+      what.text.insert(0, std::exchange(held_, {}));
+      secret_book::take_out(what.text, *used_);
+      const auto kept = what.text.size() - beginning_in(what.text);
+      held_ = what.text.substr(kept);
+      what.text.resize(kept);
+    } else {
+      secret_book::take_out(what.text, *used_);
+    }
+    if (!what.text.empty()) tell_(std::move(what));
+  }
+  void end() {
+    const std::lock_guard lock{mutex_};
+    if (!held_.empty()) tell_({.text = std::exchange(held_, {})});
+  }
+
+ private:
+  /// How many bytes at the end of the text some secret begins with.
+  [[nodiscard]] std::size_t beginning_in(const std::string& text) const {
+    std::size_t most = 0;
+    for (const auto& each : *used_) {
+      if (each.secret.size() < least_noticed) continue;
+      auto size = std::min(text.size(), each.secret.size() - 1);
+      while (size > most && !std::string_view{text}.ends_with(std::string_view{each.secret}.substr(0, size))) --size;
+      most = std::max(most, size);
+    }
+    return most;
+  }
+
+  const std::shared_ptr<const std::vector<secret_book::used>> used_;
+  const std::function<void(told_text)> tell_;
+  std::mutex mutex_;
+  std::string held_;
+};
+
 class behind_door final : public capability {
  public:
   behind_door(std::shared_ptr<secret_book> book, std::shared_ptr<capability> inner)
@@ -222,16 +266,16 @@ class behind_door final : public capability {
       // The longest first: one secret may be a part of another.
       std::sort(used->begin(), used->end(), [](const auto& a, const auto& b) { return a.secret.size() > b.secret.size(); });
     }
-    request.done = [used, done = std::move(request.done)](core::outcome end) {
+    std::shared_ptr<clean_teller> teller;
+    if (request.tell) {
+      teller = std::make_shared<clean_teller>(used, std::move(request.tell));
+      request.tell = [teller](told_text what) { teller->tell(std::move(what)); };
+    }
+    request.done = [used, teller, done = std::move(request.done)](core::outcome end) {
+      if (teller) teller->end();
       clean(end, *used);
       done(std::move(end));
     };
-    if (request.progress) {
-      request.progress = [used, tell = std::move(request.progress)](std::uint64_t done, std::uint64_t total, std::string text) {
-        secret_book::take_out(text, *used);
-        tell(done, total, std::move(text));
-      };
-    }
     inner_->start(std::move(request));
   }
   void stop_all() override { inner_->stop_all(); }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "actors/http/stream_text.hpp"
 #include "actors/http/url.hpp"
 #include "core/base64.hpp"
 #include "core/json_text.hpp"
@@ -103,6 +104,7 @@ struct http_call {
   std::string key, trace;
   std::stop_token stop;
   std::function<void(core::outcome)> done;
+  std::function<void(told_text)> tell;
   std::shared_ptr<http_client> client;
   std::shared_ptr<oauth2_tokens> tokens;
   std::string token;         ///< of oauth2 and oidc, that was sent
@@ -132,6 +134,12 @@ http_request request_of(const http_call& call) {
   out.follow = flag(call.spec, "redirect");
   out.only_public = flag(call.spec, "public");
   out.stop = call.stop;
+  if (call.tell) {
+    out.see = [tell = call.tell, text = std::make_shared<stream_text>()](const http_headers& headers, std::string_view bytes) {
+      if (media_type(headers) != "text/event-stream") return;
+      for (auto& each : text->take(bytes)) tell(std::move(each));
+    };
+  }
   return out;
 }
 
@@ -254,6 +262,7 @@ http_capability::http_capability(std::shared_ptr<http_client> client, std::share
 void http_capability::start(capability_request request) {
   auto call = std::make_shared<http_call>();
   call->done = std::move(request.done);
+  call->tell = std::move(request.tell);
   call->key = std::move(request.key);
   call->trace = std::move(request.trace);
   call->stop = request.stop;

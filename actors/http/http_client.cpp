@@ -103,20 +103,20 @@ struct exchange {
 std::size_t take_body(char* data, std::size_t size, std::size_t count, void* to) {
   auto& mine = *static_cast<exchange*>(to);
   const auto bytes = size * count;
-  if (mine.request.take) {
-    long status = 0;
-    curl_easy_getinfo(mine.easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200 && status < 300) {
-      if (mine.request.take(status, {data, bytes})) return bytes;
-      mine.enough = true;
-      return 0;
-    }
+  long status = 0;
+  curl_easy_getinfo(mine.easy, CURLINFO_RESPONSE_CODE, &status);
+  const bool good = status >= 200 && status < 300;
+  if (mine.request.take && good) {
+    if (mine.request.take(status, {data, bytes})) return bytes;
+    mine.enough = true;
+    return 0;
   }
   if (mine.answer.body.size() + bytes > limits::http_body_bytes) {
     mine.too_large = true;
     return 0;
   }
   mine.answer.body.append(data, bytes);
+  if (mine.request.see && good) mine.request.see(mine.answer.headers, {data, bytes});
   return bytes;
 }
 

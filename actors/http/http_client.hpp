@@ -46,6 +46,8 @@ struct http_request {
   /// Gets the body of an answer with a status of 200 to 299 as it comes, instead of the answer; false = that was enough. On the
   /// client's thread; must not block for long.
   std::function<bool(long status, std::string_view bytes)> take;
+  /// Sees the body of such an answer as it comes, besides. On the client's thread; must not block or throw.
+  std::function<void(const http_headers& headers, std::string_view bytes)> see;
   std::stop_token stop;
 };
 

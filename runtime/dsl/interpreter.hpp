@@ -145,8 +145,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<address> address_of(const endpoint& at, data_ptr input, const running* now);
   /// The text at an http address.
   async<std::string> fetch(std::string name, const address& from);
-  /// What the capability gives for the spec.
-  async<payload> perform(std::string name, std::string capability, json::object spec);
+  /// What the capability gives for the spec. `task`: what is told meanwhile belongs to the task with this number; 0 = to none.
+  async<payload> perform(std::string name, std::string capability, json::object spec, std::uint32_t task = 0);
 
   // run_call.cpp
   async<given> run_function(running& now, const function_task& body);
@@ -163,7 +163,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<given> run_openapi(running& now, const openapi_task& body);
   async<given> run_mcp(running& now, const mcp_task& body);
   async<given> run_a2a(running& now, const a2a_task& body);
-  async<json::value> post_rpc(std::string name, const address& to, json::object headers, json::object message);
+  async<json::value> post_rpc(std::string name, const address& to, json::object headers, json::object message,
+                              std::uint32_t task);
   async<json::value> ask_mcp_http(running& now, const mcp_task& body, mcp_messages say);
   async<json::value> ask_mcp_stdio(running& now, const mcp_task& body, mcp_messages say);
 

@@ -5,12 +5,15 @@
 
 namespace perdure::dsl {
 
-async<payload> interpreter::perform(std::string name, std::string capability, json::object spec) {
+async<payload> interpreter::perform(std::string name, std::string capability, json::object spec, std::uint32_t task) {
   note_step();
   if ((capability == "http" || capability == "grpc" || capability == "websocket") && !document_->policy.may_reach_private)
     spec["public"] = true;
-  const json::value args(json::object{{"capability", capability}, {"spec", std::move(spec)}});
-  step<payload> work{ctx_->frame(), {.kind = detail::step_kind::capability, .name = std::move(name), .args = payload{args}}};
+  json::object args{{"capability", capability}, {"spec", std::move(spec)}};
+  if (task != 0) args.emplace("task", task);
+  step<payload> work{
+      ctx_->frame(),
+      {.kind = detail::step_kind::capability, .name = std::move(name), .args = payload{json::value(std::move(args))}}};
   auto out = co_await work;
   co_return out;
 }
@@ -59,7 +62,7 @@ async<interpreter::given> interpreter::run_http(running& now, const http_task& b
   spec["output"] = json::value(body.output);
   spec["redirect"] = body.redirect;
   if (!to.authentication.is_null()) spec["authentication"] = std::move(to.authentication);
-  auto asked = perform(now.what->name, "http", std::move(spec));
+  auto asked = perform(now.what->name, "http", std::move(spec), now.number);
   auto answer = co_await asked;
   given out;
   out.value = std::make_shared<const data>(std::move(answer));

@@ -63,19 +63,20 @@ async<interpreter::given> interpreter::run_openapi(running& now, const openapi_t
   (*spec)["output"] = json::value(body.output);
   (*spec)["redirect"] = body.redirect;
   if (!authentication.is_null()) (*spec)["authentication"] = std::move(authentication);
-  auto asked = perform(now.what->name, "http", std::move(*spec));
+  auto asked = perform(now.what->name, "http", std::move(*spec), now.number);
   auto answer = co_await asked;
   given out;
   out.value = std::make_shared<const data>(std::move(answer));
   co_return out;
 }
 
-async<json::value> interpreter::post_rpc(std::string name, const address& to, json::object headers, json::object message) {
+async<json::value> interpreter::post_rpc(std::string name, const address& to, json::object headers, json::object message,
+                                         std::uint32_t task) {
   headers["Accept"] = "application/json, text/event-stream";
   json::object spec{
       {"method", "POST"}, {"url", to.url}, {"headers", std::move(headers)}, {"body", std::move(message)}, {"output", "response"}};
   if (!to.authentication.is_null()) spec.emplace("authentication", to.authentication);
-  auto asked = perform(std::move(name), "http", std::move(spec));
+  auto asked = perform(std::move(name), "http", std::move(spec), task);
   const auto stored = co_await asked;
   co_return stored.value();
 }
@@ -86,7 +87,7 @@ async<json::value> interpreter::ask_mcp_http(running& now, const mcp_task& body,
   auto evaluated = evaluate("headers", program(body.headers), now.input, &now, now.around.variables);
   const auto given = co_await evaluated;
   auto headers = object_or_none(given->value());
-  auto first = post_rpc("initialize", to, headers, say.initialize);
+  auto first = post_rpc("initialize", to, headers, say.initialize, now.number);
   const auto begun = co_await first;
   const auto agreed = rpc_result(rpc_answers(begun.at("content")), 1);
   if (!agreed) throw_error("runtime", "the MCP server refused to begin: " + agreed.error().message, now.what->reference);
@@ -98,9 +99,9 @@ async<json::value> interpreter::ask_mcp_http(running& now, const mcp_task& body,
   }
   const auto* version = object_or_none(*agreed).if_contains("protocolVersion");
   headers["MCP-Protocol-Version"] = version != nullptr ? *version : json::value(body.version);
-  auto second = post_rpc("initialized", to, headers, say.initialized);
+  auto second = post_rpc("initialized", to, headers, say.initialized, now.number);
   co_await second;
-  auto third = post_rpc(now.what->name, to, headers, say.request);
+  auto third = post_rpc(now.what->name, to, headers, say.request, now.number);
   const auto answer = co_await third;
   co_return answer.at("content");
 }
@@ -179,7 +180,7 @@ async<interpreter::given> interpreter::run_a2a(running& now, const a2a_task& bod
     if (!parts.contains("role")) parts["role"] = "user";
   }
   if (!values.empty()) message.emplace("params", std::move(values));
-  auto asked = post_rpc(now.what->name, to, {}, std::move(message));
+  auto asked = post_rpc(now.what->name, to, {}, std::move(message), now.number);
   const auto response = co_await asked;
   const auto answers = rpc_answers(response.at("content"));
   given out;

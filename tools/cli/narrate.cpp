@@ -83,7 +83,7 @@ std::vector<narrator::line> narrator::tell(const run_event& event) {
              colour::yellow}};
   }
   if (event.kind == "warning") return {{who, "warning " + text_of(data, "code"), text_of(data, "text"), colour::yellow}};
-  if (event.kind == "progress_noted") return {{who, "progress", short_value(value_of(data, "progress")), colour::dim}};
+  if (event.kind == "progress_noted") return progress(event);
   if (event.kind == "job_noted" || event.kind == "job_ended") return {job(event)};
   if (event.kind == "run_ended") {
     const auto status = text_of(data, "status");
@@ -91,6 +91,22 @@ std::vector<narrator::line> narrator::tell(const run_event& event) {
     return {{{}, status, why.is_null() ? short_value(value_of(data, "output")) : error_text(why), colour_of(status)}};
   }
   return {{who, event.kind, json_text(data), colour::plain}};
+}
+
+std::vector<narrator::line> narrator::progress(const run_event& event) {
+  const auto& made = value_of(event.data, "progress");
+  std::vector<line> out;
+  if (made.is_object()) {
+    for (const auto& each : list_of(made.get_object(), "told")) {
+      if (!each.is_object()) continue;
+      const auto text = text_of(each.get_object(), "text");
+      const bool writes = !text.empty();
+      out.push_back(
+          {event.executor, writes ? "writes" : "notes", writes ? text : text_of(each.get_object(), "note"), colour::dim});
+    }
+  }
+  if (out.empty()) out.push_back({event.executor, "progress", short_value(made), colour::dim});
+  return out;
 }
 
 narrator::line narrator::job(const run_event& event) {

@@ -37,6 +37,7 @@ class narrator {
     std::string waiting;                         ///< the task that ended last
   };
   std::vector<line> turn(const run_event& event);
+  [[nodiscard]] static std::vector<line> progress(const run_event& event);
   [[nodiscard]] static line job(const run_event& event);
   void outputs(const run_event& event, std::vector<line>& out);
   void waits(const run_event& event, std::vector<line>& out);

@@ -25,6 +25,8 @@ double seconds_between(const std::string& from, const std::string& to) {
   return begin && end ? std::chrono::duration<double>(*end - *begin).count() : 0.0;
 }
 
+json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+
 json::object as_object(const json::value& what) {
   if (what.is_object()) return what.get_object();
   if (what.is_null()) return {};
@@ -39,17 +41,26 @@ void service_frames::put(frames& to, std::string_view event, json::object data) 
   to.texts.push_back(frame_text(event, run_.id(), std::move(data)));
 }
 
+void service_frames::put_rounds(frames& to, const service_node& of, std::string_view what, json::object data) const {
+  if (of.does == rounds::none) return;
+  put(to, (of.does == rounds::loop ? "loop_" : "iteration_") + std::string{what}, std::move(data));
+}
+
+std::string_view service_frames::type_of(const service_node& of) {
+  return of.does == rounds::loop ? "loop" : of.does == rounds::iteration ? "iteration" : "task";
+}
+
 json::object service_frames::members(const service_node& of) const {
   return {{"id", of.id},
           {"node_id", of.reference},
-          {"node_type", of.loops ? "iteration" : "task"},
+          {"node_type", type_of(of)},
           {"title", of.name},
           {"index", of.index},
-          {"predecessor_node_id", of.predecessor.empty() ? json::value(nullptr) : json::value(of.predecessor)},
+          {"predecessor_node_id", text_or_null(of.predecessor)},
           {"inputs", as_object(of.input)},
           {"created_at", unix_seconds(of.started_at)},
-          {"iteration_id", of.iteration.empty() ? json::value(nullptr) : json::value(of.iteration)},
-          {"loop_id", nullptr}};
+          {"iteration_id", text_or_null(of.iteration)},
+          {"loop_id", text_or_null(of.loop)}};
 }
 
 json::object service_frames::end_members(const service_node& of, std::string_view status, const json::value& output,
@@ -72,11 +83,9 @@ void service_frames::end_node(frames& to, service_node& which, std::string_view 
   which.failed.reset();
   last_ended_ = which.reference;
   auto data = end_members(which, status, output, error, at);
-  if (which.loops) {
-    auto rounds = data;
-    rounds.emplace("steps", which.round);
-    put(to, "iteration_completed", std::move(rounds));
-  }
+  auto rounds = data;
+  rounds.emplace("steps", which.round);
+  put_rounds(to, which, "completed", std::move(rounds));
   put(to, "node_finished", std::move(data));
 }
 
@@ -110,36 +119,114 @@ void service_frames::scope_started(frames& to, const run_event& event, const jso
                     .started_at = to_string(event.time),
                     .predecessor = last_ended_,
                     .input = value_of(what, "value"),
-                    .index = nodes_.size() + 1,
-                    .loops = is_loop(reference)});
+                    .index = nodes_.size() + 1});
   auto& node = nodes_.back();
+  find_rounds(node);
   tell_round(to, node, node.started_at);
   put(to, "node_started", members(node));
-  if (node.loops) put(to, "iteration_started", members(node));
+  put_rounds(to, node, "started", members(node));
 }
 
-bool service_frames::is_loop(const std::string& reference) const {
+void service_frames::find_rounds(service_node& of) const {
   boost::system::error_code bad;
-  const auto* task = how_.document ? how_.document->find_pointer(reference, bad) : nullptr;
-  return task != nullptr && task->is_object() && task->get_object().contains("for");
-}
-
-/// The `for` around a task, if there is one, and that a round of it begins, if the task is its first.
-void service_frames::tell_round(frames& to, service_node& next, const std::string& at) {
-  for (auto around = nodes_.rbegin(); around != nodes_.rend(); ++around) {
-    if (!around->loops || around->ended || !next.reference.starts_with(around->reference + "/")) continue;
-    next.iteration = around->id;
-    const auto first = around->reference + "/do/0/";
-    if (!next.reference.starts_with(first) || next.reference.find('/', first.size()) != std::string::npos) return;
-    put(to, "iteration_next",
-        {{"id", around->id},
-         {"node_id", around->reference},
-         {"node_type", "iteration"},
-         {"title", around->name},
-         {"index", around->round++},
-         {"created_at", unix_seconds(at)}});
+  const auto* found = how_.document ? how_.document->find_pointer(of.reference, bad) : nullptr;
+  const auto* task = found == nullptr ? nullptr : found->if_object();
+  if (task == nullptr) return;
+  if (task->contains("for")) {
+    of.does = task->contains("while") ? rounds::loop : rounds::iteration;
+    of.body = of.reference + "/do";
     return;
   }
+  // That of a subscription stands deeper.
+  for (const auto* where : {"/foreach", "/with/subscription/foreach"}) {
+    const auto* each = found->find_pointer(where, bad);
+    if (each == nullptr) continue;
+    of.does = rounds::iteration;
+    of.body = of.reference + where + "/do";
+  }
+}
+
+/// The rounds that a task belongs to, and that one begins, if the task is its first.
+void service_frames::tell_round(frames& to, service_node& next, const std::string& at) {
+  bool innermost = true;
+  for (auto around = nodes_.rbegin(); around != nodes_.rend(); ++around) {
+    if (around->does == rounds::none || around->ended || !next.reference.starts_with(around->body + "/")) continue;
+    auto& id = around->does == rounds::loop ? next.loop : next.iteration;
+    if (id.empty()) id = around->id;
+    if (!std::exchange(innermost, false)) continue;
+    const auto first = around->body + "/0/";
+    if (!next.reference.starts_with(first) || next.reference.find('/', first.size()) != std::string::npos) continue;
+    put_rounds(to, *around, "next",
+               {{"id", around->id},
+                {"node_id", around->reference},
+                {"node_type", type_of(*around)},
+                {"title", around->name},
+                {"index", around->round++},
+                {"created_at", unix_seconds(at)}});
+  }
+}
+
+void service_frames::put_log(frames& to, const service_node& of, std::string id, std::string label, std::string_view status,
+                             json::object data, const json::value& error) const {
+  put(to, "agent_log",
+      {{"node_execution_id", of.id},
+       {"id", std::move(id)},
+       {"label", std::move(label)},
+       {"parent_id", nullptr},
+       {"error", error.is_null() ? json::value(nullptr) : json::value(error_text(error))},
+       {"status", status},
+       {"data", std::move(data)},
+       {"metadata", json::object{}},
+       {"node_id", of.reference}});
+}
+
+void service_frames::tell_told(frames& to, const run_event& event) {
+  const auto& progress = value_of(event.data, "progress");
+  if (!progress.is_object()) return;
+  const auto found = by_number_.find(number_of(progress.get_object(), "task"));
+  if (found == by_number_.end()) return;
+  const auto& node = nodes_[found->second];
+  for (const auto& each : list_of(progress.get_object(), "told")) {
+    if (!each.is_object()) continue;
+    const auto text = text_of(each.get_object(), "text"), note = text_of(each.get_object(), "note");
+    if (!text.empty()) put(to, "text_chunk", {{"text", text}, {"from_variable_selector", json::array{node.reference, "text"}}});
+    if (!note.empty()) put_log(to, node, node.id + "-" + std::to_string(++notes_), note, "success", {}, nullptr);
+  }
+}
+
+/// One entry of the log for each job, which is told again as it changes.
+void service_frames::tell_job(frames& to, const run_event& event) {
+  for (const auto& each : list_of(event.data, "issued")) {
+    if (!each.is_object() || text_of(each.get_object(), "kind") != "job") continue;
+    const auto& args = value_of(each.get_object(), "args");
+    const auto& asked = args.is_object() ? value_of(args.get_object(), "ask") : args;
+    if (!asked.is_object()) continue;
+    for (std::size_t i = nodes_.size(); i-- > 0;) {
+      if (nodes_[i].ended || nodes_[i].name != text_of(each.get_object(), "name")) continue;
+      jobs_[number_of(args.get_object(), "number")] = {i, text_of(asked.get_object(), "backend"), {}};
+      break;
+    }
+  }
+  const bool over = event.kind == "job_ended";
+  if (!over && event.kind != "job_noted") return;
+  const auto number = number_of(event.data, "job");
+  const auto found = jobs_.find(number);
+  if (found == jobs_.end()) return;
+  auto& job = found->second;
+  json::object data{{"status", value_of(event.data, "status")}};
+  for (const auto* name : {"raw", "exit_code", "progress"}) {
+    if (const auto& value = value_of(event.data, name); !value.is_null()) data.emplace(name, value);
+  }
+  if (!over && data == job.data) return;  // only when it is looked at next has changed
+  job.data = data;
+  const auto& error = value_of(event.data, "error");
+  const bool good = error.is_null() && text_of(event.data, "status") == "succeeded";
+  const auto& node = nodes_[job.node];
+  put_log(to, node, node.id + "-job-" + std::to_string(number), "job " + std::to_string(number) + " (" + job.backend + ")",
+          !over  ? "start"
+          : good ? "success"
+                 : "error",
+          std::move(data), error);
 }
 
 void service_frames::scope_ended(frames& to, const run_event& event, const json::object& what) {
@@ -185,6 +272,8 @@ frames service_frames::take(const run_event& event) {
     if (kind == "scope_start") scope_started(out, event, what);
     if (kind == "scope_end") scope_ended(out, event, what);
   }
+  tell_job(out, event);
+  if (event.kind == "progress_noted") tell_told(out, event);
   tell_forms(out, event);
   if (run_.ended()) {
     run_over(out, event);

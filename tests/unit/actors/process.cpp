@@ -100,7 +100,7 @@ class bench {
                      .spec = std::move(spec),
                      .stop = std::move(stop),
                      .done = [promise](core::outcome what) { promise->set_value(std::move(what)); },
-                     .progress = {}});
+                     .tell = {}});
     return outcome;
   }
   core::outcome end_of(std::future<core::outcome> outcome) {

@@ -31,11 +31,15 @@ class parrot : public capability {
  public:
   void start(capability_request request) override {
     asked = request.spec.value();
+    if (request.tell) {
+      for (const auto& part : tells) request.tell(part);
+    }
     if (fails) return request.done({.error = failure{.code = "communication", .message = std::string{request.spec.text()}}});
     request.done({.value = request.spec});
   }
   void stop_all() override {}
   json::value asked;
+  std::vector<told_text> tells;
   bool fails = false;
 };
 
@@ -91,6 +95,35 @@ TEST_CASE("a capability gets secrets, and what comes back of them is taken out o
   REQUIRE(end.error);
   CHECK(end.error->message.find("s3cr3t") == std::string::npos);
   CHECK(end.error->message.find(token) != std::string::npos);
+}
+
+TEST_CASE("a secret is taken out of text that is told in parts, also where it is cut in two") {
+  const auto secrets = book();
+  const auto inner = std::make_shared<parrot>();
+  const auto token = text(*secrets->stand_in("shop", "token"));
+  std::string told, notes;
+  const auto call = [&](std::vector<told_text> parts) {
+    inner->tells = std::move(parts);
+    told.clear();
+    notes.clear();
+    with_secrets(secrets, inner)
+        ->start({.workflow = "shop",
+                 .spec = payload{json::value{{"auth", token}}},
+                 .done = [](const core::outcome&) {},
+                 .tell = [&](const told_text& what) { (what.note ? notes : told) += what.text; }});
+  };
+  const std::string whole = "a s3cr3t-token, s3cr3t-to, s3 and s3cr3t-token";
+  const std::string clean = "a " + token + ", s3cr3t-to, s3 and " + token;
+  for (std::size_t first = 0; first <= whole.size(); ++first) {
+    for (std::size_t second = first; second <= whole.size(); second += 3) {
+      INFO(first << " " << second);
+      call({{.text = whole.substr(0, first)}, {.text = whole.substr(first, second - first)}, {.text = whole.substr(second)}});
+      REQUIRE(told == clean);
+    }
+  }
+  call({{.text = "left over: s3cr"}, {.note = true, .text = "with s3cr3t-token"}});
+  CHECK(told == "left over: s3cr");
+  CHECK(notes == "with " + token);
 }
 
 TEST_CASE("a server that sends what looks like a secret's stand-in gets nothing for it") {

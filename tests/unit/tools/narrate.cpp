@@ -68,6 +68,20 @@ TEST_CASE("every kind of event is told without failing") {
   for (const auto& each : all) CHECK_FALSE(told.lines(run.event(each), 80).empty());
 }
 
+TEST_CASE("what a call tells while it goes on is told as it came") {
+  teller run;
+  narrator told;
+  const auto lines = told.tell(run.event(progress_noted{
+      .activation = 1, .attempt = 1, .value = json_payload(R"({"step":0,"task":1,"told":[{"note":"looks"},{"text":"Hi"}]})")}));
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].what == "notes");
+  CHECK(lines[0].detail == "looks");
+  CHECK(lines[1].what == "writes");
+  CHECK(lines[1].detail == "Hi");
+  CHECK(told.tell(run.event(progress_noted{.activation = 1, .attempt = 1, .value = json_payload(R"({"done":3})")}))[0].what ==
+        "progress");
+}
+
 TEST_CASE("a job is told with what its backend says of it") {
   teller run;
   narrator told;
