@@ -21,6 +21,7 @@
 #include "actors/router.hpp"
 #include "actors/timer.hpp"
 #include "cluster/event_broker.hpp"
+#include "cluster/file_marks.hpp"
 #include "cluster/grant_file.hpp"
 #include "cluster/graph_book.hpp"
 #include "cluster/run_capability.hpp"
@@ -111,7 +112,9 @@ result<void> node::impl::bring_up() {
   }
   const auto children = std::make_shared<actors::spawner>(actors::spawner::options{});
   auto processes = std::make_shared<actors::process_capability>(children);
+  std::shared_ptr<actors::file_marks> files;  // without a directory nobody hands any in
   if (!options_.data_dir.empty()) {
+    files = cluster::open_file_marks(options_.data_dir);
     // Weak: the services hold what is made here.
     const auto shared = std::weak_ptr{shared_};
     process_jobs_ = std::make_shared<actors::process_backend>(options_.data_dir / "jobs", [shared](std::string_view text) {
@@ -138,8 +141,12 @@ result<void> node::impl::bring_up() {
   const auto offer = [&](std::string name, std::shared_ptr<actors::capability> what) {
     shared_->capabilities.add(std::move(name), actors::with_secrets(secrets, std::move(what)));
   };
-  offer("process", processes);
-  offer("container", std::make_shared<actors::container_capability>(processes));
+  const auto on_this_machine = [&](std::string name, std::shared_ptr<actors::capability> what) {
+    if (files) what = actors::with_files(files, std::move(what));
+    offer(std::move(name), std::move(what));
+  };
+  on_this_machine("process", processes);
+  on_this_machine("container", std::make_shared<actors::container_capability>(processes));
   shared_->capabilities.add("events", cluster::make_event_capability(weak_from_this()));
   shared_->capabilities.add("runs", cluster::make_run_capability(weak_from_this()));
   if (auto added = shared_->workflows.add(cluster::make_event_workflow().shared()); !added) return added.error();
@@ -238,8 +245,14 @@ void node::impl::start_jobs() {
     if (const auto held = router.lock())
       actors::tell(caf::actor_cast<caf::actor>(held), actors::run_command{run, std::move(what), nullptr});
   };
+  std::function<result<payload>(const payload&)> spec_of;
+  if (!options_.data_dir.empty()) {
+    spec_of = [files = cluster::open_file_marks(options_.data_dir)](const payload& spec) {
+      return actors::with_paths(*files, spec);
+    };
+  }
   jobs_ = std::make_shared<actors::job_service>(
-      actors::job_service::options{.tell = tell, .log = log, .patience = limits::registration_grace});
+      actors::job_service::options{.tell = tell, .log = log, .spec_of = spec_of, .patience = limits::registration_grace});
   shared_->jobs = jobs_;
   if (options_.data_dir.empty()) {
     shared_->capabilities.add("job", actors::make_job_capability(jobs_));

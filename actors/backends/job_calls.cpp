@@ -77,6 +77,13 @@ void job_service::state::submit(std::unique_lock<std::mutex>& lock, const std::s
                                .message = "the node stopped, or was cut off, while it submitted the job"}});
     return over(key);
   }
+  auto spec = config.spec_of ? config.spec_of(order.spec) : result<payload>{order.spec};
+  if (!spec) {
+    tell(of, {.what = job_fact::later, .error = failure_of(spec.error(), to_string(spec.error().code))});
+    at.gate.free(key);
+    over(key);
+    return pump(at);
+  }
   of.calling = true;
   ++at.calling;
   of.stop = std::stop_source{};
@@ -88,7 +95,7 @@ void job_service::state::submit(std::unique_lock<std::mutex>& lock, const std::s
                       .executor = order.executor,
                       .name = order.name,
                       .tenant = order.tenant,
-                      .spec = order.spec,
+                      .spec = std::move(*spec),
                       .priority = order.priority};
   const auto to = at.what;
   const bool look_first = order.again && can.find, only_look = order.cancel;

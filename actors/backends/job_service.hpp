@@ -26,6 +26,8 @@ class job_service final : public job_port {
   struct options {
     std::function<void(const run_id&, core::job_noticed)> tell;  ///< any thread; must not block
     std::function<void(std::string_view level, std::string_view text)> log;
+    /// What a backend gets of the spec that the run has; empty = the same. An error is one that may pass. Must not block.
+    std::function<result<payload>(const payload& spec)> spec_of;
     std::chrono::milliseconds patience{5'000};  ///< so long a job waits for a backend that nobody has added
   };
   explicit job_service(options chosen);

@@ -40,6 +40,15 @@ struct cabinet {
     here.write("workflows/else.yaml",
                "document: {dsl: '1.0.3', namespace: default, name: else, version: 1.0.0}\ndo: [{a: {set: {x: 1}}}]\n");
     more.insert(more.end(), {"--workflows", here.path("workflows").string()});
+    here.write(
+        "workflows/tell.yaml",
+        "document: {dsl: '1.0.3', namespace: default, name: tell, version: 1.0.0}\n"
+        "do:\n  - shell:\n      run: {shell: {command: 'test -r \"$1\" && printf %s \"$1\"', arguments: ['${ "
+        ".[\"sys.files\"][0].path }']}}\n  - fail:\n      try:\n        - bad: {run: {shell: {command: 'echo \"$1\" >&2; exit "
+        "3', arguments: ['${ . }']}}}\n      catch: {as: e, do: [{seen: {set: {path: '${ . }', why: '${ $e.detail }'}}}]}\n"
+        "  - job:\n      call: job\n      with:\n        backend: process\n        spec: {program: sh, arguments: ['-c', "
+        "'cat \"$1\"', sh, '${ .path }']}\n        poll: {interval: {milliseconds: 200}}\n      output: {as: '${ {job: .status} "
+        "}'}\n");
     at = std::make_unique<served>(here, more);
     key = at->key({"--workflow", "count"});
     other_workflow = at->key({"--workflow", "else"});
@@ -137,6 +146,53 @@ TEST_CASE("a run reads a file that was handed in; one that is not there, or anot
   CHECK(done.json().at("data").at("outputs").at("text") == "what the file says");
   CHECK(start(c.key, "018f0000-0000-7000-8000-000000000000").json().at("code") == "invalid_param");
   CHECK(start(c.other_workflow, id).json().at("code") == "invalid_param");
+}
+
+TEST_CASE("where a file is on the server is told to its programs and jobs, and nobody sees it over HTTP") {
+  const cabinet c;
+  const auto key = c.at->key({"--workflow", "tell"});
+  const auto shared = text_of(c.send({{"user", "ada", {}, {}}, {"file", "other text", "b.txt", {}, true}}, key).json().at("id"));
+  const auto body = R"({"inputs":{"one":{"transfer_method":"local_file","upload_file_id":")" + shared +
+                    R"("}},"user":"u","files":[{"type":"document","transfer_method":"local_file","upload_file_id":")" + shared +
+                    R"("}]})";
+  const auto done = c.at->call_as(key, "POST", "/v1/workflows/run", body, {{"Content-Type", "application/json"}});
+  INFO(done.body);
+  REQUIRE(done.status == 200);
+  REQUIRE(done.json().at("data").at("status") == "partial-succeeded");
+  CHECK(done.json().at("data").at("outputs") == json::value{{"job", "succeeded"}});
+  const auto run = text_of(done.json().at("workflow_run_id"));
+  const auto folder = std::filesystem::absolute(c.here.path("data")).string();
+  const std::vector<std::string> places{"/v1/workflows/run/" + run,
+                                        "/v1/workflows/logs",
+                                        "/api/v1/runs/" + run,
+                                        "/api/v1/runs",
+                                        "/api/v1/runs/" + run + "/events",
+                                        "/api/v1/runs/" + run + "/journal",
+                                        "/api/v1/jobs"};
+  for (const auto& path : places) {
+    const auto told = c.at->call("GET", path);
+    INFO(path << ": " << told.body);
+    CHECK(told.status == 200);
+    CHECK_FALSE(has(told.body, folder));
+    CHECK_FALSE(has(told.body, "/content/"));
+  }
+  const auto input =
+      payload::parse_text(text_of(c.at->call_as(key, "GET", "/v1/workflows/run/" + run).json().at("inputs"))).value().value();
+  CHECK(input.at("one").at("filename") == "b.txt");
+  CHECK(input.at("one").at("upload_file_id") == json::value(shared));
+  CHECK(has(text_of(input.at("one").at("path")), "{{perdure-file:default/"));
+  http_connection by{c.at->port()};
+  by.send(http_request("GET", "/v1/workflow/" + run + "/events?user=u&include_state_snapshot=true",
+                       {{"Authorization", "Bearer " + key}}));
+  REQUIRE(by.read_head().status == 200);
+  for (const auto& [place, each] : heard(by)) CHECK_FALSE(has(std::string{payload{each}.text()}, folder));
+  // Nobody makes a mark himself.
+  auto forged = text_of(input.at("one").at("path"));
+  forged[forged.size() - 3] = forged[forged.size() - 3] == '0' ? '1' : '0';
+  const auto wrong =
+      c.at->call_as(key, "POST", "/v1/workflows/run", R"({"inputs":{"sys.files":[{"path":")" + forged + R"("}]},"user":"u"})",
+                    {{"Content-Type", "application/json"}});
+  CHECK(wrong.json().at("data").at("status") == "failed");
 }
 
 TEST_CASE("what is wrong with an upload is told in the API's words, and leaves nothing behind") {

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "cluster/file_marks.hpp"
+#include "core/client_files.hpp"
 #include "core/json_text.hpp"
 #include "perdure/ids.hpp"
 #include "persistence/durable_file.hpp"
@@ -62,13 +64,15 @@ fs::path file_store::known_path(const std::string& tenant, const std::string& id
   return folder_ / tenant / known_folder / (id + ".json");
 }
 fs::path file_store::content_path(const std::string& tenant, const std::string& sha256) const {
-  return folder_ / tenant / content_folder / sha256;
+  return folder_ / core::client_file_place(tenant, sha256);
 }
 fs::path file_store::path_of(const stored_file& what) const { return content_path(what.tenant, what.sha256); }
+result<std::string> file_store::mark_of(const stored_file& what) const { return marks_->mark_of(what.tenant, what.sha256); }
 
 result<std::unique_ptr<file_store>> file_store::open(const fs::path& data, quota of) {
-  std::unique_ptr<file_store> out{new file_store(data / "files", std::move(of))};
-  if (auto made = persistence::make_folder(data / "files"); !made) return made.error();
+  const auto folder = data / core::client_files_folder;
+  std::unique_ptr<file_store> out{new file_store(folder, cluster::open_file_marks(data), std::move(of))};
+  if (auto made = persistence::make_folder(folder); !made) return made.error();
   if (auto seen = out->look_around(); !seen) return seen.error();
   return out;
 }

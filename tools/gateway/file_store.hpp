@@ -20,6 +20,10 @@
 #include "perdure/time.hpp"
 #include "persistence/file_descriptor.hpp"
 
+namespace perdure::actors {
+class file_marks;
+}
+
 namespace perdure::tools::gateway {
 
 struct stored_file {
@@ -73,6 +77,8 @@ class file_store {
   [[nodiscard]] std::vector<std::string> tenants() const;
   /// Where the content is; nobody writes there.
   [[nodiscard]] std::filesystem::path path_of(const stored_file& what) const;
+  /// What stands for that in runs: programs and jobs get the path in its place. io_error.
+  [[nodiscard]] result<std::string> mark_of(const stored_file& what) const;
   /// Its content goes with the last file that has it. not_found.
   [[nodiscard]] result<void> remove(const std::string& id);
 
@@ -85,7 +91,8 @@ class file_store {
     std::uint64_t bytes = 0, incoming = 0;
     std::map<std::string, std::uint64_t, std::less<>> contents;  ///< files that have it
   };
-  file_store(std::filesystem::path folder, quota of) : folder_(std::move(folder)), quota_(std::move(of)) {}
+  file_store(std::filesystem::path folder, std::shared_ptr<actors::file_marks> marks, quota of)
+      : folder_(std::move(folder)), marks_(std::move(marks)), quota_(std::move(of)) {}
   [[nodiscard]] result<void> look_around();
   void sweep(const std::filesystem::path& tenant);
   [[nodiscard]] error over_limit(std::string_view tenant) const;
@@ -93,6 +100,7 @@ class file_store {
   [[nodiscard]] std::filesystem::path content_path(const std::string& tenant, const std::string& sha256) const;
 
   const std::filesystem::path folder_;
+  const std::shared_ptr<actors::file_marks> marks_;
   const quota quota_;
   mutable std::mutex mutex_;
   std::map<std::string, entry, std::less<>> files_;

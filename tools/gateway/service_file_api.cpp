@@ -251,7 +251,9 @@ result<void> complete(const api_parts& parts, const call& of, json::value& in) {
   what["mime_type"] = file->mime_type;
   what["size"] = file->size;
   what["sha256"] = file->sha256;
-  what["path"] = parts.files.path_of(*file).string();
+  auto mark = parts.files.mark_of(*file);
+  if (!mark) return mark.error();
+  what["path"] = std::move(*mark);
   return {};
 }
 
