@@ -183,6 +183,41 @@ TEST_CASE("a body may come in chunks, in single bytes, and after 100 Continue") 
   CHECK(to.read().status == 417);
 }
 
+TEST_CASE("who waits for 100 Continue with a request that nobody takes is told so instead") {
+  const workplace here;
+  const served at{here};
+  const auto reader = at.key({"--rights", "read"});
+  // The status of the first answer, to the head alone.
+  const auto told = [&](const std::string& target, const std::string& key, const std::string& more) {
+    http_connection to{at.port()};
+    to.send("POST " + target + " HTTP/1.1\r\nHost: x\r\n" + (key.empty() ? "" : "Authorization: Bearer " + key + "\r\n") + more +
+            "Expect: 100-continue\r\n\r\n");
+    const auto out = to.read();
+    if (out.status != 100) CHECK(to.ends(5s));
+    return out.status;
+  };
+  const std::string ten = "Content-Length: 10\r\n", much = "Content-Length: 99999999\r\n",
+                    pieces = "Transfer-Encoding: chunked\r\n";
+  const auto form = "Content-Type: multipart/form-data; boundary=b\r\n" + ten;
+  for (const auto& size : {ten, pieces}) {
+    CHECK(told("/api/v1/runs", {}, size) == 401);
+    CHECK(told("/api/v1/runs", at.admin() + "x", size) == 401);
+    CHECK(told("/api/v1/runs", reader, size) == 403);
+    CHECK(told("/api/v1/nothing", at.admin(), size) == 404);
+    CHECK(told("/api/v1/stats", at.admin(), size) == 405);
+    CHECK(told("/api/v1/runs", at.admin(), size) == 100);
+    CHECK(told("/v1/workflows/run", at.admin(), size) == 100);
+  }
+  CHECK(told("/api/v1/runs", at.admin(), much) == 413);
+  CHECK(told("/api/v1/runs", {}, much) == 413);
+  CHECK(told("/v1/files/upload", {}, form) == 401);
+  CHECK(told("/v1/files/upload", reader, form) == 403);
+  CHECK(told("/v1/files/upload", at.admin(), ten) == 415);
+  CHECK(told("/v1/files/upload", at.admin(), form) == 100);
+  // A callback proves itself by its body.
+  CHECK(told("/api/v1/backends/none/callback", {}, ten) == 100);
+}
+
 TEST_CASE("what is malformed, too large or too slow gets its status, and others are served") {
   const workplace here;
   const served at{here, {"--header-time", "500ms", "--body-time", "500ms"}};

@@ -15,6 +15,7 @@
 
 #include "core/hex_number.hpp"
 #include "tools/gateway/body_frame.hpp"
+#include "tools/gateway/http_exchange.hpp"
 #include "tools/gateway/http_text.hpp"
 #include "tools/gateway/parse_errors.hpp"
 #include "tools/gateway/request_reader.hpp"
@@ -31,7 +32,7 @@ using error_code = boost::system::error_code;
 class session;
 
 /// What sessions and exchanges share; outlives the server while one of them is held.
-struct shared_state {
+struct shared_state : server_port {
   explicit shared_state(server_options with) : how(std::move(with)), pool(how.threads) {}
 
   server_options how;
@@ -45,14 +46,16 @@ struct shared_state {
   std::array<char, 16384> unread{};                               // what nobody wants to know; the server's thread only
 
   std::string new_id() { return id_base + core::hex_number(++next_id); }
-  template <class F>
-  void post(F&& call) {
-    if (!stopped) asio::post(io, std::forward<F>(call));
+  void post(std::function<void()> call) override {
+    if (!stopped) asio::post(io, std::move(call));
   }
+  void work(std::function<void()> call) override { asio::post(pool, std::move(call)); }
+  [[nodiscard]] bool has_room_for_stream() const override { return streams < how.limits.streams; }
+  [[nodiscard]] const server_options& options() const override { return how; }
 };
 
 /// One connection, from its first byte to close(). Everything runs on the server's thread.
-class session : public std::enable_shared_from_this<session> {
+class session : public connection_port, public std::enable_shared_from_this<session> {
  public:
   session(std::shared_ptr<shared_state> server, std::unique_ptr<transport> bytes)
       : server_(std::move(server)), bytes_(std::move(bytes)), deadline_(server_->io.get_executor()), reader_(server_->how.limits),
@@ -105,9 +108,9 @@ class session : public std::enable_shared_from_this<session> {
   }
 
   // For the exchange with this number, on the server's thread.
-  [[nodiscard]] bool expects(std::uint64_t number) const { return !closed_ && busy_ && number == number_; }
-  void on_drain(std::function<void()> call) { server_->draining ? call() : drain_calls_.push_back(std::move(call)); }
-  void on_revoked(std::function<void()> call) { on_revoked_ = std::move(call); }
+  [[nodiscard]] bool expects(std::uint64_t number) const override { return !closed_ && busy_ && number == number_; }
+  void on_drain(std::function<void()> call) override { server_->draining ? call() : drain_calls_.push_back(std::move(call)); }
+  void on_revoked(std::function<void()> call) override { on_revoked_ = std::move(call); }
   /// Whose stream this is; empty = it is none.
   [[nodiscard]] std::string_view streams_for() const { return streaming_ ? std::string_view{caller_} : std::string_view{}; }
   void revoke() {
@@ -115,7 +118,7 @@ class session : public std::enable_shared_from_this<session> {
     if (const auto call = std::exchange(on_revoked_, nullptr)) call();
   }
 
-  void send(const request& in, std::string_view caller, const response& what) {
+  void send(const request& in, std::string_view caller, const response& what) override {
     const bool unknown = in.method == "HEAD" && what.body.empty() && !what.length;  // of a stream
     const bool bodyless = what.status == 204 || what.status == 304 || unknown;
     if (server_->draining) keep_alive_ = false;
@@ -128,7 +131,7 @@ class session : public std::enable_shared_from_this<session> {
     bytes_->write(head_, body_, [self = shared_from_this()](const error_code& bad, std::size_t) { self->sent(bad); });
   }
 
-  void begin_stream(const request& in, std::string_view caller, const response& head, std::string ping) {
+  void begin_stream(const request& in, std::string_view caller, const response& head, std::string ping) override {
     if (server_->draining) keep_alive_ = false;
     frame_ = body_frame{version_ >= 11, head.length};
     if (!frame_.has_end()) keep_alive_ = false;
@@ -145,18 +148,18 @@ class session : public std::enable_shared_from_this<session> {
     reader_.shrink();
     flush();
   }
-  void stream_write(std::string_view bytes) {
+  void stream_write(std::string_view bytes) override {
     if (!streaming_ || ended_ || closed_ || bytes.empty()) return;
     frame_.add(queued_, bytes);
     if (!writing_) flush();
   }
-  void stream_end() {
+  void stream_end() override {
     if (!streaming_ || closed_ || std::exchange(ended_, true)) return;
     if (!frame_.end(queued_)) keep_alive_ = false;  // cut short: the end of the connection says so
     if (!writing_) flush();
   }
-  [[nodiscard]] std::size_t stream_pending() const { return queued_.size() + flying_.size(); }
-  void stream_calls(std::function<void()> room, std::function<void()> gone) {
+  [[nodiscard]] std::size_t stream_pending() const override { return queued_.size() + flying_.size(); }
+  void stream_calls(std::function<void()> room, std::function<void()> gone) override {
     if (room) on_room_ = std::move(room);
     if (!gone) return;
     if (!streaming_) return gone();
@@ -228,21 +231,47 @@ class session : public std::enable_shared_from_this<session> {
     if (server_->requests > limits().requests) return refuse(503, "too many requests are being answered; try again later");
     const auto expects = lower(reader_.expects());
     if (!expects.empty() && expects != "100-continue") return refuse(417, "the only expectation that is met is 100-continue");
-    if (expects.empty() || version_ == 10 || reader_.done()) return read_body();
-    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-    arm(limits().write_time, &session::close);
-    bytes_->write(go_on, {}, [self = shared_from_this()](const error_code& failed, std::size_t) {
-      self->disarm();
-      failed ? self->close() : self->read_body();
+    if (reader_.done()) return body_read();
+    waits_ = !expects.empty() && version_ == 11;
+    if (server_->how.wants_sink && server_->how.wants_sink(reader_.method(), reader_.target())) return open_sink();
+    if (!reader_.limit_body(limits().body_bytes)) return reading_failed();
+    waits_ && server_->how.refuses ? look_first() : read_body();
+  }
+
+  /// The client waits with the body until it is told to go on: it is told at once when nobody would take it.
+  void look_first() {
+    held_ = std::make_shared<request>(take_request());
+    if (!read_target(held_->target, *held_)) return refuse(400, "the target of the request is malformed");
+    asio::post(server_->pool, [self = shared_from_this(), server = server_, head = held_] {
+      server->post([self, refused = server->how.refuses(*head)] { self->looked(refused); });
     });
+  }
+  void looked(const std::optional<response>& refused) {
+    if (closed_) return;
+    if (refused) {
+      keep_alive_ = false;
+      return send(*held_, {}, *refused);
+    }
+    held_.reset();
+    read_body();
   }
 
   void read_body() {
-    if (reader_.done()) return body_read();
-    if (server_->how.wants_sink && server_->how.wants_sink(reader_.method(), reader_.target())) return open_sink();
-    if (!reader_.limit_body(limits().body_bytes)) return reading_failed();
-    arm(limits().body_time, &session::give_up_reading);
-    read_on(until::body);
+    let_go_on([](session& mine) {
+      mine.arm(mine.limits().body_time, &session::give_up_reading);
+      mine.read_on(until::body);
+    });
+  }
+  /// What comes next, once the client knows that it may send the body.
+  void let_go_on(void (*next)(session&)) {
+    if (!std::exchange(waits_, false)) return next(*this);
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    arm(limits().write_time, &session::close);
+    bytes_->write(go_on, {}, [self = shared_from_this(), next](const error_code& failed, std::size_t) {
+      self->disarm();
+      if (self->closed_) return;
+      failed ? self->close() : next(*self);
+    });
   }
 
   void body_read() {
@@ -267,7 +296,7 @@ class session : public std::enable_shared_from_this<session> {
       return send(*held_, {}, *refused);
     }
     held_->sink = std::get<std::shared_ptr<body_sink>>(opened);
-    read_piece();
+    let_go_on([](session& mine) { mine.read_piece(); });
   }
   void read_piece() {
     arm(limits().body_time, &session::give_up_reading);
@@ -397,6 +426,7 @@ class session : public std::enable_shared_from_this<session> {
   std::uint64_t turn_ = 0, number_ = 0;  // of the deadline; of the request
   unsigned version_ = 11;
   bool closed_ = false, busy_ = false, counted_ = false, timed_out_ = false, keep_alive_ = false;
+  bool waits_ = false;  // the client waits to be told "100 Continue"
   // A stream's:
   bool streaming_ = false, ended_ = false, writing_ = false;
   body_frame frame_;
@@ -405,80 +435,9 @@ class session : public std::enable_shared_from_this<session> {
   std::vector<std::function<void()>> drain_calls_;
 };
 
-/// Ends with the last owner.
-class stream_of_session : public stream {
- public:
-  stream_of_session(std::shared_ptr<shared_state> server, std::shared_ptr<session> of)
-      : server_(std::move(server)), session_(std::move(of)) {}
-  ~stream_of_session() override {
-    server_->post([of = std::move(session_)] { of->stream_end(); });
-  }
-  void write(std::string_view bytes) override { session_->stream_write(bytes); }
-  void end() override { session_->stream_end(); }
-  [[nodiscard]] std::size_t pending() const override { return session_->stream_pending(); }
-  void on_room(std::function<void()> call) override { session_->stream_calls(std::move(call), nullptr); }
-  void on_gone(std::function<void()> call) override { session_->stream_calls(nullptr, std::move(call)); }
-
- private:
-  std::shared_ptr<shared_state> server_;
-  std::shared_ptr<session> session_;
-};
-
-class exchange_of_session : public exchange, public std::enable_shared_from_this<exchange_of_session> {
- public:
-  exchange_of_session(request in, std::shared_ptr<shared_state> server, std::shared_ptr<session> of, std::uint64_t number)
-      : exchange(std::move(in)), server_(std::move(server)), session_(std::move(of)), number_(number) {}
-  ~exchange_of_session() override {
-    if (answered_) return;
-    server_->post([of = session_, number = number_, in = in, what = server_->how.refuse(500, "nobody answered", in)] {
-      if (of->expects(number)) of->send(in, {}, what);
-    });
-  }
-
-  void answer(response what) override {
-    if (answered_.exchange(true)) return;
-    // On the caller's thread, so that the server's does nothing but move bytes.
-    compress(in, server_->how.limits.gzip_bytes, what);
-    server_->post([self = shared_from_this(), what = std::move(what)] {
-      if (self->session_->expects(self->number_)) self->session_->send(self->in, self->caller, what);
-    });
-  }
-  void answer_with_stream(response head, std::string ping, std::function<void(std::shared_ptr<stream>)> ready) override {
-    if (answered_.exchange(true)) return;
-    server_->post([self = shared_from_this(), head = std::move(head), ping = std::move(ping), ready = std::move(ready)] {
-      auto& of = *self->session_;
-      if (!of.expects(self->number_)) return;
-      if (self->server_->streams >= self->server_->how.limits.streams)
-        return of.send(self->in, self->caller,
-                       self->server_->how.refuse(503, "too many event streams; try again later", self->in));
-      if (self->in.method == "HEAD") return of.send(self->in, self->caller, head);
-      of.begin_stream(self->in, self->caller, head, ping);
-      ready(std::make_shared<stream_of_session>(self->server_, self->session_));
-    });
-  }
-  void post(std::function<void()> call) override { server_->post(std::move(call)); }
-  void work(std::function<void()> call) override { asio::post(server_->pool, std::move(call)); }
-  void on_drain(std::function<void()> call) override {
-    server_->post([self = shared_from_this(), call = std::move(call)] {
-      if (self->session_->expects(self->number_)) self->session_->on_drain(call);
-    });
-  }
-  void on_revoked(std::function<void()> call) override {
-    server_->post([self = shared_from_this(), call = std::move(call)] {
-      if (self->session_->expects(self->number_)) self->session_->on_revoked(call);
-    });
-  }
-
- private:
-  std::shared_ptr<shared_state> server_;
-  std::shared_ptr<session> session_;
-  const std::uint64_t number_;
-  std::atomic<bool> answered_{false};
-};
-
 void session::hand_over(request in) {
   held_.reset();
-  auto made = std::make_shared<exchange_of_session>(std::move(in), server_, shared_from_this(), number_);
+  auto made = make_exchange(std::move(in), server_, shared_from_this(), number_);
   asio::post(server_->pool, [server = server_, made = std::move(made)]() mutable { server->how.handle(std::move(made)); });
 }
 

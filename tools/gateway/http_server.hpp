@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -37,6 +38,9 @@ struct server_options {
   unsigned threads = 64;
   http_limits limits;
   std::function<void(std::shared_ptr<exchange>)> handle;
+  /// The answer that refuses a request whose client waits with the body until it is told to send it; a thread that may block.
+  /// May be empty.
+  std::function<std::optional<response>(const request& head)> refuses{};
   /// Whether the body of the request with this head is to go to a sink; the server's thread. May be empty.
   std::function<bool(std::string_view method, std::string_view target)> wants_sink{};
   /// The sink, or the answer that refuses the request before its body is read; a thread that may block.

@@ -12,6 +12,10 @@ timestamp now() { return std::chrono::time_point_cast<duration>(std::chrono::sys
 /// The node's own workflows, which exchange events between documents: nobody starts, signals or stops those over HTTP.
 constexpr std::string_view own_workflows = "perdure.";
 
+std::string_view method_of(const request& in) {
+  return in.method == "HEAD" ? std::string_view{"GET"} : std::string_view{in.method};
+}
+
 std::vector<std::string> segments(std::string_view pattern) {
   request parsed;
   static_cast<void>(read_target(pattern, parsed));
@@ -49,13 +53,19 @@ const router::route* router::linked_route(const request& in) const {
   return found == routes_.end() ? nullptr : &*found;
 }
 
-std::variant<api_key, response> router::admit(const request& in, right needs) {
+std::variant<api_key, response> router::admit(const request& in) {
   if (state_ == state::starting) return refusal(503, "the node is starting; try again soon", in);
   if (state_ == state::closed) return error_answer(in, 503, "shutting_down", "the node is stopping; try again later");
   auto who = caller_of(in);
   if (!who) return refusal(401, "a valid key is needed: Authorization: Bearer pdr_…", in);
-  if (!who->may.has(needs)) return refusal(403, "the key lacks the right to do this", in);
   return std::move(*who);
+}
+
+std::variant<api_key, response> router::admit(const request& in, right needs) {
+  auto who = admit(in);
+  const auto* key = std::get_if<api_key>(&who);
+  if (key != nullptr && !key->may.has(needs)) return refusal(403, "the key lacks the right to do this", in);
+  return who;
 }
 
 void router::give(const route& to, const std::shared_ptr<exchange>& at, api_key who) {
@@ -122,7 +132,7 @@ void router::take(const std::shared_ptr<exchange>& at) {
 
 void router::dispatch(const std::shared_ptr<exchange>& at) {
   const auto& in = at->in;
-  const auto method = in.method == "HEAD" ? std::string_view{"GET"} : std::string_view{in.method};
+  const auto method = method_of(in);
   const auto refuse = [&](unsigned status, std::string_view message) { at->answer(refusal(status, message, in)); };
   for (const auto& [path, does] : open_) {
     if (path != in.path) continue;
@@ -148,6 +158,13 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
   if (!who) return refuse(401, "a valid key is needed: Authorization: Bearer pdr_…");
   at->caller = who->id;
   if (!within_rate(*who)) return at->answer(error_answer(in, 429, "rate_limit_error", "too many requests with this key"));
+  auto found = route_for(in, *who);
+  if (auto* refused = std::get_if<response>(&found)) return at->answer(std::move(*refused));
+  give(*std::get<const route*>(found), at, std::move(*who));
+}
+
+std::variant<const router::route*, response> router::route_for(const request& in, const api_key& who) const {
+  const auto method = method_of(in);
   std::string allowed;
   for (const auto& each : routes_) {
     if (!fits(each.pattern, in.path)) continue;
@@ -155,13 +172,27 @@ void router::dispatch(const std::shared_ptr<exchange>& at) {
       allowed += (allowed.empty() ? "" : ", ") + each.method;
       continue;
     }
-    if (!who->may.has(each.needs)) return refuse(403, "the key lacks the right to do this");
-    return give(each, at, std::move(*who));
+    if (!who.may.has(each.needs)) return refusal(403, "the key lacks the right to do this", in);
+    return &each;
   }
-  if (allowed.empty()) return refuse(404, "there is no such resource");
+  if (allowed.empty()) return refusal(404, "there is no such resource", in);
   auto out = refusal(405, in.method + " is not for this resource", in);
   out.headers.push_back({"Allow", allowed});
-  at->answer(std::move(out));
+  return out;
+}
+
+std::optional<response> router::refusal_before_body(const request& in) {
+  const auto fitting = [&](const auto& each) { return fits(each.pattern, in.path); };
+  if (std::any_of(open_.begin(), open_.end(), [&](const auto& each) { return each.first == in.path; })) return std::nullopt;
+  if (state_ == state::open) {
+    // These prove themselves by what they hold.
+    if (std::any_of(proven_.begin(), proven_.end(), fitting) || linked_route(in) != nullptr) return std::nullopt;
+  }
+  auto who = admit(in);
+  if (auto* refused = std::get_if<response>(&who)) return std::move(*refused);
+  auto found = route_for(in, std::get<api_key>(who));
+  if (auto* refused = std::get_if<response>(&found)) return std::move(*refused);
+  return std::nullopt;
 }
 
 }  // namespace perdure::tools::gateway

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -52,6 +53,8 @@ class router {
   void add_linked(std::string_view pattern, right needs, handler does);
   /// The caller with this right; or the answer that refuses him.
   [[nodiscard]] std::variant<api_key, response> admit(const request& in, right needs);
+  /// The answer to a request that is refused whatever its body has.
+  [[nodiscard]] std::optional<response> refusal_before_body(const request& in);
   /// Answered without a key.
   void add_open(std::string_view path, std::function<response()> does);
 
@@ -89,6 +92,10 @@ class router {
   [[nodiscard]] std::optional<api_key> caller_of(const request& in);
   [[nodiscard]] bool within_rate(const api_key& key);
   [[nodiscard]] const route* linked_route(const request& in) const;
+  /// The route for a caller, or the answer that refuses him; the key's rate is not looked at.
+  [[nodiscard]] std::variant<const route*, response> route_for(const request& in, const api_key& who) const;
+  /// The caller, whatever he may do.
+  [[nodiscard]] std::variant<api_key, response> admit(const request& in);
   void give(const route& to, const std::shared_ptr<exchange>& at, api_key who);
   void dispatch(const std::shared_ptr<exchange>& at);
 

@@ -89,6 +89,7 @@ class service::impl {
                             .limits = how_.limits,
                             .handle = [this](std::shared_ptr<exchange> at) { take(at); },
                             .refuse = refusal};
+    listener.refuses = [this](const request& head) { return router_.refusal_before_body(head); };
     listener.wants_sink = is_upload;
     listener.open_sink = [this](const request& head) -> std::variant<std::shared_ptr<body_sink>, response> {
       auto who = router_.admit(head, right::run);
