@@ -111,6 +111,55 @@ TEST_CASE("a client's trace goes on through the run, its child and its effects, 
   CHECK(t.at->call("GET", "/api/v1/runs").status == 200);
 }
 
+TEST_CASE("a run's trace goes on after a kill: what it did before, while nobody looked, and afterwards") {
+  traced t;
+  t.here.write("flows/long.yaml",
+               "document: {dsl: '1.0.3', namespace: default, name: long, version: 1.0.0}\n"
+               "do:\n  - first: {call: http, with: {method: get, endpoint: '" +
+                   t.called.url("/first") +
+                   "'}}\n  - nap: {wait: {milliseconds: 800}}\n  - second: {call: http, with: {method: get, endpoint: '" +
+                   t.called.url("/second") + "'}}\n");
+  REQUIRE(
+      workplace::eventually([&] { return t.at->call("GET", "/api/v1/workflows").body.find("\"long\"") != std::string::npos; }));
+  const auto begun = t.at->call("POST", "/api/v1/runs", R"({"workflow":"long"})",
+                                {{"Content-Type", "application/json"}, {"traceparent", parent}});
+  REQUIRE(begun.status == 201);
+  const auto path = "/api/v1/runs/" + text_of(begun.json().at("run_id"));
+  REQUIRE(workplace::eventually([&] { return t.at->call("GET", path).json().at("status") == "waiting"; }));
+  t.at->node().kill();
+  t.at->start();
+  REQUIRE(workplace::eventually([&] { return t.at->call("GET", path).json().at("status") == "succeeded"; }));
+  // All of it, also what ended before the kill and was not sent.
+  const auto handed = [&] {
+    std::set<std::string> out;
+    for (const auto& each : t.called.requests()) out.insert(part(each.headers.at("traceparent"), 36, 16));
+    return out;
+  }();
+  CHECK(handed.size() == 2);
+  const auto all_there = [&] {
+    std::set<std::string> ids;
+    bool root = false;
+    for (const auto& [name, span] : t.spans()) {
+      CHECK(text_of(span.at("traceId")) == trace);
+      ids.insert(text_of(span.at("spanId")));
+      root = root || text_of(span.at("parentSpanId")) == caller;
+    }
+    return root && std::includes(ids.begin(), ids.end(), handed.begin(), handed.end());
+  };
+  CHECK(workplace::eventually(all_there));
+  std::set<std::string> ids;
+  for (const auto& [name, span] : t.spans()) ids.insert(text_of(span.at("spanId")));
+  for (const auto& [name, span] : t.spans()) {
+    INFO(name);
+    const auto above = text_of(span.at("parentSpanId"));
+    CHECK((above == caller || ids.contains(above)));
+    // The run's span begins when the run did, not when the process did.
+    if (above == caller)
+      CHECK(std::stoull(text_of(span.at("endTimeUnixNano"))) - std::stoull(text_of(span.at("startTimeUnixNano"))) >=
+            700'000'000ULL);
+  }
+}
+
 TEST_CASE("without a client's trace a run has one of its own, and a malformed one is passed over") {
   const traced t;
   const auto first = t.run({}), second = t.run({{"traceparent", "00-xyz"}});

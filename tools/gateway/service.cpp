@@ -172,6 +172,7 @@ class service::impl {
     if (parts.traces) {
       auto exported =
           trace_export::start(*engine_, {.endpoint = how_.trace_endpoint,
+                                         .data = how_.data,
                                          .log = [this](std::string_view level, const std::string& text) { log(level, text); }});
       if (!exported) return exported.error();
       spans_ = std::move(*exported);

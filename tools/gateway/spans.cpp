@@ -200,8 +200,35 @@ struct span_maker::one_event {
   void operator()(const T&) const {}
 };
 
-void span_maker::take(const core::record& at, const core::event& what, std::vector<span>& out) {
+void span_maker::visit(const core::record& at, const core::event& what, std::vector<span>& out) {
   std::visit(one_event{runs_, most_runs_, at, out}, what);
+}
+
+void span_maker::take(const core::record& at, const core::event& what, std::vector<span>& out) {
+  if (at.seq > 1 && !runs_.contains(at.run)) catch_up(at);
+  visit(at, what, out);
+  const bool has_none =
+      core::kind_of(what) == core::event_kind::run_started || core::kind_of(what) == core::event_kind::run_ended;
+  if (has_none && !runs_.contains(at.run)) pass_over(at.run);
+}
+
+/// Its spans so far were told by whoever saw their events.
+void span_maker::catch_up(const core::record& before) {
+  if (!history_ || runs_.size() >= most_runs_ || passed_over_.contains(before.run)) return;
+  std::vector<span> told;
+  history_(before.run, [&](const core::record& at, const core::event& what) {
+    if (at.seq >= before.seq) return false;
+    visit(at, what, told);
+    told.clear();
+    return true;
+  });
+  if (!runs_.contains(before.run)) pass_over(before.run);
+}
+
+/// Of runs that have ended a few more events may come; they are forgotten after a while.
+void span_maker::pass_over(const run_id& run) {
+  if (passed_over_.size() >= most_runs_) passed_over_.clear();
+  passed_over_.insert(run);
 }
 
 std::string otlp_json(const std::vector<span>& spans, const std::string& service) {

@@ -2,14 +2,16 @@
 //
 // Operation: `take` is given every event in the journal's order, and appends the spans that end with it. A run's trace is
 // the one it came with (core/trace.hpp), else one that is named by the run's id; ids of spans follow from what they are of, as
-// those that effects hand on do. A run that was begun before the first event that was taken is passed over.
+// those that effects hand on do. What came of a run before the first event that was taken is asked for when the run is met.
 // Concurrency: one thread.
 // Limitations: remembers `most_runs` runs that have not ended; those beyond have no spans.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/events.hpp"
@@ -30,7 +32,11 @@ struct span {
 
 class span_maker {
  public:
-  explicit span_maker(std::size_t most_runs) : most_runs_(most_runs) {}
+  /// Gives a run's events in order, until the function that takes them says false.
+  using taker = std::function<bool(const core::record& at, const core::event& what)>;
+  using history = std::function<void(const run_id& run, const taker& take)>;
+  /// Without a history, runs that were begun before are passed over.
+  explicit span_maker(std::size_t most_runs, history of = {}) : most_runs_(most_runs), history_(std::move(of)) {}
   void take(const core::record& at, const core::event& what, std::vector<span>& out);
   [[nodiscard]] std::size_t open_runs() const { return runs_.size(); }
 
@@ -52,9 +58,14 @@ class span_maker {
     std::map<core::job_number, timestamp> jobs;
   };
   struct one_event;  // carries one event into the facts
+  void visit(const core::record& at, const core::event& what, std::vector<span>& out);
+  void catch_up(const core::record& before);
+  void pass_over(const run_id& run);
 
   const std::size_t most_runs_;
+  const history history_;
   std::unordered_map<run_id, run_facts> runs_;
+  std::unordered_set<run_id> passed_over_;  ///< that are known to have no spans any more, or none at all
 };
 
 /// The body of an OTLP/HTTP request in JSON.

@@ -9,12 +9,15 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
+#include <charconv>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 
 #include "cluster/tenants.hpp"
+#include "persistence/durable_file.hpp"
+#include "tools/gateway/private_file.hpp"
 #include "tools/gateway/spans.hpp"
 
 namespace perdure::tools::gateway {
@@ -26,7 +29,10 @@ namespace beast = boost::beast;
 
 constexpr std::size_t most_runs = 100'000, most_kept = 50'000, batch = 512, records_at_once = 1'000;
 constexpr std::chrono::milliseconds look_every{500};
-constexpr std::chrono::seconds patience{5}, complain_every{60};
+constexpr std::chrono::seconds patience{5}, complain_every{60}, note_every{5};
+/// When spans were not wanted for a while, the past is not told.
+constexpr lsn_t most_behind = 200'000;
+constexpr std::size_t position_bytes = 64;
 
 struct place {
   std::string host, port, path;
@@ -51,6 +57,17 @@ result<place> place_of(const std::string& endpoint) {
       bad(out.path))
     return wrong;
   return out;
+}
+
+std::filesystem::path position_file(const std::filesystem::path& data) { return data / "trace.position"; }
+
+/// The first record whose spans are not sent.
+lsn_t read_position(const std::filesystem::path& data, lsn_t end) {
+  const auto text = read_private(position_file(data), position_bytes);
+  lsn_t out = 0;
+  if (!text || std::from_chars(text->data(), text->data() + text->size(), out).ec != std::errc{}) return end;
+  const bool known = out > 0 && out <= end && end - out <= most_behind;
+  return known ? out : end;
 }
 
 /// One request on a connection of its own; empty = it was taken.
@@ -94,7 +111,9 @@ std::string post(const place& to, std::string body) {
 class trace_export::impl {
  public:
   impl(node& of, trace_options how, place to, lsn_t from)
-      : node_(of), how_(std::move(how)), to_(std::move(to)), maker_(most_runs), next_(from), thread_([this] { work(); }) {}
+      : node_(of), how_(std::move(how)), to_(std::move(to)),
+        maker_(most_runs, [this](const run_id& run, const span_maker::taker& take) { tell_past(run, take); }), next_(from),
+        thread_([this] { work(); }) {}
   ~impl() {
     {
       const std::lock_guard lock{mutex_};
@@ -106,6 +125,7 @@ class trace_export::impl {
 
  private:
   void work() {
+    note_position(false);
     for (bool last = false; !last;) {
       {
         std::unique_lock lock{mutex_};
@@ -113,8 +133,31 @@ class trace_export::impl {
       }
       read();
       send();
+      note_position(last);
     }
     if (dropped_ > 0) how_.log("warning", std::to_string(dropped_) + " spans were dropped");
+  }
+
+  void tell_past(const run_id& run, const span_maker::taker& take) const {
+    const auto told = cluster::records_of(node_, run, 0, [&](const core::record& at, core::blob_port&) {
+      const auto event = core::decode(at.kind, at.schema, at.bytes, nullptr);
+      return !event || take(at, *event);
+    });
+    if (!told && told.error().code != errc::not_found)
+      how_.log("warning", "no spans of run " + run.str() + ": " + told.error().message);
+  }
+
+  /// Durable before it is needed: the spans of a process that is killed at once are not lost, either.
+  void note_position(bool last) {
+    const auto sent = kept_.empty() ? next_ : kept_.front().from;
+    const auto now = std::chrono::steady_clock::now();
+    if (noted_ == sent || (noted_at_ && !last && now - *noted_at_ < note_every)) return;
+    if (auto put = persistence::put_file(position_file(how_.data), std::to_string(sent) + "\n"); !put) {
+      if (!noted_at_) how_.log("warning", "after a restart spans may be missing: " + put.error().message);
+    } else {
+      noted_ = sent;
+    }
+    noted_at_ = now;
   }
 
   void read() {
@@ -127,7 +170,7 @@ class trace_export::impl {
         if (!event) continue;  // what the journal wrote of itself
         std::vector<span> made;
         maker_.take(each, *event, made);
-        std::move(made.begin(), made.end(), std::back_inserter(kept_));
+        for (auto& one : made) kept_.push_back({each.lsn, std::move(one)});
       }
       for (; kept_.size() > most_kept; ++dropped_) kept_.pop_front();
       if (records->size() < records_at_once) return;
@@ -136,7 +179,8 @@ class trace_export::impl {
 
   void send() {
     while (!kept_.empty()) {
-      const std::vector<span> some{kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(std::min(batch, kept_.size()))};
+      std::vector<span> some;
+      for (std::size_t i = 0; i < std::min(batch, kept_.size()); ++i) some.push_back(kept_[i].what);
       if (const auto problem = post(to_, otlp_json(some, how_.service)); !problem.empty()) return complain(problem);
       kept_.erase(kept_.begin(), kept_.begin() + static_cast<std::ptrdiff_t>(some.size()));
     }
@@ -155,7 +199,13 @@ class trace_export::impl {
   const place to_;
   span_maker maker_;
   lsn_t next_;
-  std::deque<span> kept_;
+  struct kept_span {
+    lsn_t from = 0;
+    span what;
+  };
+  std::deque<kept_span> kept_;
+  lsn_t noted_ = 0;
+  std::optional<std::chrono::steady_clock::time_point> noted_at_;
   std::uint64_t dropped_ = 0;
   std::optional<std::chrono::steady_clock::time_point> told_at_;
   std::mutex mutex_;
@@ -169,7 +219,8 @@ result<std::unique_ptr<trace_export>> trace_export::start(node& of, trace_option
   if (!to) return to.error();
   const auto last = cluster::last_lsn(of);
   if (!last) return last.error();
-  return std::unique_ptr<trace_export>(new trace_export(std::make_unique<impl>(of, std::move(how), std::move(*to), *last + 1)));
+  const auto from = read_position(how.data, *last + 1);
+  return std::unique_ptr<trace_export>(new trace_export(std::make_unique<impl>(of, std::move(how), std::move(*to), from)));
 }
 
 trace_export::trace_export(std::unique_ptr<impl> held) : impl_(std::move(held)) {}
