@@ -183,6 +183,40 @@ TEST_CASE("a body may come in chunks, in single bytes, and after 100 Continue") 
   CHECK(to.read().status == 417);
 }
 
+TEST_CASE("a request as proxies are sent it, with the whole address, is one for its path") {
+  const workplace here;
+  const served at{here};
+  http_connection to{at.port()};
+  const auto told = [&](const std::string& target) {
+    to.send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + bearer(at) + "\r\n\r\n");
+    return to.read().status;
+  };
+  CHECK(told("http://example.com/healthz") == 200);
+  CHECK(told("HTTP://x:80/api/v1/runs?limit=2") == 200);
+  CHECK(told("https://x/api/v1/runs?limit=none") == 400);
+  CHECK(told("http://x") == 404);
+  CHECK(told("http://x?a=/healthz") == 400);
+  CHECK(told("ftp://x/healthz") == 400);
+}
+
+TEST_CASE("the access log shows no token of a form, however its address is written") {
+  const workplace here;
+  served at{here, {"--access-log"}};
+  http_connection to{at.port()};
+  for (const std::string target :
+       {"/v1/form/human_input/s3cret", "/%761/form/human_input/s3cret?x=%zz", "/v1/form/human%5finput/s3cret",
+        "http://x/v1/form/human_input/s3cret", "/v1/form/human_input/s3cret%zz"}) {
+    to.send("GET " + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: " + bearer(at) + "\r\n\r\n");
+    const auto status = to.read().status;
+    CHECK((status == 404 || status == 400));
+  }
+  at.node().signal(SIGTERM);
+  const auto log = at.node().finish().err;
+  INFO(log);
+  CHECK(has(log, "/v1/form/human_input/***"));
+  CHECK_FALSE(has(log, "s3cret"));
+}
+
 TEST_CASE("who waits for 100 Continue with a request that nobody takes is told so instead") {
   const workplace here;
   const served at{here};

@@ -135,6 +135,10 @@ TEST_CASE("only the operator submits jobs unless he allows more; what backends c
   const auto all = y.at->call("GET", "/api/v1/backends").json().at("backends");
   CHECK(all.at(0).at("name") == "process");
   CHECK(all.at(0).at("capabilities").at("logs") == true);
+  CHECK(all.at(0).at("running") == 0);
+  const auto others = y.at->call_as(y.other, "GET", "/api/v1/backends").json().at("backends").at(0).as_object();
+  CHECK(others.contains("up"));
+  CHECK_FALSE((others.contains("running") || others.contains("waiting") || others.contains("why")));
   CHECK(y.at->call("GET", "/api/v1/backends/process/check").json().at("ok") == true);
   CHECK(y.at->call("GET", "/api/v1/backends/none/check").status == 404);
   const auto wrong = y.submit("exit 3");

@@ -286,6 +286,14 @@ TEST_CASE("wrong requests are answered in the API's own words") {
   CHECK(no_user.json().at("message") == "Arg user must be provided.");
   CHECK(code(d.post("greet", R"({"user":"u"})")) == "400 invalid_param");
   CHECK(code(d.post("greet", R"({"inputs":{},"user":"u","response_mode":"later"})")) == "400 invalid_param");
+  for (const auto* bad :
+       {R"("x")", R"({"type":"odd","transfer_method":"remote_url","url":"http://x/y"})",
+        R"({"type":"image","transfer_method":"odd","url":"http://x/y"})", R"({"type":"image","transfer_method":"remote_url"})",
+        R"({"type":"image","transfer_method":"local_file"})"}) {
+    const auto answer = d.post("greet", R"({"inputs":{},"user":"u","files":[)" + std::string{bad} + "]}");
+    CHECK(code(answer) == "400 invalid_param");
+    CHECK(answer.json().at("params") == "files");
+  }
   for (const auto* bad : {"", "{", "[]"}) {
     const auto answer = d.post("greet", bad);
     CHECK(code(answer) == "400 bad_request");
@@ -297,7 +305,7 @@ TEST_CASE("wrong requests are answered in the API's own words") {
   CHECK(nobody.header("www-authenticate") == "Bearer realm=\"api\"");
   const auto unknown = d.get("greet", "/v1/workflows/run/0192f0c1-2345-7abc-8def-0123456789ab");
   CHECK(code(unknown) == "404 not_found");
-  CHECK(unknown.json().at("message") == "Workflow run not found");
+  CHECK(unknown.json().at("message") == "Workflow run not found.");
   CHECK(d.get("greet", "/v1/workflows/run/" + d.begun("slow")).status == 404);
 }
 
@@ -332,7 +340,11 @@ TEST_CASE("logs are filtered, paged and counted") {
   CHECK(total("keyword=Bob") == 1);
   CHECK(total("created_by_end_user_session_id=Ada") == 1);
   CHECK(total("status=failed") == 0);
-  CHECK(total("created_at__after=2999-01-01T00:00:00Z") == 0);
+  for (const auto* far : {"2999-01-01T00:00:00Z", "2999-01-01T00:00:00", "2999-01-01T00:00:00.5", "2999-01-01",
+                          "2999-01-01T00:00:00+01:00", "2999-01-01T00:00:00%2b01:00"}) {
+    CHECK(total(std::string{"created_at__after="} + far) == 0);
+    CHECK(total(std::string{"created_at__before="} + far) != 0);
+  }
   const auto second = d.get("greet", "/v1/workflows/logs?page=2&limit=2").json();
   CHECK(second.at("data").as_array().size() == 1);
   CHECK(d.get("greet", "/v1/workflows/logs?page=1&limit=2").json().at("has_more") == true);

@@ -129,12 +129,24 @@ result<std::uint64_t> number_parameter(const request& in, std::string_view name,
                                            std::to_string(least) + " to " + std::to_string(most)};
 }
 
+namespace {
+
+/// RFC 3339, and what clients make of it: a date alone, no zone (UTC is meant), a "+" that was not escaped in a query.
+std::optional<timestamp> read_time(std::string text) {
+  constexpr std::size_t date_chars = 10, zone_chars = 6;
+  if (text.size() == date_chars) text += "T00:00:00";
+  if (text.size() > date_chars + zone_chars && text[text.size() - zone_chars] == ' ') text[text.size() - zone_chars] = '+';
+  const auto at = parse_timestamp(text);
+  return at ? at : parse_timestamp(text + "Z");
+}
+
+}  // namespace
+
 result<std::optional<timestamp>> time_parameter(const request& in, std::string_view name) {
   const auto* text = in.parameter(name);
   if (text == nullptr) return std::optional<timestamp>{};
-  auto at = parse_timestamp(*text);
-  if (at) return at;
-  return error{errc::invalid_argument, "parameter \"" + std::string{name} + "\": \"" + *text + "\" is no RFC 3339 time"};
+  if (auto at = read_time(*text)) return at;
+  return error{errc::invalid_argument, "parameter \"" + std::string{name} + "\": \"" + *text + "\" is no time as in ISO 8601"};
 }
 
 }  // namespace perdure::tools::gateway

@@ -50,6 +50,17 @@ struct growing_body {
 
 std::string_view text_of(beast::string_view from) { return {from.data(), from.size()}; }
 
+/// Of "http://host/path", which proxies are sent and servers have to take, the path.
+std::string_view origin_form(std::string_view target) {
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (lower(target.substr(0, scheme.size())) != scheme) continue;
+    const auto path = target.find_first_of("/?", scheme.size());
+    if (path == std::string_view::npos) return "/";
+    return target[path] == '/' ? target.substr(path) : target;
+  }
+  return target;
+}
+
 }  // namespace
 
 struct request_reader::state {
@@ -135,7 +146,7 @@ bool request_reader::done() const { return state_->parser && state_->parser->is_
 unsigned request_reader::version() const { return static_cast<unsigned>(state_->parser->get().version()); }
 bool request_reader::keep_alive() const { return state_->parser->keep_alive(); }
 std::string_view request_reader::method() const { return text_of(state_->parser->get().method_string()); }
-std::string_view request_reader::target() const { return text_of(state_->parser->get().target()); }
+std::string_view request_reader::target() const { return origin_form(text_of(state_->parser->get().target())); }
 std::size_t request_reader::hosts() const { return state_->parser->get().count(beast_http::field::host); }
 std::string_view request_reader::expects() const { return text_of(state_->parser->get()[beast_http::field::expect]); }
 

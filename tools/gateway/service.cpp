@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "cluster/backend_set.hpp"
@@ -42,11 +43,11 @@ std::size_t raise_file_limit(std::size_t wanted) {
   return std::min(wanted, granted > 2 * other_files ? granted - other_files : granted / 2);
 }
 
-/// The path alone: queries hold signatures, and what follows a form's path is its token.
+/// The path alone: queries hold signatures, and what follows a form's path, however it is written, is its token.
 std::string shown_path(const request& in) {
-  const auto path = in.target.substr(0, in.target.find('?'));
-  constexpr std::string_view form = "/v1/form/human_input/";
-  return path.starts_with(form) ? std::string{form} + "***" : core::valid_utf8(path);
+  constexpr std::array<std::string_view, 3> form{"v1", "form", "human_input"};
+  if (in.path.size() >= form.size() && std::equal(form.begin(), form.end(), in.path.begin())) return "/v1/form/human_input/***";
+  return core::valid_utf8(in.target.substr(0, in.target.find('?')));
 }
 
 std::string access_line(const access_record& what) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t most_pages = 99'999, most_rows = 100;
 
-response no_such_run(const request& in) { return refusal(404, "Workflow run not found", in); }
+response no_such_run(const request& in) { return refusal(404, "Workflow run not found.", in); }
 
 result<response> run_detail(const api_parts& parts, const call& of) {
   const auto run = run_of(parts, of);

@@ -65,6 +65,19 @@ struct asked {
   cluster::tenant_start what;
 };
 
+/// What is wrong with an entry of `files`; nullptr: nothing.
+const char* problem_of_file(const json::value& of) {
+  if (!of.is_object()) return "each of the files is an object";
+  const auto type = text_of(of.get_object(), "type"), method = text_of(of.get_object(), "transfer_method");
+  if (type != "image" && type != "document" && type != "audio" && type != "video" && type != "custom")
+    return "the type of a file is image, document, audio, video or custom";
+  if (method != "remote_url" && method != "local_file") return "the transfer_method of a file is remote_url or local_file";
+  if (method == "remote_url" && text_of(of.get_object(), "url").empty()) return "a file by remote_url has a url";
+  if (method == "local_file" && text_of(of.get_object(), "upload_file_id").empty())
+    return "a file by local_file has an upload_file_id";
+  return nullptr;
+}
+
 std::variant<asked, response> read_start(const api_parts& parts, const call& of) {
   const auto& in = of.in();
   auto body = json_body(in);
@@ -91,7 +104,12 @@ std::variant<asked, response> read_start(const api_parts& parts, const call& of)
   }
   json::object input = inputs.get_object();
   input[system_member::user] = user;
-  if (files.is_array()) input[system_member::files] = files;
+  if (files.is_array()) {
+    for (const auto& each : files.get_array()) {
+      if (const auto* problem = problem_of_file(each)) return invalid_param(problem, "files");
+    }
+    input[system_member::files] = files;
+  }
   if (auto known = complete_files(parts, of, input); !known) {
     if (known.error().code == errc::not_found) return invalid_param(known.error().message, "files");
     return error_answer(in, known.error());
