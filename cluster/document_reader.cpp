@@ -168,8 +168,8 @@ result<document> document_reader::read(const std::string& text, const std::strin
                                          .catalog = std::static_pointer_cast<document_directory>(secrets_)->catalog()});
   if (!made) return error{made.error().code, file + ": " + made.error().message};
   return document{
-      made->name(),     made->version(),           text, file, folder.empty() ? folder_of(file) : folder, std::move(*made),
-      model.definition, model.schedule.has_value()};
+      made->name(),     made->version(),        text, file, folder.empty() ? folder_of(file) : folder, std::move(*made),
+      model.definition, !model.schedule.empty()};
 }
 
 result<document_reach> document_reader::reach(const std::string& text, const std::string& file) {

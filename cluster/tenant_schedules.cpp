@@ -49,9 +49,14 @@ result<tenant_started> begin_schedule_for(const node& at, std::string_view tenan
                                           const std::string& version, const std::string& missed) {
   const auto open = schedules_for(at, tenant, workflow);
   if (!open) return open.error();
+  const run_summary* goes_on = nullptr;
   for (const auto& each : *open) {
     if (each.version != version) continue;
-    auto run = at.internals().get(each.id);
+    // The run that the others end with, where there is one.
+    if (goes_on == nullptr || goes_on->key.starts_with(dsl::further_schedule_key)) goes_on = &each;
+  }
+  if (goes_on != nullptr) {
+    auto run = at.internals().get(goes_on->id);
     if (!run) return run.error();
     return tenant_started{std::move(*run), false};
   }

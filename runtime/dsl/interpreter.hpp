@@ -179,6 +179,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<given> take_messages(running& now, const message_subscription& of, json::object spec, std::shared_ptr<json::array> kept);
 
   // run_schedule.cpp
+  async<> share_triggers(schedule_order& order);
+  async<> follow_trigger(schedule_order& order);
   async<std::string> begin_scheduled(json::value input);
   async<timestamp> tick_after(timestamp last);
   async<> follow_times(schedule_order& order);
@@ -244,7 +246,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   struct orphan {
     std::string run, subscription;  ///< one of them
   };
-  std::vector<orphan> orphans_;  ///< of tasks that were cut off
+  std::vector<orphan> orphans_;          ///< of tasks that were cut off
+  const schedule_rule* rule_ = nullptr;  ///< of a schedule: the trigger that this run goes by
 };
 
 }  // namespace perdure::dsl

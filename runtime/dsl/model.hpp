@@ -258,6 +258,7 @@ struct document_policy {
   bool may_reach_private = true;  ///< loopback, link-local, private and other special addresses
 };
 
+/// One of what begins runs by itself.
 struct schedule_rule {
   enum class kind : std::uint8_t { every, cron, after, on } what = kind::every;
   std::optional<duration_value> length;  ///< every, after
@@ -273,7 +274,7 @@ struct document {
   task_list tasks;
   std::map<std::string, std::shared_ptr<const task>, std::less<>> functions;  ///< those that are called
   std::vector<extension> extensions;
-  std::optional<schedule_rule> schedule;
+  std::vector<schedule_rule> schedule;  ///< each begins runs whatever the others do
   document_policy policy;
   std::vector<std::string> secrets;               ///< those that it may use
   std::shared_ptr<const json::value> definition;  ///< the whole document as JSON

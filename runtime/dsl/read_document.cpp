@@ -279,40 +279,39 @@ const cursor* reader::find_component(const cursor& at, components& among, std::s
   return nullptr;
 }
 
-std::optional<schedule_rule> reader::read_schedule(const std::optional<cursor>& at) {
-  if (!at) return std::nullopt;
+std::vector<schedule_rule> reader::read_schedule(const std::optional<cursor>& at) {
+  using kind = schedule_rule::kind;
+  if (!at) return {};
   properties all{to_, *at, "a schedule"};
-  const auto which = all.one_of({"every", "cron", "after", "on"});
   const auto every = all.optional("every"), text = all.optional("cron"), after = all.optional("after"), on = all.optional("on");
   all.done();
-  schedule_rule out;
-  if (which == "every" || which == "after") {
-    out.what = which == "every" ? schedule_rule::kind::every : schedule_rule::kind::after;
-    out.length = read_duration(which == "every" ? every : after, expression_site::workflow_input);
-    const auto* fixed = out.length ? std::get_if<duration>(&*out.length) : nullptr;
-    if (which == "every" && fixed != nullptr && *fixed <= duration{0})
-      to_.invalid(*every, "expected a duration longer than nothing");
-  } else if (which == "cron") {
-    out.what = schedule_rule::kind::cron;
-    if (!check_string(to_, text, false)) return std::nullopt;
+  if (!every && !text && !after && !on && at->tree().is_object())
+    to_.invalid(*at, "expected at least one of the properties \"every\", \"cron\", \"after\", \"on\" in a schedule");
+  std::vector<schedule_rule> out;
+  if (every) {
+    auto length = read_duration(every, expression_site::workflow_input);
+    const auto* fixed = length ? std::get_if<duration>(&*length) : nullptr;
+    if (fixed != nullptr && *fixed <= duration{0}) to_.invalid(*every, "expected a duration longer than nothing");
+    out.push_back({.what = kind::every, .length = std::move(length)});
+  }
+  if (text && check_string(to_, text, false)) {
     auto made = cron::parse(text->tree().text());
-    if (!made) {
-      to_.invalid(*text, made.error().message);
-      return std::nullopt;
+    const auto known =
+        made && options_.clock != nullptr ? options_.clock->next(*made, timestamp{}) : result<timestamp>{timestamp{}};
+    if (!made || !known) {
+      to_.invalid(*text, (made ? known.error() : made.error()).message);
+    } else {
+      out.push_back({.what = kind::cron, .when = std::move(*made)});
     }
-    out.when = std::move(*made);
-    const auto known = options_.clock != nullptr ? options_.clock->next(*out.when, timestamp{}) : result<timestamp>{timestamp{}};
-    if (!known) to_.invalid(*text, known.error().message);
-  } else if (which == "on") {
-    out.what = schedule_rule::kind::on;
+  }
+  if (after) out.push_back({.what = kind::after, .length = read_duration(after, expression_site::workflow_input)});
+  if (on) {
     auto listener = std::make_shared<task>();
     listener->name = "schedule";
     listener->reference = "/schedule";
     listener->source = at->shared();
     listener->body = listen_task{.to = read_strategy(on), .envelope = true};
-    out.listener = std::move(listener);
-  } else {
-    return std::nullopt;
+    out.push_back({.what = kind::on, .listener = std::move(listener)});
   }
   return out;
 }

@@ -45,7 +45,7 @@ class reader {
   void read_extension(const cursor& at, document& out);
   /// The component a string names; reports when there is none.
   const cursor* find_component(const cursor& at, components& among, std::string_view kind);
-  std::optional<schedule_rule> read_schedule(const std::optional<cursor>& at);
+  std::vector<schedule_rule> read_schedule(const std::optional<cursor>& at);
   void check_programs();
 
   // read_task.cpp

@@ -1,7 +1,11 @@
 // schedule: a run that begins runs of its document, when it is time or when events have come.
 //
 // Operation: it waits for one deadline, or for events, and lets the capability "runs" begin a run; the key of that step makes
-// it one run however often the step is done again. After some runs it continues as new.
+// it one run however often the step is done again. After some runs it continues as new. Of several triggers each has a run of its
+// own; the first of them begins the others, and ends them when it is cancelled.
+#include <algorithm>
+#include <array>
+
 #include "dsl/interpreter.hpp"
 #include "dsl/jq_values.hpp"
 #include "perdure/json.hpp"
@@ -9,6 +13,11 @@
 namespace perdure::dsl {
 
 namespace {
+
+using kind = schedule_rule::kind;
+/// As they are named in documents, by kind.
+constexpr std::array<std::string_view, 4> triggers{"every", "cron", "after", "on"};
+constexpr std::string_view name_of(kind what) { return triggers[static_cast<std::size_t>(what)]; }
 
 /// Runs begun before the schedule goes on with a new history.
 constexpr int runs_of_a_history = 200;
@@ -29,26 +38,76 @@ async<> interpreter::handle(const schedule_order& given, context& ctx) {
   workflow_input_ = make_data(nullptr);
   context_ = make_data(nullptr);
   auto order = given;
-  if (!document_->schedule) throw step_error(make_error("configuration", "the document has no schedule", "/schedule"));
-  switch (document_->schedule->what) {
-    case schedule_rule::kind::every:
-    case schedule_rule::kind::cron: {
+  const auto& all = document_->schedule;
+  if (all.empty()) throw step_error(make_error("configuration", "the document has no schedule", "/schedule"));
+  if (all.size() > 1 && order.trigger.empty()) {
+    auto sharing = share_triggers(order);
+    co_await sharing;
+  }
+  const auto own = std::find_if(all.begin(), all.end(), [&](const auto& each) { return name_of(each.what) == order.trigger; });
+  rule_ = own != all.end() ? &*own : &all.front();
+  std::optional<failure> cancelled;
+  try {
+    auto work = follow_trigger(order);
+    co_await work;
+  } catch (const cancelled_error& e) {
+    cancelled = e.why();
+  }
+  if (!cancelled) co_return;
+  for (const auto& each : order.others) {
+    try {
+      auto told = ctx.cancel_run(each, "the schedule was ended");
+      co_await told;
+    } catch (const step_error&) {
+      // It has ended.
+    }
+  }
+  detail::throw_failure(std::move(*cancelled));
+}
+
+async<> interpreter::follow_trigger(schedule_order& order) {
+  switch (rule_->what) {
+    case kind::every:
+    case kind::cron: {
       auto work = follow_times(order);
       co_await work;
       break;
     }
-    case schedule_rule::kind::after: {
+    case kind::after: {
       auto work = follow_ends(order);
       co_await work;
       co_return;
     }
-    case schedule_rule::kind::on: {
+    case kind::on: {
       auto work = follow_events(order);
       co_await work;
       break;
     }
   }
-  ctx.continue_as_new(order);
+  ctx_->continue_as_new(order);
+}
+
+/// This run takes "after", which goes on in runs that nobody else knows, else the first; each other trigger gets a run.
+async<> interpreter::share_triggers(schedule_order& order) {
+  const auto& all = document_->schedule;
+  const auto after = std::find_if(all.begin(), all.end(), [](const auto& each) { return each.what == kind::after; });
+  const auto& own = after != all.end() ? *after : all.front();
+  std::vector<std::string> others;
+  for (const auto& each : all) {
+    if (&each == &own) continue;
+    auto further = order;
+    further.trigger = name_of(each.what);
+    auto asked = perform("begin", "runs",
+                         {{"workflow", workflow_name(*document_)},
+                          {"version", document_->version},
+                          {"message", message_name<schedule_order>},
+                          {"input", perdure::to_json(further)},
+                          {"key", further_schedule_key}});
+    const auto stored = co_await asked;
+    others.push_back(jq::text(stored.value().at("run")));
+  }
+  order.trigger = name_of(own.what);
+  order.others = std::move(others);
 }
 
 async<std::string> interpreter::begin_scheduled(json::value input) {
@@ -59,8 +118,8 @@ async<std::string> interpreter::begin_scheduled(json::value input) {
 }
 
 async<timestamp> interpreter::tick_after(timestamp last) {
-  const auto& rule = *document_->schedule;
-  if (rule.what == schedule_rule::kind::every) {
+  const auto& rule = *rule_;
+  if (rule.what == kind::every) {
     auto measure = length_of(*rule.length, nullptr, nullptr);
     const auto length = co_await measure;
     if (length <= duration{0})
@@ -126,7 +185,7 @@ async<> interpreter::follow_ends(const schedule_order& order) {
     } catch (const step_error&) {
       // However it ended, the next one follows.
     }
-    auto measure = length_of(*document_->schedule->length, nullptr, nullptr);
+    auto measure = length_of(*rule_->length, nullptr, nullptr);
     const auto pause = co_await measure;
     auto timer = ctx_->sleep_for(pause);
     co_await timer;
@@ -141,7 +200,7 @@ async<> interpreter::follow_ends(const schedule_order& order) {
 }
 
 async<> interpreter::follow_events(schedule_order& order) {
-  const auto& task = *document_->schedule->listener;
+  const auto& task = *rule_->listener;
   const auto& body = std::get<listen_task>(task.body);
   running now;
   now.what = &task;

@@ -164,6 +164,69 @@ TEST_CASE("on: events begin a run, whose input they are") {
   CHECK(got == std::vector<std::string>{"13", "45"});
 }
 
+TEST_CASE("several triggers of one schedule: each begins runs, and the first ends the others") {
+  const test::temp_directory directory;
+  stage here{directory.path()};
+  here.add(document("{every: {minutes: 10}, after: {minutes: 25}, on: {one: {with: {type: a}}}}"));
+  const auto emit = here.reader.read(
+      "document: {dsl: '1.0.3', namespace: default, name: e, version: 1.0.0}\ndo:\n"
+      "  - e: {emit: {event: {with: {source: 'https://s.x', type: a}}}}\n",
+      "e.yaml");
+  REQUIRE(emit.has_value());
+  REQUIRE(here.engine->add(emit->definition));
+  const auto schedule = here.begin();
+  const auto parts = [&] {
+    std::vector<run_summary> out;
+    const auto page = here.engine->list({.workflow = "s", .limit = 1'000}).value();
+    for (const auto& each : page.runs)
+      if (cluster::is_schedule(each) && !is_terminal(each.status)) out.push_back(each);
+    return out;
+  };
+  const auto waits = [&] {
+    const auto all = parts();
+    const auto subscribed = std::count_if(all.begin(), all.end(), [](const auto& each) { return each.seq > 5; });
+    return all.size() == 3 && subscribed >= 2 &&  // "after" began the others and a run, "on" has told whom it listens for
+           std::all_of(all.begin(), all.end(), [](const auto& each) { return each.status == run_status::waiting; });
+  };
+  CHECK(here.comes_to(1));  // "after" begins at once
+  REQUIRE(eventually(waits));
+  here.pass(10min);
+  CHECK(here.comes_to(2));
+  test::finish(here.engine->start("e", {}).value());
+  CHECK(here.comes_to(3));
+  here.engine->close();
+  here.open();
+  REQUIRE(here.engine->add(emit->definition));
+  here.pass(10min);
+  CHECK(here.comes_to(4));
+  here.pass(5min);
+  CHECK(here.comes_to(5));  // "after" once more
+  test::finish(here.engine->start("e", {}).value());
+  CHECK(here.comes_to(6));
+  CHECK(parts().size() == 3);
+  CHECK(here.begin().id() == schedule.id());
+  REQUIRE(schedule.cancel("enough"));
+  CHECK(eventually([&] { return parts().empty(); }));
+}
+
+TEST_CASE("a schedule of several triggers whose node is killed while it begins has a run for each, and no more") {
+  const workplace here;
+  const auto file = here.write("s.yaml", document("{every: {hours: 1}, cron: '0 0 1 1 *', on: {one: {with: {type: a}}}}"));
+  for (const auto pause : {0ms, 15ms, 30ms, 45ms, 60ms}) {
+    auto running = here.start({"schedule", file, "--detach"});
+    std::this_thread::sleep_for(40ms + pause);
+    running->signal(SIGKILL);
+    (void)running->finish();
+  }
+  auto running = here.start({"schedule", file});
+  const auto all = [&] { return here.call({"runs", "list", "--workflow", "s", "--json"}).json().at("runs").as_array().size(); };
+  CHECK(workplace::eventually([&] { return all() >= 3; }));
+  std::this_thread::sleep_for(300ms);
+  CHECK(all() == 3);
+  running->signal(SIGINT);
+  CHECK(running->finish().code == 0);
+}
+
 TEST_CASE("summer time: an hour that is left out, and one that comes twice") {
   const auto zones = cluster::make_zones();
   const auto next = [&](const std::string& cron, const std::string& after) {
