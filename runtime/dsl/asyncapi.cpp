@@ -122,7 +122,54 @@ std::string method_of(const json::value& document, const json::value* operation,
   return !method.empty() ? method : publishes ? "POST" : "GET";
 }
 
+/// Of the operation's messages, else of its channel's: one, a list of them, by name, or several as "oneOf".
+void add_correlations(const json::value& document, const json::value* from, std::vector<std::string>& to, int depth = 0) {
+  constexpr int most_depth = 3;
+  if (from == nullptr || depth > most_depth) return;
+  if (const auto* list = from->if_array()) {
+    for (const auto& each : *list) add_correlations(document, &each, to, depth + 1);
+    return;
+  }
+  const auto* message = resolved(document, from);
+  if (const auto* several = member(message, "oneOf")) return add_correlations(document, several, to, depth + 1);
+  auto location = text_at(resolved(document, member(message, "correlationId")), "location");
+  if (!location.empty() && std::find(to.begin(), to.end(), location) == to.end()) to.push_back(std::move(location));
+}
+
+std::vector<std::string> correlations_of(const json::value& document, const json::value* channel, const json::value* operation) {
+  std::vector<std::string> out;
+  for (const auto* each : {member(operation, "messages"), member(operation, "message")}) add_correlations(document, each, out);
+  if (!out.empty()) return out;
+  if (const auto* named = resolved(document, member(channel, "messages")); named != nullptr && named->is_object()) {
+    for (const auto& [name, each] : named->get_object()) add_correlations(document, &each, out);
+  }
+  return out;
+}
+
+std::string in_small_letters(std::string_view text) {
+  std::string out{text};
+  for (auto& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
 }  // namespace
+
+json::value value_at(const std::string& location, const json::value& payload, const json::value& headers) {
+  constexpr std::string_view in_payload = "$message.payload#", in_header = "$message.header#";
+  const bool header = location.starts_with(in_header);
+  if (!header && !location.starts_with(in_payload)) return {};
+  const auto pointer = location.substr((header ? in_header : in_payload).size());
+  const auto& from = header ? headers : payload;
+  boost::system::error_code bad;
+  const auto* found = from.find_pointer(pointer, bad);
+  if (found != nullptr && !bad) return *found;
+  if (!header || !pointer.starts_with('/') || !headers.is_object()) return {};
+  // Names of headers are the same in capitals.
+  for (const auto& [name, value] : headers.get_object()) {
+    if (in_small_letters(name) == in_small_letters(std::string_view{pointer}.substr(1))) return value;
+  }
+  return {};
+}
 
 result<asyncapi_target> find_asyncapi_target(const json::value& document, const asyncapi_wish& wish, const std::string& from) {
   const auto version = text_at(&document, "asyncapi");
@@ -158,7 +205,8 @@ result<asyncapi_target> find_asyncapi_target(const json::value& document, const 
                            "the channel of \"" + named + "\"");
   if (!filled) return filled.error();
   const auto path = filled->empty() || filled->starts_with('/') ? *filled : "/" + *filled;
-  return asyncapi_target{at->url + path, method_of(document, operation, wish.publishes)};
+  return asyncapi_target{at->url + path, method_of(document, operation, wish.publishes),
+                         correlations_of(document, channel, operation)};
 }
 
 }  // namespace perdure::dsl

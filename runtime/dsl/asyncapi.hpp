@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "perdure/error.hpp"
 #include "perdure/payload.hpp"
@@ -20,7 +21,11 @@ struct asyncapi_wish {
 struct asyncapi_target {
   std::string url;     ///< http, https, ws or wss
   std::string method;  ///< POST to publish and GET to subscribe, unless the operation's HTTP binding says otherwise
+  std::vector<std::string> correlations;  ///< where its messages have their correlation id: "$message.payload#/a/b"
 };
+
+/// What is at such a place of a message; null: nothing.
+[[nodiscard]] json::value value_at(const std::string& location, const json::value& payload, const json::value& headers);
 
 /// `from` is where the document is. not_found: no such operation, channel or server. unsupported: no server of HTTP or
 /// WebSockets. invalid_argument: the document is none, or does not fit the wish.

@@ -67,18 +67,24 @@ void reader::check_kind_of_address(const cursor& where, const endpoint& at, std:
     to_.unsupported(where, std::string{what} + " at an address of the kind \"" + std::string{scheme} + "\"");
 }
 
-/// The policy as an object with its kind as the only member; it was checked already.
-std::optional<dynamic_value> reader::read_authentication(const cursor& at) {
+/// Where the policy itself stands; null: it is none.
+const cursor* reader::find_policy(const cursor& at) const {
   const node* named = nullptr;
   if (at.tree().is_string()) named = &at.tree();
   if (const auto* use = at.tree().is_object() ? at.tree().find("use") : nullptr) named = use->value.get();
   const auto* policy = &at;
   if (named != nullptr) {
     const auto found = named->is_string() ? authentications_.find(named->text()) : authentications_.end();
-    if (found == authentications_.end()) return std::nullopt;
+    if (found == authentications_.end()) return nullptr;
     policy = &found->second.at;
   }
-  if (!policy->tree().is_object() || policy->tree().members.size() != 1) return std::nullopt;
+  return policy->tree().is_object() && policy->tree().members.size() == 1 ? policy : nullptr;
+}
+
+/// The policy as an object with its kind as the only member; it was checked already.
+std::optional<dynamic_value> reader::read_authentication(const cursor& at) {
+  const auto* policy = find_policy(at);
+  if (policy == nullptr) return std::nullopt;
   const cursor value{*policy, policy->tree().members[0]};
   const auto& kind = policy->tree().members[0].key;
   dynamic_value inside;

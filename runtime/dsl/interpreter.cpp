@@ -45,8 +45,14 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
   } catch (const step_error& e) {
     failed = e.why();
   }
+  if (failed) end_scopes_within(0, *failed);
+  try {
+    auto closed = close_connections();
+    co_await closed;
+  } catch (const step_error&) {
+    // What is left is closed when nobody has asked it for a while.
+  }
   if (failed) {
-    end_scopes_within(0, *failed);
     detail::throw_failure(as_error(std::move(*failed), "/", document_->name, 0));
   }
   ctx.yield_output(result->value());
@@ -342,6 +348,13 @@ void interpreter::end_scopes_within(std::uint32_t number, const failure& why) {
 void interpreter::leave_orphans(open_scope& of) {
   if (!of.child.empty()) orphans_.push_back({.run = std::exchange(of.child, {})});
   if (!of.subscription.empty()) orphans_.push_back({.subscription = std::exchange(of.subscription, {})});
+  if (!of.connection.empty()) orphans_.push_back({.connection = std::exchange(of.connection, {})});
+}
+
+async<> interpreter::close_connections() {
+  std::erase_if(orphans_, [](const auto& each) { return each.connection.empty(); });
+  auto left = cancel_orphans();
+  co_await left;
 }
 
 async<> interpreter::cancel_orphans() {
@@ -350,7 +363,10 @@ async<> interpreter::cancel_orphans() {
     orphans_.pop_back();
     // A run may have ended meanwhile: then there is nobody to tell.
     try {
-      if (left.run.empty()) {
+      if (!left.connection.empty()) {
+        auto closed = perform("close", "websocket", left.connection);
+        co_await closed;
+      } else if (left.run.empty()) {
         auto ended = tell_broker({{"unsubscribe", json::value(left.subscription)}});
         co_await ended;
       } else {

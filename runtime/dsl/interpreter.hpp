@@ -81,6 +81,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
     std::uint32_t parent = 0, attempt = 1;
     std::string child;         ///< the run that it waits for
     std::string subscription;  ///< to events
+    json::object connection;   ///< what closes the one that it keeps
   };
   /// Leaves the branches of a fork when one of them ends the workflow.
   struct workflow_ended {
@@ -106,8 +107,10 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   void start_scope(running& now);
   void end_scope(running& now, const data_ptr& value, const std::optional<failure>& error);
   void end_scopes_within(std::uint32_t number, const failure& why);
-  /// Asks the runs to cancel that tasks waited for which were cut off, and ends their subscriptions.
+  /// Asks the runs to cancel that tasks waited for which were cut off, and ends their subscriptions and connections.
   async<> cancel_orphans();
+  /// Of what tasks left that were cut off, the end of the workflow ends all but connections.
+  async<> close_connections();
   void leave_orphans(open_scope& of);
 
   /// Waits that say which task they belong to (its number), for those who look on. Replays do not compare it.
@@ -173,10 +176,15 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
 
   // run_asyncapi.cpp
   async<given> run_asyncapi(running& now, const asyncapi_task& body);
-  async<json::object> asyncapi_request(running& now, const asyncapi_task& body);
-  async<given> follow(running& now, const message_subscription& of, json::object spec);
+  struct asyncapi_order {
+    json::object spec;                      ///< of the capability
+    std::vector<std::string> correlations;  ///< where messages have their correlation id
+  };
+  async<asyncapi_order> asyncapi_request(running& now, const asyncapi_task& body);
+  async<given> follow(running& now, const message_subscription& of, asyncapi_order order);
   /// `kept` has what was taken so far; null = it is of no use to others.
-  async<given> take_messages(running& now, const message_subscription& of, json::object spec, std::shared_ptr<json::array> kept);
+  async<given> take_messages(running& now, const message_subscription& of, asyncapi_order order,
+                             std::shared_ptr<json::array> kept);
 
   // run_schedule.cpp
   async<> share_triggers(schedule_order& order);
@@ -244,7 +252,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   std::size_t unpaused_bytes_ = 0;  ///< of inputs and outputs told since then
   std::map<std::uint32_t, open_scope> open_;
   struct orphan {
-    std::string run, subscription;  ///< one of them
+    std::string run, subscription;
+    json::object connection;  ///< one of them
   };
   std::vector<orphan> orphans_;          ///< of tasks that were cut off
   const schedule_rule* rule_ = nullptr;  ///< of a schedule: the trigger that this run goes by

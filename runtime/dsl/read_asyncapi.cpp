@@ -49,6 +49,10 @@ void reader::read_asyncapi(const cursor& with, asyncapi_task& out) {
   if (const auto policy = all.optional("authentication")) {
     check_authentication(policy, true);
     out.authentication = read_authentication(*policy);
+    const auto* found = find_policy(*policy);
+    const auto kind = found != nullptr ? found->tree().members[0].key : std::string{};
+    if (out.protocol == "ws" && (kind == "digest" || kind == "certificate"))
+      to_.unsupported(*policy, "the authentication \"" + kind + "\" over WebSockets");
   }
   all.done();
 }

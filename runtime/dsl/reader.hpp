@@ -134,6 +134,7 @@ class reader {
   void check_kind_of_address(const cursor& where, const endpoint& at, std::string_view what);
   std::optional<endpoint> read_endpoint(const std::optional<cursor>& at, expression_site site);
   std::optional<dynamic_value> read_authentication(const cursor& at);
+  [[nodiscard]] const cursor* find_policy(const cursor& at) const;
   void check_authentication(const std::optional<cursor>& at, bool may_refer);
   void check_oauth2(const cursor& at, bool has_endpoints);
 

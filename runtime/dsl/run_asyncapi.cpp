@@ -22,8 +22,9 @@ const json::value& member(const json::value& of, std::string_view name) {
   return found == nullptr ? none : *found;
 }
 
-/// The messages of an answer, as the DSL describes inbound messages.
-json::array messages_of(const json::value& answer) {
+/// The messages of an answer, as the DSL describes inbound messages. `correlations`: where the AsyncAPI document says that they
+/// have their correlation id; where it says nothing, or nothing is there, a header has it.
+json::array messages_of(const json::value& answer, const std::vector<std::string>& correlations) {
   json::array out;
   const auto& content = member(answer, "content");
   if (content.is_null()) return out;
@@ -38,7 +39,12 @@ json::array messages_of(const json::value& answer) {
   }
   const auto add = [&](const json::value& payload) {
     json::object one{{"payload", payload}, {"headers", headers}};
-    if (!correlation.is_null()) one.emplace("correlationId", correlation);
+    json::value own;
+    for (const auto& each : correlations) {
+      if (own.is_null()) own = value_at(each, payload, headers);
+    }
+    if (own.is_null()) own = correlation;
+    if (!own.is_null()) one.emplace("correlationId", own.is_string() ? std::move(own) : json::value(jq::text(own)));
     out.push_back(std::move(one));
   };
   if (!content.is_array()) {
@@ -56,7 +62,7 @@ std::string carrier_of(const json::object& spec) {
 
 }  // namespace
 
-async<json::object> interpreter::asyncapi_request(running& now, const asyncapi_task& body) {
+async<interpreter::asyncapi_order> interpreter::asyncapi_request(running& now, const asyncapi_task& body) {
   auto where = address_of(body.document, now.input, &now);
   const auto from = co_await where;
   auto reading = read_resource("asyncapi", from, now.what->reference);
@@ -81,12 +87,16 @@ async<json::object> interpreter::asyncapi_request(running& now, const asyncapi_t
     now.authorization = describe_authorization(given->value());
     spec.emplace("authentication", given->value());
   }
-  co_return spec;
+  asyncapi_order out;
+  out.spec = std::move(spec);
+  out.correlations = target->correlations;
+  co_return out;
 }
 
 async<interpreter::given> interpreter::run_asyncapi(running& now, const asyncapi_task& body) {
   auto making = asyncapi_request(now, body);
-  auto spec = co_await making;
+  auto order = co_await making;
+  auto& spec = order.spec;
   given out;
   if (body.message) {
     auto evaluated = evaluate("message", program(*body.message), now.input, &now, now.around.variables);
@@ -102,21 +112,23 @@ async<interpreter::given> interpreter::run_asyncapi(running& now, const asyncapi
     co_return out;
   }
   if (carrier_of(spec) == "http") {
-    auto subscribed = follow(now, *body.subscription, std::move(spec));
+    auto subscribed = follow(now, *body.subscription, std::move(order));
     out = co_await subscribed;
     co_return out;
   }
-  // The connection is closed when nobody goes on with it; that of a task that is cut off while it waits ends with its wait.
+  // The connection is closed when nobody goes on with it: here, or by the one who cuts this task off.
   spec["subscription"] = json::value(ctx_->uuid());
   const json::object closing{{"url", spec.at("url")}, {"subscription", spec.at("subscription")}, {"close", true}};
+  open_.at(now.number).connection = closing;
   std::optional<failure> failed;
   try {
-    auto subscribed = follow(now, *body.subscription, std::move(spec));
+    auto subscribed = follow(now, *body.subscription, std::move(order));
     out = co_await subscribed;
   } catch (const step_error& e) {
     failed = e.why();
   }
-  if (!failed || can_be_caught(*failed)) {
+  open_.at(now.number).connection.clear();
+  if (!failed || can_be_caught(*failed) || failed->code == failure_code::cancelled) {
     auto closed = perform("close", "websocket", closing);
     co_await closed;
   }
@@ -125,10 +137,10 @@ async<interpreter::given> interpreter::run_asyncapi(running& now, const asyncapi
 }
 
 /// The messages of a subscription for as long as it is to go on.
-async<interpreter::given> interpreter::follow(running& now, const message_subscription& of, json::object spec) {
+async<interpreter::given> interpreter::follow(running& now, const message_subscription& of, asyncapi_order order) {
   given out;
   if (!of.length) {
-    auto taking = take_messages(now, of, std::move(spec), nullptr);
+    auto taking = take_messages(now, of, std::move(order), nullptr);
     out = co_await taking;
     co_return out;
   }
@@ -136,7 +148,7 @@ async<interpreter::given> interpreter::follow(running& now, const message_subscr
   const auto limit = co_await measure;
   // What came until then stays.
   const auto until_then = std::make_shared<json::array>();
-  auto taking = take_messages(now, of, std::move(spec), until_then);
+  auto taking = take_messages(now, of, std::move(order), until_then);
   auto timer = sleep(limit, now.number);
   auto race = ctx_->when_any(taking, timer);
   auto won = co_await race;
@@ -150,16 +162,16 @@ async<interpreter::given> interpreter::follow(running& now, const message_subscr
   co_return out;
 }
 
-async<interpreter::given> interpreter::take_messages(running& now, const message_subscription& of, json::object spec,
+async<interpreter::given> interpreter::take_messages(running& now, const message_subscription& of, asyncapi_order order,
                                                      std::shared_ptr<json::array> kept) {
   if (!kept) kept = std::make_shared<json::array>();
   auto& consumed = *kept;
-  const auto carrier = carrier_of(spec);
+  const auto carrier = carrier_of(order.spec);
   given out;
   while (true) {
-    auto asked = perform(now.what->name, carrier, spec);
+    auto asked = perform(now.what->name, carrier, order.spec);
     const auto stored = co_await asked;
-    const auto messages = messages_of(stored.value());
+    const auto messages = messages_of(stored.value(), order.correlations);
     for (const auto& each : messages) {
       const auto message = make_data(each);
       if (of.filter) {

@@ -178,9 +178,76 @@ TEST_CASE("over WebSockets the questions are of one connection, which is closed 
   CHECK(asked.back().at("spec").as_object().contains("close"));
 }
 
+TEST_CASE("the correlation id is where the document says that messages have it") {
+  const auto run = [](const std::string& messages, const json::value& content) {
+    const auto text =
+        "asyncapi: 3.0.0\nservers: {s: {host: 'h.x', protocol: ws}}\nchannels: {c: {address: /c, messages: " + messages +
+        "}}\noperations: {o: {channel: {$ref: '#/channels/c'}}}\ncomponents: {messages: {m: {correlationId: {location: "
+        "'$message.payload#/ids/order'}}}}\n";
+    document_world world{
+        header + call("operation: o, subscription: {consume: {amount: 1}}"), nullptr,
+        [&](const core::pending_step& step) -> std::optional<core::outcome> {
+          const auto args = step.args.value();
+          if (args.at("capability") == "http") return core::outcome{payload{json::value(text)}, {}};
+          if (args.at("spec").as_object().contains("close")) return core::outcome{};
+          return core::outcome{payload{json::value{{"content", json::array{content}}, {"headers", {{"X-Id", "h"}}}}}, {}};
+        }};
+    world.run();
+    if (world.failed) UNSCOPED_INFO(world.failed->message);
+    REQUIRE(world.result);
+    const auto one = world.result->at(0).as_object();
+    return one.contains("correlationId") ? one.at("correlationId") : json::value{};
+  };
+  const json::value content{{"ids", {{"order", 7}}}};
+  CHECK(run("{m: {$ref: '#/components/messages/m'}}", content) == "7");
+  CHECK(run("{other: {}, m: {oneOf: [{$ref: '#/components/messages/m'}]}}", content) == "7");
+  CHECK(run("{m: {correlationId: {location: '$message.header#/x-id'}}}", content) == "h");
+  CHECK(run("{m: {$ref: '#/components/messages/m'}}", json::value{{"n", 1}}) == json::value{});
+  CHECK(run("{}", content) == json::value{});
+}
+
+TEST_CASE("a subscription that is cut off while it works on a message has its connection closed at once") {
+  for (const std::string tasks :
+       {"do:\n  - f: {fork: {compete: true, branches: [{quick: {wait: PT10S}}, {a: TASK}]}}\n",
+        "do:\n  - t: {try: [{a: TASK}], catch: {}, timeout: {after: PT10S}}\n  - never: {set: {x: 1}}\n",
+        "timeout: {after: PT10S}\ndo:\n  - a: TASK\n"}) {
+    INFO(tasks);
+    auto text = tasks;
+    text.replace(
+        text.find("TASK"), 4,
+        "{call: asyncapi, with: {document: {endpoint: 'https://x.y/api.yaml'}, operation: o, protocol: ws, subscription: "
+        "{consume: {amount: 3}, foreach: {do: [{w: {wait: PT1H}}]}}}}");
+    std::vector<json::value> asked;
+    document_world world{header + text, nullptr, [&](const core::pending_step& step) -> std::optional<core::outcome> {
+                           if (step.kind != core::step_kind::capability) return std::nullopt;
+                           const auto args = step.args.value();
+                           if (args.at("capability") == "http") {
+                             return core::outcome{
+                                 payload{json::value("asyncapi: 3.0.0\nservers: {s: {host: 'h.x', protocol: ws}}\nchannels: {c: "
+                                                     "{address: /c}}\noperations: {o: {channel: {$ref: '#/channels/c'}}}\n")},
+                                 {}};
+                           }
+                           asked.push_back(args.at("spec"));
+                           return core::outcome{payload{json::value{{"content", json::array{1}}}}, {}};
+                         }};
+    world.run();
+    CHECK(world.elapsed() == 10s);
+    REQUIRE(asked.size() == 2);
+    CHECK(asked[1].as_object().contains("close"));
+    CHECK(asked[1].at("subscription") == asked[0].at("subscription"));
+  }
+}
+
 TEST_CASE("what AsyncAPI has beyond HTTP and WebSockets is refused by name, the rest is checked") {
   CHECK(mentions(told_of(call("operation: o, protocol: kafka, message: {}")),
                  "/do/0/a/with/protocol: call: asyncapi over the protocol \"kafka\" (\"http\" and \"ws\" are) is not supported"));
+  for (const std::string policy :
+       {"{digest: {username: u, password: p}}", "{use: own}", "own", "{certificate: {certificate: c, key: k}}"}) {
+    const auto told = told_of("use: {authentications: {own: {digest: {username: u, password: p}}}}\n" +
+                              call("operation: o, protocol: ws, message: {}, authentication: " + policy));
+    CHECK(mentions(told, policy.starts_with("{cert") ? "the authentication \"certificate\" over WebSockets is not supported"
+                                                     : "the authentication \"digest\" over WebSockets is not supported"));
+  }
   CHECK(mentions(told_of(call("operation: o, channel: c, message: {}")),
                  "exactly one of the properties \"channel\", \"operation\""));
   CHECK(mentions(told_of(call("operation: o")), "exactly one of the properties \"message\", \"subscription\""));
