@@ -25,6 +25,15 @@ std::string find_program(const std::string& named) {
   return ::access(beside.c_str(), X_OK) == 0 ? beside.string() : std::string{};
 }
 
+/// What a worker says of its work, of a schema.
+error of_schema(error why) {
+  constexpr std::string_view expression = "the expression ";
+  if (why.message.starts_with(expression)) why.message.replace(0, expression.size(), "the check against the schema ");
+  const auto at = why.message.find(", or an error of jq");
+  if (at != std::string::npos) why.message.replace(at, std::string::npos, ", or references that lead in a circle)");
+  return why;
+}
+
 class expression_workers : public dsl::expression_host {
  public:
   explicit expression_workers(const std::string& program)
@@ -51,12 +60,12 @@ class expression_workers : public dsl::expression_host {
 
   result<json::array> validate(const json::value& schema, const json::value& value) override {
     auto answer = ask({{"schema", schema}, {"value", value}});
-    if (!answer) return answer.error();
+    if (!answer) return of_schema(answer.error());
     return std::move(answer->at("problems").as_array());
   }
 
   result<void> check_schema(const json::value& schema) override {
-    if (auto answer = ask({{"schema", schema}}); !answer) return answer.error();
+    if (auto answer = ask({{"schema", schema}}); !answer) return of_schema(answer.error());
     return {};
   }
 

@@ -53,7 +53,15 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
     // What is left is closed when nobody has asked it for a while.
   }
   if (failed) {
-    detail::throw_failure(as_error(std::move(*failed), "/", document_->name, 0));
+    auto end = as_error(std::move(*failed), "/", document_->name, 0);
+    if (end.type.empty() && end.code == failure_code::limit) {
+      // No task could catch it; those who read the error find a type of the specification all the same.
+      const auto known = make_error("runtime", {}, "/");
+      end.type = known.type;
+      end.status = known.status;
+      end.title = known.title;
+    }
+    detail::throw_failure(std::move(end));
   }
   ctx.yield_output(result->value());
 }

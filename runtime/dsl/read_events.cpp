@@ -93,7 +93,11 @@ void reader::check_event_properties(const std::optional<cursor>& at, bool emitte
     check_string(to_, source, false);  // of filters it may be a pattern
   }
   check_string(to_, need("type"), false);
-  for (const auto* name : {"id", "time", "subject", "datacontenttype"}) check_string(to_, all.optional(name));
+  for (const auto* name : {"id", "subject", "datacontenttype"}) check_string(to_, all.optional(name));
+  const auto time = all.optional("time");
+  if (check_string(to_, time) && time && emitted && time->tree().text().find("${") == std::string::npos &&
+      !parse_timestamp(time->tree().text()))
+    to_.unfit(*time, "a timestamp such as 2026-01-31T12:00:00Z, or an expression in \"${ }\"");
   check_uri(all.optional("dataschema"), true);
 }
 

@@ -185,6 +185,8 @@ void reader::read_inline_schema(const cursor& at, schema_rule& out) {
   auto made = simple ? schema::compile(std::move(document)) : schema::keep(std::move(document));
   if (made) {
     out.fixed = std::move(*made);
+  } else if (made.error().code == errc::unsupported) {
+    to_.unsupported(at, made.error().message);
   } else {
     to_.invalid(at, made.error().message);
   }

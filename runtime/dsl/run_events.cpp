@@ -81,13 +81,14 @@ async<interpreter::given> interpreter::run_emit(running& now, const emit_task& b
   fill("id", json::value(ctx_->uuid()));
   fill("time", json::value(perdure::to_string(ctx_->now())));
   if (event.contains("data")) fill("datacontenttype", json::value("application/json"));
-  for (const auto* name : {"source", "type"}) {
+  for (const auto* name : {"source", "type", "id", "time"}) {
     const auto& value = event[name];
-    if (!value.is_string() || value.get_string().empty()) {
-      throw step_error(make_error("expression",
-                                  "an event's \"" + std::string{name} + "\" must be text, found " + jq::excerpt(value),
-                                  now.what->reference));
-    }
+    const std::string_view text = value.is_string() ? std::string_view{value.get_string()} : std::string_view{};
+    if (!text.empty() && (std::string_view{name} != "time" || parse_timestamp(text))) continue;
+    throw step_error(make_error("expression",
+                                "an event's \"" + std::string{name} + "\" must be " +
+                                    (std::string_view{name} == "time" ? "a timestamp" : "text") + ", found " + jq::excerpt(value),
+                                now.what->reference));
   }
   given out;
   out.value = gives_input ? now.input : make_data(event);

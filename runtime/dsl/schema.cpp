@@ -1,6 +1,6 @@
 // Operation: valijson does the work; its errors come as exceptions and end here.
-// Limitations: draft 7. Keywords of later drafts (unevaluatedProperties, dependentRequired …) say nothing, as the draft
-// wants it of keywords that it does not know. References lead into the schema itself only.
+// Limitations: draft 7; schemas of later ones are written anew first (schema_drafts.hpp), or refused. References lead into the
+// schema itself only.
 #include "dsl/schema.hpp"
 
 #include <valijson/adapters/boost_json_adapter.hpp>
@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dsl/schema_drafts.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::dsl {
@@ -52,8 +53,10 @@ struct schema::parts {
 result<schema_ptr> schema::keep(json::value document) {
   if (!document.is_object() && !document.is_bool())
     return error{errc::invalid_argument, "expected a JSON Schema: an object, or true or false"};
+  auto known = as_draft_7(std::move(document));
+  if (!known) return known.error();
   auto made = std::make_shared<parts>();
-  made->document = std::move(document);
+  made->document = std::move(*known);
   auto out = std::make_shared<schema>();
   out->parts_ = std::move(made);
   return schema_ptr{std::move(out)};
@@ -62,8 +65,10 @@ result<schema_ptr> schema::keep(json::value document) {
 result<schema_ptr> schema::compile(json::value document) {
   if (!document.is_object() && !document.is_bool())
     return error{errc::invalid_argument, "expected a JSON Schema: an object, or true or false"};
+  auto known = as_draft_7(std::move(document));
+  if (!known) return known.error();
   auto made = std::make_shared<parts>();
-  made->document = std::move(document);
+  made->document = std::move(*known);
   made->is_compiled = true;
   try {
     valijson::SchemaParser parser{valijson::SchemaParser::kDraft7};

@@ -13,7 +13,7 @@ namespace perdure::dsl {
 /// Immutable; any thread.
 class schema {
  public:
-  /// `invalid_argument` with what is wrong with it.
+  /// `invalid_argument` with what is wrong with it; `unsupported`: a keyword that this version does not check.
   [[nodiscard]] static result<std::shared_ptr<const schema>> compile(json::value document);
 
   /// One that is not looked at here, for a worker process.

@@ -191,6 +191,15 @@ TEST_CASE("a listener that is cut off, or whose tasks fail, listens no more; one
 
 TEST_CASE("events and strategies are checked when the document is read") {
   CHECK(mentions(told_of("do:\n  - a: {emit: {event: {with: {type: t}}}}\n"), "expected the property \"source\""));
+  CHECK(mentions(told_of("do:\n  - a: {emit: {event: {with: {source: 'https://s.x', type: t, time: soon}}}}\n"),
+                 "a timestamp such as"));
+  bus silent;
+  for (const std::string wrong : {"time: '${ \"soon\" }'", "time: '${ 5 }'", "id: '${ 5 }'"}) {
+    const auto bad = run_document("do:\n  - e: {emit: {event: {with: {source: 'https://s.x', type: t, " + wrong + "}}}}\n",
+                                  nullptr, silent.answers());
+    REQUIRE(bad.failed);
+    CHECK(bad.failed->code == "expression");
+  }
   CHECK(mentions(told_of(listen("{one: {with: {}}}")), "at least one property to filter"));
   CHECK(mentions(told_of(listen("{all: []}")), "expected at least one event filter"));
   CHECK(mentions(told_of(listen("{one: {with: {type: t}}, until: x}")), "unknown property \"until\""));

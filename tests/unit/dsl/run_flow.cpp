@@ -92,6 +92,7 @@ do:
   const auto stuck = run_document("do:\n  - a: {switch: [{x: {then: a}}]}\n");
   REQUIRE(stuck.failed);
   CHECK(stuck.failed->code == "limit");
+  CHECK(stuck.failed->type == "https://serverlessworkflow.io/spec/1.0.0/errors/runtime");
   CHECK(stuck.failed->message.find("idle_tasks") != std::string::npos);
 }
 

@@ -80,6 +80,35 @@ TEST_CASE("what is no schema is told when the document is read") {
   CHECK(told_of("do: []\ninput: {schema: {format: json:draft-7, document: {$ref: '#/x'}}}\n").empty());
 }
 
+TEST_CASE("later drafts: what draft 7 has other words for is checked, what it has none for is refused") {
+  CHECK_FALSE(misfits(R"({"dependentRequired": {"a": ["b"]}})", R"({"a": 1})").empty());
+  CHECK(misfits(R"({"dependentRequired": {"a": ["b"]}})", R"({"a": 1, "b": 2})").empty());
+  const auto* both = R"({"dependentRequired": {"a": ["b"]}, "dependentSchemas": {"a": {"required": ["c"]}}})";
+  CHECK_FALSE(misfits(both, R"({"a": 1, "b": 2})").empty());
+  CHECK_FALSE(misfits(both, R"({"a": 1, "c": 2})").empty());
+  CHECK(misfits(both, R"({"a": 1, "b": 2, "c": 3})").empty());
+  const auto* pair = R"({"prefixItems": [{"type": "string"}, {"type": "integer"}], "items": false})";
+  CHECK(misfits(pair, R"(["a", 1])").empty());
+  CHECK_FALSE(misfits(pair, R"([1, "a"])").empty());
+  CHECK_FALSE(misfits(pair, R"(["a", 1, 2])").empty());
+  const auto* closed =
+      R"({"properties": {"a": {"properties": {"b": {}}, "unevaluatedProperties": false}}, "unevaluatedProperties": false})";
+  CHECK(misfits(closed, R"({"a": {"b": 1}})").empty());
+  CHECK_FALSE(misfits(closed, R"({"c": 1})").empty());
+  CHECK_FALSE(misfits(closed, R"({"a": {"c": 1}})").empty());
+  const auto* beside = R"({"$defs": {"n": {"type": "number"}}, "properties": {"a": {"$ref": "#/$defs/n", "minimum": 5}}})";
+  CHECK(misfits(beside, R"({"a": 5})").empty());
+  CHECK_FALSE(misfits(beside, R"({"a": 4})").empty());
+  CHECK_FALSE(misfits(beside, R"({"a": "x"})").empty());
+  CHECK(mentions(told_of("do: []\ninput: {schema: {document: {properties: {a: {allOf: [{}], unevaluatedProperties: false}}}}}\n"),
+                 "/input/schema/document: the keyword \"unevaluatedProperties\" of a later draft of JSON Schema than 7 (at "
+                 "/properties/a of the schema) is not supported"));
+  // A name of somebody's property is no keyword, and who says draft 7 means it.
+  CHECK(told_of("do: []\ninput: {schema: {document: {properties: {minContains: {enum: [{$dynamicRef: x}]}}}}}\n").empty());
+  CHECK(told_of("do: []\ninput: {schema: {document: {$schema: 'http://json-schema.org/draft-07/schema#', minContains: 2}}}\n")
+            .empty());
+}
+
 TEST_CASE("a schema that could keep the process busy is for a worker") {
   const auto simple = [](std::string_view text) { return schema::is_simple(parsed(text)); };
   CHECK(simple(order));
