@@ -2,6 +2,7 @@
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/table.hpp"
+#include "tools/cli/task_tree.hpp"
 #include "tools/cli/times.hpp"
 #include "tools/view/json_access.hpp"
 
@@ -40,19 +41,50 @@ std::string error_line(const json::value& error) {
 
 std::string heading(std::string_view text) { return "\n" + paint(colour::bold, text) + "\n"; }
 
+std::string result_of(const executor_view& of) {
+  const auto& result = of.error.is_null() ? (of.ended() ? of.output : of.progress) : of.error;
+  return result.is_null() ? std::string{} : of.error.is_null() ? json_text(result) : error_line(result);
+}
+
+std::string indented(const placed_task& task) { return std::string(2 * task.depth, ' ') + task.what->name; }
+
 std::string executors_table(const run_view& run, std::size_t width) {
-  table out{{{"EXECUTOR", 10}, {"STATUS"}, {"TRIES", 0, true}, {"SEQ", 0, true}, {"TOOK", 0, true}, {"RESULT", 12}}};
-  for (const auto& each : run.executors()) {
-    const auto& result = each.error.is_null() ? (each.ended() ? each.output : each.progress) : each.error;
-    const auto shown = result.is_null() ? std::string{} : each.error.is_null() ? json_text(result) : error_line(result);
-    out.add({{each.name, colour::plain},
+  table out{
+      {{"EXECUTOR", 10}, {"STATUS"}, {"TRIES", 0, true}, {"SEQ", 0, true}, {"TOOK", 0, true}, {"INPUT", 8}, {"RESULT", 12}}};
+  const auto all = run.executors();
+  for (const auto& task : tree_of(all)) {
+    const auto& each = *task.what;
+    out.add({{indented(task), colour::plain},
              {each.status, colour_of(each.status)},
              {std::to_string(each.attempts), colour::plain},
              {each.started_seq == 0 ? "-" : std::to_string(each.started_seq), colour::dim},
              {between(each.started_at, each.ended_at), colour::plain},
-             {shown, each.error.is_null() ? colour::dim : colour::red}});
+             {each.input.is_null() ? std::string{} : json_text(each.input), colour::dim},
+             {result_of(each), each.error.is_null() ? colour::dim : colour::red}});
   }
   return out.empty() ? std::string{} : heading("Executors") + out.text(width);
+}
+
+/// The same with nothing cut: each executor with lines of its own.
+std::string executors_in_full(const run_view& run) {
+  std::string out;
+  const auto all = run.executors();
+  for (const auto& task : tree_of(all)) {
+    const auto& each = *task.what;
+    const std::string margin(2 * task.depth + 2, ' ');
+    out += printable(indented(task)) + "  " + paint(colour_of(each.status), each.status);
+    if (each.attempts > 1) out += ", " + std::to_string(each.attempts) + " tries";
+    if (each.started_seq != 0) out += ", " + each.started_at + ", took " + between(each.started_at, each.ended_at);
+    out += "\n";
+    if (!each.reference.empty()) out += margin + paint(colour::dim, "at      ") + printable(each.reference) + "\n";
+    if (!each.input.is_null()) out += margin + paint(colour::dim, "input   ") + printable(json_text(each.input)) + "\n";
+    if (!each.error.is_null()) {
+      out += margin + paint(colour::dim, "error   ") + paint(colour::red, printable(json_text(each.error))) + "\n";
+    } else if (const auto result = result_of(each); !result.empty()) {
+      out += margin + paint(colour::dim, each.ended() ? "output  " : "so far  ") + printable(result) + "\n";
+    }
+  }
+  return out.empty() ? out : heading("Executors") + out;
 }
 
 std::string timers_table(const run_view& run, timestamp now, std::size_t width) {
@@ -111,7 +143,7 @@ std::string render_list(const run_page& page, timestamp now) {
   return out.text(terminal_width());
 }
 
-std::string render_run(const run_view& run, const std::string& blocked, timestamp now, bool a_node_runs) {
+std::string render_run(const run_view& run, const std::string& blocked, timestamp now, bool a_node_runs, bool full) {
   const auto width = terminal_width();
   std::string out;
   out += field("run", run.id(), width);
@@ -127,9 +159,13 @@ std::string render_run(const run_view& run, const std::string& blocked, timestam
     out +=
         field("ended", absolute_and_relative(run.ended_at(), now) + " after " + between(run.created_at(), run.ended_at()), width);
   }
-  out += field("input", printable(json_text(run.input())), width);
+  if (full) {
+    out += long_field("input", printable(json_text(run.input())), width, colour::plain);
+  } else {
+    out += field("input", printable(json_text(run.input())), width);
+  }
   if (!run.error().is_null()) out += long_field("error", printable(error_line(run.error())), width, colour::red);
-  out += executors_table(run, width);
+  out += full ? executors_in_full(run) : executors_table(run, width);
   out += jobs_table(run, now, width);
   out += timers_table(run, now, width);
   out += requests_table(run, now, width);

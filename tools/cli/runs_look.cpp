@@ -51,7 +51,7 @@ int list_runs(const list_command& how) {
 struct show_command {
   common_options common;
   std::string run;
-  bool timeline = false;
+  bool full = false, timeline = false;
   std::string svg;
   std::optional<std::size_t> rows;
 };
@@ -75,7 +75,7 @@ int show_run(const show_command& how) {
     out.emplace("blocked", blocked.empty() ? json::value(nullptr) : json::value(blocked));
     put_json(out);
   } else {
-    put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline"));
+    put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline", how.full));
   }
   return view ? exit_fine : exit_failed;
 }
@@ -133,6 +133,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   command = runs.add_subcommand("show", "One run: executors, timers, requests, input and output");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Run id, or a unique beginning of it")->required();
+  command->add_flag("--full", show->full, "Inputs and results of the executors are not cut");
   command->add_flag("--timeline", show->timeline, "What its executors did over time, as bars");
   command->add_option("--svg", show->svg, "The timeline as a picture, into FILE or - for standard output")->type_name("FILE");
   command->add_option("--rows", show->rows, "At most so many bars; 0 = all (default: what fits the terminal)")
