@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "actors/backends/job_syscalls.hpp"
 #include "perdure/limits.hpp"
 
 namespace perdure::actors {
@@ -15,27 +16,6 @@ namespace perdure::actors {
 namespace {
 error system_error(const std::string& name) { return {errc::io_error, name + ": " + std::strerror(errno)}; }
 }  // namespace
-
-// The second field is the program's name in parentheses, which may hold anything: what follows the last one counts.
-bool read_facts(const char* text, std::size_t size, process_facts& out) {
-  std::size_t at = size;
-  while (at > 0 && text[at - 1] != ')') --at;
-  if (at == 0 || at + 2 > size) return false;
-  const char* state = text + at + 1;
-  if (at + 1 >= size) return false;
-  out.ended = *state == 'Z' || *state == 'X' || *state == 'x';
-  // The state is field 3; the start is field 22.
-  std::size_t field = 3;
-  for (at = at + 1; at < size && field < 22; ++at) {
-    if (text[at] == ' ') ++field;
-  }
-  if (field != 22) return false;
-  out.start = 0;
-  bool any = false;
-  for (; at < size && text[at] >= '0' && text[at] <= '9'; ++at, any = true)
-    out.start = out.start * 10 + static_cast<std::uint64_t>(text[at] - '0');
-  return any;
-}
 
 std::optional<process_facts> facts_of(pid_t pid) {
   const auto text = read_small(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
@@ -105,24 +85,36 @@ bool exists(int folder, const std::string& name) {
   return fstatat(folder, name.c_str(), &what, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-result<std::string> read_kept(int folder) {
-  auto bytes = read_small(folder, "request", 4 * limits::payload_bytes);
-  if (!bytes) return bytes.error();
-  job_request head;
-  if (bytes->size() < sizeof head) return error{errc::corrupt, "a job's request is damaged"};
-  std::memcpy(&head, bytes->data(), sizeof head);
-  if (head.format != job_files_format || bytes->size() - sizeof head < head.kept_bytes)
-    return error{errc::corrupt, "a job's request is damaged"};
-  return bytes->substr(sizeof head, head.kept_bytes);
+std::optional<job_head> read_head(int folder) {
+  const unique_fd file{openat(folder, "job", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)};
+  if (!file) return std::nullopt;
+  job_head out;
+  if (pread(file.get(), &out, sizeof out, 0) != static_cast<ssize_t>(sizeof out) || !is_there(out.request)) return std::nullopt;
+  return out;
 }
 
-std::string encode_request(job_request head, const std::vector<std::string>& candidates,
-                           const std::vector<std::string>& arguments, const std::vector<std::string>& environment,
-                           const std::string& cgroups, const std::string& directory, std::string_view kept) {
-  head.candidates = static_cast<std::uint32_t>(candidates.size());
-  head.arguments = static_cast<std::uint32_t>(arguments.size());
-  head.environment = static_cast<std::uint32_t>(environment.size());
-  head.kept_bytes = static_cast<std::uint32_t>(kept.size());
+result<std::string> read_kept(int folder) {
+  auto bytes = read_small(folder, "job", 4 * limits::payload_bytes);
+  if (!bytes) return bytes.error();
+  job_request head;
+  if (bytes->size() < sizeof(job_head)) return error{errc::corrupt, "a job's file is damaged"};
+  std::memcpy(&head, bytes->data(), sizeof head);
+  if (!is_there(head) || bytes->size() - sizeof(job_head) < head.kept_bytes)
+    return error{errc::corrupt, "a job's file is damaged"};
+  return bytes->substr(sizeof(job_head), head.kept_bytes);
+}
+
+std::string encode_job(job_request request, const std::vector<std::string>& candidates, const std::vector<std::string>& arguments,
+                       const std::vector<std::string>& environment, const std::string& cgroups, const std::string& directory,
+                       std::string_view kept) {
+  job_head head{.request = request};
+  // Those of the others are not there yet.
+  head.started.format = head.ending.format = head.progress.format = 0;
+  head.request.candidates = static_cast<std::uint32_t>(candidates.size());
+  head.request.arguments = static_cast<std::uint32_t>(arguments.size());
+  head.request.environment = static_cast<std::uint32_t>(environment.size());
+  head.request.kept_bytes = kept.size();
+  head.request.check = sum_of(head.request);
   std::string out(reinterpret_cast<const char*>(&head), sizeof head);
   out += kept;
   out.push_back('\0');

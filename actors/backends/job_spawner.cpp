@@ -2,8 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -12,74 +11,90 @@
 #include <cerrno>
 #include <cstring>
 
-#include "actors/backends/job_files.hpp"
-#include "actors/backends/job_supervisor.hpp"
+#include "actors/backends/job_records.hpp"
+#include "actors/backends/job_syscalls.hpp"
+#include "actors/backends/spawn_jobs.hpp"
+#include "actors/backends/spawner_image.hpp"
 
 namespace perdure::actors {
 
 namespace {
 
-// Below, in the forked process: system calls only.
-constexpr int root_at = 3, socket_at = 4;
+/// The program as a file of memory; empty where the system has none that can be executed.
+unique_fd program_file() {
+  const auto image = spawner_image();
+#ifdef MFD_EXEC
+  unique_fd out{memfd_create("perdure-spawner", MFD_CLOEXEC | MFD_EXEC)};
+  if (!out && errno == EINVAL) out = unique_fd{memfd_create("perdure-spawner", MFD_CLOEXEC)};
+#else
+  unique_fd out{memfd_create("perdure-spawner", MFD_CLOEXEC)};
+#endif
+  if (!out || !write_all(out.get(), image.data(), image.size())) return {};
+  return std::move(out).above_streams();
+}
 
-[[noreturn]] void spawn_jobs(int root, int socket) {
-  sigset_t all;
+/// -1: it does not start.
+pid_t start_program(int root, int socket) {
+  const auto file = program_file();
+  if (!file) return -1;
+  auto root_text = std::to_string(root), socket_text = std::to_string(socket);
+  char name[] = "perdure-spawner", empty[] = "";
+  char* arguments[] = {name, root_text.data(), socket_text.data(), nullptr};
+  char* environment[] = {nullptr};
+  // No handler of the host may run in the child: it has this process's memory.
+  sigset_t all, before;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
-  struct sigaction ignored {};
-  ignored.sa_handler = SIG_IGN;
-  sigaction(SIGCHLD, &ignored, nullptr);  // nobody waits for the supervisors
-  setsid();
-  prctl(PR_SET_NAME, "perdure-spawner");
-  // Both may be one of the numbers that they are to have.
-  root = fcntl(root, F_DUPFD, 10);
-  socket = fcntl(socket, F_DUPFD, 10);
-  const int null = open("/dev/null", O_RDWR);
-  if (root < 0 || socket < 0 || null < 0) _exit(1);
-  for (int fd = 0; fd < 3; ++fd) dup2(null, fd);
-  dup2(root, root_at);
-  dup2(socket, socket_at);
-  if (syscall(SYS_close_range, 5U, ~0U, 0U) != 0) {
-    rlimit open_files{};
-    getrlimit(RLIMIT_NOFILE, &open_files);
-    const int most = static_cast<int>(open_files.rlim_cur < 1'048'576 ? open_files.rlim_cur : 1'048'576);
-    for (int fd = 5; fd < most; ++fd) ::close(fd);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const pid_t child = vfork();
+  if (child == 0) {
+    fcntl(root, F_SETFD, 0);
+    fcntl(socket, F_SETFD, 0);
+    syscall(SYS_execveat, file.get(), empty, arguments, environment, AT_EMPTY_PATH);
+    _exit(127);
   }
-  if (chdir("/") != 0) { /* it then holds its folder, no more */
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return child;
+}
+
+/// It says that it is there; what could not be executed has closed its end.
+bool answers(int socket) {
+  std::int32_t word = -1;
+  auto got = ssize_t{-1};
+  while ((got = recv(socket, &word, sizeof word, 0)) < 0 && errno == EINTR) {
   }
-  for (;;) {
-    char id[job_id_size];
-    const auto got = recv(socket_at, id, sizeof id, 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) _exit(0);
-    if (got != static_cast<ssize_t>(sizeof id)) continue;
-    const pid_t child = fork();
-    if (child == 0) {
-      ::close(socket_at);
-      supervise_job(root_at, id);
-    }
-    const std::int32_t answer = child < 0 ? errno : 0;
-    while (send(socket_at, &answer, sizeof answer, MSG_NOSIGNAL) < 0 && errno == EINTR) {
-    }
+  return got == static_cast<ssize_t>(sizeof word);
+}
+
+void wait_for(pid_t child) {
+  while (waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
 }
 
 }  // namespace
 
 result<void> job_spawner::ensure(int root) {
-  if (socket_) return {};
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-    return error{errc::overloaded, std::string{"no socket to the spawner of jobs: "} + std::strerror(errno)};
-  unique_fd mine = unique_fd{ends[0]}.above_streams();
-  const unique_fd theirs = unique_fd{ends[1]}.above_streams();
-  if (!mine || !theirs) return error{errc::overloaded, "no file descriptor is left for the spawner of jobs"};
-  const pid_t child = fork();
-  if (child < 0) return error{errc::overloaded, std::string{"the spawner of jobs cannot be forked: "} + std::strerror(errno)};
-  if (child == 0) spawn_jobs(root, theirs.get());
-  pid_ = child;
-  socket_ = std::move(mine);
-  return {};
+  for (const bool as_program : {true, false}) {
+    if (socket_) return {};
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+      return error{errc::overloaded, std::string{"no socket to the spawner of jobs: "} + std::strerror(errno)};
+    unique_fd mine = unique_fd{ends[0]}.above_streams();
+    unique_fd theirs = unique_fd{ends[1]}.above_streams();
+    if (!mine || !theirs) return error{errc::overloaded, "no file descriptor is left for the spawner of jobs"};
+    // A copy of this process can do the same; each of its forks copies the tables of all this memory.
+    const pid_t child = as_program ? start_program(root, theirs.get()) : fork();
+    if (child == 0) spawn_jobs(root, theirs.get());
+    if (child < 0 && as_program) continue;
+    if (child < 0) return error{errc::overloaded, std::string{"the spawner of jobs cannot be forked: "} + std::strerror(errno)};
+    theirs.reset();
+    if (answers(mine.get())) {
+      pid_ = child;
+      socket_ = std::move(mine);
+      return {};
+    }
+    wait_for(child);
+  }
+  return error{errc::overloaded, "the spawner of jobs does not start"};
 }
 
 result<void> job_spawner::start(int root, const std::string& id) {
@@ -105,8 +120,7 @@ void job_spawner::close() noexcept {
   socket_.reset();
   if (pid_ > 0) {
     kill(pid_, SIGCONT);
-    while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    wait_for(pid_);
   }
   pid_ = -1;
 }

@@ -1,9 +1,9 @@
 // job_spawner: the process that forks the supervisors of jobs, so that a job is no child of the node and outlives it.
 //
-// Operation: forked from the node when the first job comes; it reads ids of jobs from a socket, forks a supervisor for each,
-// and ends when the node's end of the socket is closed. The supervisors go on.
+// Operation: started when the first job comes, as a program of its own that this library carries (spawner_image.hpp): the fork of
+// a small process costs a tenth of the fork of the node. Where the system does not execute a file of memory, it is a fork of
+// the node. It gets ids of jobs through a socket (spawn_jobs.hpp), and ends when the node's end is closed.
 // Concurrency: one thread at a time.
-// Limitations: keeps the memory pages that the process had at the fork.
 #pragma once
 
 #include <sys/types.h>

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -16,8 +17,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "actors/backends/job_cgroup.hpp"
-#include "actors/backends/job_files.hpp"
+#include "actors/backends/job_group.hpp"
+#include "actors/backends/job_records.hpp"
 #include "actors/backends/job_syscalls.hpp"
 #include "actors/capabilities/child.hpp"
 #include "perdure/limits.hpp"
@@ -43,13 +44,14 @@ constexpr std::int64_t drain_us = 1'000'000;
 
 // Everything is in one object of static storage: the stack of the thread that forked may be small.
 struct supervisor {
+  int file = -1;  ///< of the job; holds the lock
   job_request* request = nullptr;
   char** candidates = nullptr;
   char** arguments = nullptr;
   char** environment = nullptr;
   const char* cgroups = "";
   const char* directory = "";
-  std::size_t kept_size = 0;  ///< of the request, when the program runs
+  std::size_t kept_size = 0;  ///< of the file, when the program runs
   const char* id = "";
 
   // The log:
@@ -141,6 +143,14 @@ void put_frame(std::uint8_t stream, const char* text, std::size_t size, std::uin
   my.out_size += sizeof head + size;
 }
 
+// Records -----------------------------------------------------------------------------------------------------------
+
+template <class Record>
+bool put_record(Record& what, std::size_t at) {
+  what.check = sum_of(what);
+  return pwrite(my.file, &what, sizeof what, static_cast<off_t>(at)) == static_cast<ssize_t>(sizeof what);
+}
+
 // Progress ----------------------------------------------------------------------------------------------------------
 
 bool read_number(const char*& at, const char* end, std::uint64_t& out) {
@@ -183,11 +193,7 @@ void write_progress(bool now) {
   if (!now && at - my.progress_at < progress_pause_us) return;
   my.progress_at = at;
   my.progress_waits = false;
-  my.progress.check = my.progress.sum();
-  const int file = open("progress", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0) return;
-  write_all(file, &my.progress, sizeof my.progress);
-  close(file);
+  put_record(my.progress, offsetof(job_head, progress));
 }
 
 // Lines ---------------------------------------------------------------------------------------------------------------
@@ -255,9 +261,6 @@ void limit(int which, std::uint64_t to) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
   setsid();
-  struct sigaction by_default {};
-  by_default.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) sigaction(number, &by_default, nullptr);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -290,7 +293,7 @@ void not_started(launch_failure::stage at, int error) {
 void started_program(pid_t child, int input, const int (&output)[2], const int (&error)[2], const int (&report)[2]) {
   // What it was given may hold secrets, and nobody needs it again.
   if (my.request->has_input != 0) unlink("input");
-  if (truncate("request", static_cast<off_t>(my.kept_size)) != 0) { /* it then stays there as long as the job's folder */
+  if (ftruncate(my.file, static_cast<off_t>(my.kept_size)) != 0) { /* it then stays there as long as the job's folder */
   }
   close(input);
   close(output[1]);
@@ -463,21 +466,19 @@ void go_on(const sigset_t& while_waiting) {
 // The job's folder --------------------------------------------------------------------------------------------------
 
 bool load_request() {
-  const int file = open("request", O_RDONLY | O_CLOEXEC);
   struct stat what {};
-  if (file < 0 || fstat(file, &what) != 0 || what.st_size < static_cast<off_t>(sizeof(job_request))) return false;
+  if (fstat(my.file, &what) != 0 || what.st_size < static_cast<off_t>(sizeof(job_head))) return false;
   const auto size = static_cast<std::size_t>(what.st_size);
   auto* bytes = static_cast<char*>(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  const bool read = bytes != MAP_FAILED && read_file("request", bytes, size) == size;
-  close(file);
-  if (!read) return false;
-  my.request = reinterpret_cast<job_request*>(bytes);
-  if (my.request->format != job_files_format || bytes[size - 1] != '\0') return false;
+  if (bytes == MAP_FAILED || read_all(my.file, bytes, size) != size) return false;
+  const auto* head = reinterpret_cast<const job_head*>(bytes);
+  if (!is_there(head->request) || is_there(head->started) || is_there(head->ending) || bytes[size - 1] != '\0') return false;
+  my.request = &reinterpret_cast<job_head*>(bytes)->request;
   const auto pointers = std::size_t{my.request->candidates} + my.request->arguments + my.request->environment + 3;
   auto** at =
       static_cast<char**>(mmap(nullptr, pointers * sizeof(char*), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   if (at == MAP_FAILED) return false;
-  my.kept_size = sizeof(job_request) + my.request->kept_bytes + 1;
+  my.kept_size = sizeof(job_head) + my.request->kept_bytes + 1;
   if (my.kept_size > size) return false;
   char* text = bytes + my.kept_size;
   const char* end = bytes + size;
@@ -506,8 +507,13 @@ bool load_request() {
   return true;
 }
 
-/// Links `started`: whoever comes second finds it there.
+/// Who has the lock has the job, if nobody had it before: its folder may have been asked for twice.
 bool claim() {
+  my.file = open("job", O_RDWR | O_CLOEXEC);
+  return my.file >= 0 && flock(my.file, LOCK_EX | LOCK_NB) == 0 && load_request();
+}
+
+bool say_who() {
   job_started mine;
   mine.pid = getpid();
   char stat[1'024];
@@ -517,29 +523,15 @@ bool claim() {
   read_file("/proc/sys/kernel/random/boot_id", mine.boot.data(), mine.boot.size() - 1);
   mine.at_us = now_us(CLOCK_REALTIME);
   my.ending.started_us = mine.at_us;
-  char name[40] = "started.";
-  put_hex(name + 8, static_cast<std::uint64_t>(mine.pid));
-  const int file = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return false;
-  const bool written = write_all(file, &mine, sizeof mine);
-  close(file);
-  const bool won = written && link(name, "started") == 0;
-  unlink(name);
-  return won;
+  return put_record(mine, offsetof(job_head, started));
 }
 
-bool write_ending() {
-  const int file = open("ended.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return false;
-  const bool written = write_all(file, &my.ending, sizeof my.ending) && fdatasync(file) == 0;
-  close(file);
-  return written && rename("ended.new", "ended") == 0;
-}
+bool write_ending() { return put_record(my.ending, offsetof(job_head, ending)) && fdatasync(my.file) == 0; }
 
 void leave_ending(const char* id) {
   my.ending.lost_log_bytes = my.lost;
   for (int tries = 0; !write_ending(); ++tries) {
-    if (tries == ending_tries || errno == ENOENT) return;  // its directory is gone: nobody will read it
+    if (tries == ending_tries) return;
     const timespec pause{1, 0};
     nanosleep(&pause, nullptr);
   }
@@ -547,7 +539,7 @@ void leave_ending(const char* id) {
   std::memcpy(news + 9, id, job_id_size);
   news[9 + job_id_size] = '\0';
   // One of an earlier job of that key may be there yet; the file itself is no matter.
-  if (link("ended", news) != 0 && errno == EEXIST && unlink(news) == 0 && link("ended", news) != 0) return;
+  if (link("job", news) != 0 && errno == EEXIST && unlink(news) == 0 && link("job", news) != 0) return;
 }
 
 }  // namespace
@@ -573,7 +565,7 @@ void supervise_job(int root, const char* id) {
   const int here = openat(root, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (here < 0 || fchdir(here) != 0) _exit(1);
   close(here);
-  if (faccessat(AT_FDCWD, "ended", F_OK, 0) == 0 || !load_request() || !claim()) _exit(0);
+  if (!claim() || !say_who()) _exit(0);
   my.id = folder;
   my.streams[0].number = 1;
   my.streams[1].number = 2;

@@ -26,7 +26,8 @@ std::map<std::string, std::string> find_left(const std::filesystem::path& root) 
     auto id = each.path().filename().string();
     if (id.size() != job_id_size) continue;
     const unique_fd folder{open(each.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
-    if (!folder || exists(folder.get(), "ended") || exists(folder.get(), "cancel")) continue;
+    const auto head = folder ? read_head(folder.get()) : std::nullopt;
+    if (!head || is_there(head->ending) || exists(folder.get(), "cancel")) continue;
     if (auto key = process_backend::step_of(folder.get())) out.emplace(std::move(*key), std::move(id));
   }
   return out;

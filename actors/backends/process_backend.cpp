@@ -84,96 +84,100 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (has_nul(what.key)) return error{errc::invalid_argument, "a submit key has no NUL characters"};
     if (auto ready = open_root(); !ready) return ready.error();
     const auto id = id_of(what.key);
-    if (auto there = open_job(id); there && exists(there->get(), "request")) {
-      if (auto begun = begin(there->get(), id); !begun) return begun.error();
+    if (auto there = job(id)) {
+      if (auto begun = begin(*there); !begun) return begun.error();
       return id;
     }
     auto spec = from_json<process_job>(what.spec.value());
     if (!spec) return error{errc::invalid_argument, "not a process_job" + spec.error().message};
     if (auto problem = problem_of(*spec)) return error{errc::invalid_argument, "not a process_job: " + *problem};
     if (auto made = make_job(id, what, *spec, of_step); !made) return made.error();
-    const auto folder = open_job(id);
-    if (!folder) return folder.error();
-    if (auto begun = begin(folder->get(), id); !begun) return begun.error();
+    keys_.insert_or_assign(id, what.key);
+    if (auto begun = begin(id); !begun) return begun.error();
     return id;
   }
 
   result<std::optional<std::string>> find(const std::string& key) {
     if (auto ready = open_root(); !ready) return ready.error();
-    const auto id = id_of(key);
-    const auto folder = open_job(id);
-    if (!folder || !exists(folder->get(), "request")) return std::optional<std::string>{};
-    if (auto begun = begin(folder->get(), id); !begun) return begun.error();
-    return std::optional{id};
+    auto there = job(id_of(key));
+    if (!there) return std::optional<std::string>{};
+    if (auto begun = begin(*there); !begun) return begun.error();
+    return std::optional{there->id};
   }
 
   result<job_report> status(const std::string& id) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, spec_of(folder->get()));
-    const auto who = read_record<job_started>(folder->get(), "started");
-    if (!who) {
-      if (auto begun = begin(folder->get(), id); !begun && begun.error().code != errc::overloaded) return begun.error();
+    const auto there = job(id);
+    if (!there) return there.error();
+    const auto folder = there->folder.get();
+    const auto& [request, who, end, progress] = there->head;
+    if (is_there(end)) return report_of(end, spec_of(folder));
+    if (!is_there(who)) {
+      if (auto begun = begin(*there); !begun && begun.error().code != errc::overloaded) return begun.error();
       return job_report{.status = job_status::queued, .raw = "accepted"};
     }
-    if (!is_alive(*who)) {
+    if (!is_alive(who)) {
       // It may have ended between the two looks.
-      if (const auto end = read_record<job_ending>(folder->get(), "ended")) return report_of(*end, spec_of(folder->get()));
+      if (const auto now = read_head(folder); now && is_there(now->ending)) return report_of(now->ending, spec_of(folder));
       // What its program had started is nobody's any more.
       end_job_cgroup(cgroups(), id);
+      begun_.erase(id);
+      keys_.erase(id);
       return job_report{
           .status = job_status::lost,
           .raw = "lost",
-          .message = "its supervisor (process " + std::to_string(who->pid) + ") is gone, and left no word of its end"};
+          .message = "its supervisor (process " + std::to_string(who.pid) + ") is gone, and left no word of its end"};
     }
-    job_report out{.status = job_status::running, .raw = exists(folder->get(), "cancel") ? "ending" : "running"};
-    if (const auto seen = read_record<job_progress_record>(folder->get(), "progress"); seen && seen->check == seen->sum()) {
-      out.done = seen->done;
-      out.total = seen->total;
-      out.text = seen->text.data();
+    job_report out{.status = job_status::running, .raw = exists(folder, "cancel") ? "ending" : "running"};
+    if (is_there(progress)) {
+      out.done = progress.done;
+      out.total = progress.total;
+      out.text = progress.text.data();
     }
     return out;
   }
 
   /// The wish is on disk before the supervisor is told: one that starts only now sees it too.
   result<void> cancel(const std::string& id) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    if (exists(folder->get(), "ended")) return {};
-    if (auto written = write_small(folder->get(), "cancel", ""); !written) return written;
-    const auto who = read_record<job_started>(folder->get(), "started");
-    if (!who) return begin(folder->get(), id);
+    auto there = job(id);
+    if (!there) return there.error();
+    if (is_there(there->head.ending)) return {};
+    if (auto written = write_small(there->folder.get(), "cancel", ""); !written) return written;
+    // It may have claimed the job before it could see the wish.
+    const auto now = read_head(there->folder.get());
+    if (!now || !is_there(now->started)) return begin(*there);
+    const auto& who = now->started;
+    const auto number = static_cast<pid_t>(who.pid);
     // What is told is the process that this number means now; it is asked who it is before.
-    const unique_fd process{static_cast<int>(syscall(SYS_pidfd_open, who->pid, 0U))};
-    if (!is_alive(*who)) return {};
+    const unique_fd process{static_cast<int>(syscall(SYS_pidfd_open, number, 0U))};
+    if (!is_alive(who)) return {};
     if (process) {
       syscall(SYS_pidfd_send_signal, process.get(), SIGUSR1, nullptr, 0U);
     } else {
-      kill(who->pid, SIGUSR1);
+      kill(number, SIGUSR1);
     }
     return {};
   }
 
   result<job_log_page> logs(const std::string& id, const log_query& which) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    return read_job_log(folder->get(), which);
+    const auto there = job(id);
+    if (!there) return there.error();
+    return read_job_log(there->folder.get(), which);
   }
 
   result<std::vector<job_artifact>> artifacts(const std::string& id) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    const auto work = work_of(folder->get());
+    const auto there = job(id);
+    if (!there) return there.error();
+    const auto work = work_of(there->folder.get());
     if (!work) return work.error();
-    return list_artifacts(work->get(), patterns_of(folder->get()), hashes_);
+    return list_artifacts(work->get(), patterns_of(there->folder.get()), hashes_);
   }
 
   result<std::shared_ptr<artifact_reader>> open_artifact(const std::string& id, const std::string& name) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    const auto work = work_of(folder->get());
+    const auto there = job(id);
+    if (!there) return there.error();
+    const auto work = work_of(there->folder.get());
     if (!work) return work.error();
-    return read_artifact(work->get(), patterns_of(folder->get()), name, hashes_);
+    return read_artifact(work->get(), patterns_of(there->folder.get()), name, hashes_);
   }
 
   void when_ended(const std::string& id, std::function<void()> over) {
@@ -185,25 +189,25 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   }
 
   result<outcome> collect(const std::string& id, std::size_t limit_bytes) {
-    const auto folder = job(id);
-    if (!folder) return folder.error();
-    const auto end = read_record<job_ending>(folder->get(), "ended");
-    if (!end) return error{errc::not_found, "job " + id + " has left no word of its end"};
-    auto output = read_job_output(folder->get(), limit_bytes);
+    const auto there = job(id);
+    if (!there) return there.error();
+    if (!is_there(there->head.ending)) return error{errc::not_found, "job " + id + " has left no word of its end"};
+    auto output = read_job_output(there->folder.get(), limit_bytes);
     if (!output) return output.error();
-    return outcome{*end, std::move(*output)};
+    return outcome{there->head.ending, std::move(*output)};
   }
 
   /// For the thread of `jobs_`: the same key may come again at once.
   result<void> forget_begun(const std::string& id) {
     begun_.erase(id);
+    keys_.erase(id);
     return forget(id);
   }
   result<void> forget(const std::string& id) {
-    const auto folder = job(id);
+    const auto folder = open_job(id);
     if (!folder) return {};
-    if (const auto who = read_record<job_started>(folder->get(), "started");
-        who && !exists(folder->get(), "ended") && is_alive(*who)) {
+    if (const auto head = read_head(folder->get());
+        head && is_there(head->started) && !is_there(head->ending) && is_alive(head->started)) {
       return error{errc::conflict, "job " + id + " still runs"};
     }
     std::error_code bad;
@@ -314,7 +318,10 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
       unlinkat(root_.get(), (std::string{news_folder} + "/" + passed_on_.front().second).c_str(), 0);
     }
     passed_on_.emplace_back(now, id);
+    begun_.erase(id);
+    const auto known = keys_.extract(id);
     if (const auto waiter = waiters_.extract(id)) return waiter.mapped()();
+    if (known) return changed_ ? changed_(known.mapped()) : void();
     const auto folder = open_job(id);
     const auto key = folder ? key_of(folder->get()) : std::string{};
     if (!key.empty() && changed_) changed_(key);
@@ -353,8 +360,8 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
       if (closed_) return;
       const auto id = each.path().filename().string();
       const auto folder = is_id(id) ? open_job(id) : error{errc::not_found, {}};
-      const auto end = folder ? read_record<job_ending>(folder->get(), "ended") : std::nullopt;
-      if (!end || now - timestamp{duration{end->ended_us}} < age) continue;
+      const auto head = folder ? read_head(folder->get()) : std::nullopt;
+      if (!head || !is_there(head->ending) || now - timestamp{duration{head->ending.ended_us}} < age) continue;
       const auto key = key_of(folder->get());
       const auto run = run_id::parse(std::string_view{key}.substr(0, key.find('/')));
       if (!run || exists(*run)) continue;
@@ -380,10 +387,9 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     std::error_code bad;
     for (const auto& each : std::filesystem::directory_iterator(path_, bad)) {
       const auto id = each.path().filename().string();
-      const auto folder = is_id(id) ? open_job(id) : error{errc::not_found, {}};
-      if (!folder || !exists(folder->get(), "request") || exists(folder->get(), "started")) continue;
-      if (auto begun = begin(folder->get(), id); !begun)
-        log("job " + id + " of an earlier node does not begin: " + begun.error().message);
+      const auto there = is_id(id) ? job(id) : error{errc::not_found, {}};
+      if (!there) continue;
+      if (auto begun = begin(*there); !begun) log("job " + id + " of an earlier node does not begin: " + begun.error().message);
     }
   }
 
@@ -393,13 +399,20 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (!out) return error{errc::not_found, "there is no job " + id};
     return out;
   }
-  /// The folder of a job that was accepted.
-  result<unique_fd> job(const std::string& id) {
+  /// A job that was accepted.
+  struct accepted_job {
+    std::string id;
+    unique_fd folder;
+    job_head head;
+  };
+  result<accepted_job> job(const std::string& id) {
     if (auto ready = open_root(); !ready) return ready.error();
     if (!is_id(id)) return error{errc::not_found, "\"" + id + "\" is no job of this backend"};
-    auto out = open_job(id);
-    if (out && !exists(out->get(), "request")) return error{errc::not_found, "there is no job " + id};
-    return out;
+    auto folder = open_job(id);
+    if (!folder) return folder.error();
+    const auto head = read_head(folder->get());
+    if (!head) return error{errc::not_found, "there is no job " + id};
+    return accepted_job{id, std::move(*folder), *head};
   }
   static result<unique_fd> work_of(int folder) {
     unique_fd out{openat(folder, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
@@ -426,15 +439,16 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   static std::vector<std::string> patterns_of(int folder) { return spec_of(folder).artifacts; }
 
   result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec, bool of_step) {
-    if (mkdirat(root_.get(), id.c_str(), 0700) != 0 && errno != EEXIST)
+    const bool fresh = mkdirat(root_.get(), id.c_str(), 0700) == 0;
+    if (!fresh && errno != EEXIST)
       return errno == ENOSPC ? error{errc::disk_full, "no room for a job's folder"} : system_error("job " + id);
     const auto folder = open_job(id);
     if (!folder) return folder.error();
     // A node may have died here before.
     std::error_code bad;
-    std::filesystem::remove_all(path_ / id / "work", bad);
+    if (!fresh) std::filesystem::remove_all(path_ / id / "work", bad);
     if (mkdirat(folder->get(), "work", 0700) != 0 && errno != EEXIST) return system_error("job " + id);
-    const auto work = work_of(folder->get());
+    const auto work = spec.files.empty() ? result<unique_fd>{unique_fd{}} : work_of(folder->get());
     if (!work) return work.error();
     for (const auto& [name, content] : spec.files) {
       const auto file = create_beneath(work->get(), name);
@@ -458,7 +472,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     kept.environment.clear();
     json::object text{{"key", what.key}, {"spec", to_json(kept)}};
     if (of_step) text.emplace(step_mark, true);
-    return put_small(folder->get(), "request", request_of(id, what, spec, payload{json::value(std::move(text))}.text()));
+    return put_small(folder->get(), "job", file_of(id, what, spec, payload{json::value(std::move(text))}.text()));
   }
 
   /// Looked for once, when the first job comes. Only from the thread of `jobs_`.
@@ -471,7 +485,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     return *cgroups_;
   }
 
-  std::string request_of(const std::string& id, const job_submission& what, const process_job& spec, std::string_view kept) {
+  std::string file_of(const std::string& id, const job_submission& what, const process_job& spec, std::string_view kept) {
     auto all = base_;
     all["PERDURE_JOB_KEY"] = what.key;
     all["PERDURE_JOB_DIR"] = std::filesystem::absolute(path_ / id / "work").string();
@@ -480,7 +494,8 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     for (const auto& [name, value] : all) environment.push_back(name + "=" + value);
     std::vector<std::string> arguments{spec.program};
     arguments.insert(arguments.end(), spec.arguments.begin(), spec.arguments.end());
-    const job_request head{.memory_bytes = spec.memory_bytes.value_or(0),
+    const job_request head{.has_input = spec.input ? 1U : 0U,
+                           .memory_bytes = spec.memory_bytes.value_or(0),
                            .cpu_seconds = spec.cpu_seconds.value_or(0),
                            .open_files = spec.open_files.value_or(0),
                            .file_bytes = spec.file_bytes.value_or(0),
@@ -488,18 +503,18 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
                            .log_bytes = spec.log_bytes.value_or(0),
                            .wall_ms = std::clamp<std::int64_t>(spec.wall_ms.value_or(0), 0, longest_ms),
                            .silent_ms = std::clamp<std::int64_t>(spec.silent_ms.value_or(0), 0, longest_ms),
-                           .grace_ms = std::clamp<std::int64_t>(spec.grace_ms.value_or(default_grace_ms), 0, longest_ms),
-                           .has_input = spec.input ? 1U : 0U};
-    return encode_request(head, candidates_of(spec.program, all["PATH"]), arguments, environment, cgroups().string(),
-                          spec.directory.value_or(""), kept);
+                           .grace_ms = std::clamp<std::int64_t>(spec.grace_ms.value_or(default_grace_ms), 0, longest_ms)};
+    return encode_job(head, candidates_of(spec.program, all["PATH"]), arguments, environment, cgroups().string(),
+                      spec.directory.value_or(""), kept);
   }
 
   /// Gives an accepted job its supervisor, unless it has one. Only from the thread of `jobs_`.
-  result<void> begin(int folder, const std::string& id) {
-    if (exists(folder, "started") || exists(folder, "ended")) {
-      begun_.erase(id);
-      return {};
-    }
+  result<void> begin(const accepted_job& what) {
+    if (!is_there(what.head.started) && !is_there(what.head.ending)) return begin(what.id);
+    begun_.erase(what.id);
+    return {};
+  }
+  result<void> begin(const std::string& id) {
     const auto now = std::chrono::steady_clock::now();
     const auto [at, fresh] = begun_.try_emplace(id, now);
     if (!fresh && now - at->second < start_pause) return {};
@@ -530,6 +545,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
   std::map<std::string, std::function<void()>> waiters_;                                 // of the thread of jobs_: by id
   job_spawner spawner_;                                                                  // of the thread of jobs_
   std::map<std::string, std::chrono::steady_clock::time_point> begun_;                   // likewise: asked for a supervisor, when
+  std::map<std::string, std::string> keys_;                                              // likewise: of jobs that were begun here
   std::deque<std::pair<std::chrono::steady_clock::time_point, std::string>> passed_on_;  // likewise
   work_thread reads_, jobs_;                                                             // end first
 };

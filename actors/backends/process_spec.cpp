@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "actors/backends/beneath.hpp"
-#include "actors/backends/job_cgroup.hpp"
+#include "actors/backends/job_group.hpp"
 #include "actors/capabilities/child.hpp"
 #include "perdure/limits.hpp"
 

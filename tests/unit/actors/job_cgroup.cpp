@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "actors/backends/ask.hpp"
+#include "actors/backends/job_group.hpp"
 #include "actors/backends/process_backend.hpp"
 #include "perdure/json.hpp"
 #include "support/catch.hpp"
@@ -103,10 +104,11 @@ TEST_CASE("a process that leaves its session and group ends with its job all the
   CHECK(std::filesystem::exists(groups.path / id));
   const bool supervisor_dies = GENERATE(false, true);
   if (supervisor_dies) {
-    std::ifstream in{directory.path() / "jobs" / id / "started", std::ios::binary};
-    std::int32_t head[2] = {};
-    REQUIRE(in.read(reinterpret_cast<char*>(head), sizeof head));
-    ::kill(head[1], SIGKILL);
+    std::ifstream in{directory.path() / "jobs" / id / "job", std::ios::binary};
+    job_head head;
+    REQUIRE(in.read(reinterpret_cast<char*>(&head), sizeof head));
+    REQUIRE(is_there(head.started));
+    ::kill(static_cast<pid_t>(head.started.pid), SIGKILL);
     REQUIRE(eventually([&] { return status_of(backend, id).status == job_status::lost; }));
   } else {
     REQUIRE(ask<void>(10s, [&](const backend_call& how, auto done) { backend.cancel(id, how, std::move(done)); }));

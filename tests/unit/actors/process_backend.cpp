@@ -13,6 +13,7 @@
 #include "actors/backends/beneath.hpp"
 #include "actors/backends/job_artifacts.hpp"
 #include "actors/backends/job_files.hpp"
+#include "actors/backends/job_syscalls.hpp"
 #include "perdure/json.hpp"
 #include "perdure/limits.hpp"
 #include "support/catch.hpp"
@@ -91,9 +92,9 @@ struct place {
   job_started supervisor(const std::string& id) {
     const auto end = std::chrono::steady_clock::now() + 10s;
     while (std::chrono::steady_clock::now() < end) {
-      std::ifstream in{root / id / "started", std::ios::binary};
-      job_started out;
-      if (in.read(reinterpret_cast<char*>(&out), sizeof out)) return out;
+      std::ifstream in{root / id / "job", std::ios::binary};
+      job_head out;
+      if (in.read(reinterpret_cast<char*>(&out), sizeof out) && is_there(out.started)) return out.started;
       std::this_thread::sleep_for(2ms);
     }
     FAIL("the job does not begin");
@@ -204,9 +205,10 @@ TEST_CASE("a process with the number of a job's supervisor and another start is 
   auto who = here.supervisor(id);
   CHECK(here.status(id).status == job_status::running);
   const auto real = who;
-  const auto pretend = [&](const job_started& other) {
-    std::ofstream{here.root / id / "started", std::ios::binary | std::ios::trunc}.write(reinterpret_cast<const char*>(&other),
-                                                                                        sizeof other);
+  const auto pretend = [&](job_started other) {
+    other.check = sum_of(other);
+    std::fstream file{here.root / id / "job", std::ios::binary | std::ios::in | std::ios::out};
+    file.seekp(offsetof(job_head, started)).write(reinterpret_cast<const char*>(&other), sizeof other).flush();
     return here.status(id).status;
   };
   who.start += 1;
@@ -215,6 +217,64 @@ TEST_CASE("a process with the number of a job's supervisor and another start is 
   who.boot[0] = who.boot[0] == '0' ? '1' : '0';
   CHECK(pretend(who) == job_status::lost);
   CHECK(pretend(real) == job_status::running);
+  here.cancel(id);
+  CHECK(here.end_of(id).status == job_status::cancelled);
+}
+
+TEST_CASE("a job whose file a power cut left half was not accepted, and is made anew") {
+  place here;
+  const auto id = here.submit(shell("echo $$"));
+  here.end_of(id);
+  here.backend.close();
+  // What is left may be short, or zeros.
+  const bool is_short = GENERATE(true, false);
+  const auto file = here.root / id / "job";
+  std::filesystem::resize_file(file, is_short ? sizeof(job_request) : 0);
+  if (!is_short) std::filesystem::resize_file(file, 4'096);
+  process_backend next{here.root};
+  const auto found = ask<std::optional<std::string>>([&](auto done) { next.find("run/x/1/1", {}, done); });
+  REQUIRE(found.has_value());
+  CHECK_FALSE(found->has_value());
+  const auto gone = ask<job_report>([&](auto done) { next.status(id, {}, done); });
+  REQUIRE_FALSE(gone.has_value());
+  CHECK(gone.error().code == errc::not_found);
+  const auto again = ask<std::string>(
+      [&](auto done) { next.submit({.key = "run/x/1/1", .spec = payload{to_json(shell("exit 6"))}}, {}, done); });
+  REQUIRE(again.has_value());
+  CHECK(*again == id);
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  auto got = ask<job_report>([&](auto done) { next.status(id, {}, done); });
+  while (got && !is_terminal(*got->status) && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(5ms);
+    got = ask<job_report>([&](auto done) { next.status(id, {}, done); });
+  }
+  REQUIRE(got.has_value());
+  CHECK(got->exit_code == 6);
+}
+
+TEST_CASE("a record that is being written is not there yet") {
+  job_ending end{.code = 7};
+  CHECK_FALSE(is_there(end));
+  end.check = sum_of(end);
+  CHECK(is_there(end));
+  auto* bytes = reinterpret_cast<unsigned char*>(&end);
+  const auto at = GENERATE(range(std::size_t{0}, sizeof(job_ending)));
+  bytes[at] ^= 0x5AU;
+  CHECK_FALSE(is_there(end));
+}
+
+TEST_CASE("a supervisor is no copy of the node but a small program, and gets no signal's handling from it") {
+  place here;
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto id = here.submit(shell("grep -E 'Sig(Ign|Blk)' /proc/self/status; exec sleep 1000"));
+  ::signal(SIGPIPE, SIG_DFL);
+  const auto who = here.supervisor(id);
+  std::error_code none;
+  const auto program = std::filesystem::read_symlink("/proc/" + std::to_string(who.pid) + "/exe", none).string();
+  CHECK(program.find("perdure-spawner") != std::string::npos);
+  const auto end = std::chrono::steady_clock::now() + 10s;
+  while (here.page(id).lines.size() < 2 && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(5ms);
+  for (const auto& line : here.page(id).lines) CHECK(line.text.substr(line.text.find('\t') + 1) == "0000000000000000");
   here.cancel(id);
   CHECK(here.end_of(id).status == job_status::cancelled);
 }
