@@ -16,8 +16,10 @@ namespace {
 
 /// Deaths in a row after which a run is quarantined until the node is opened again.
 constexpr std::uint32_t quarantine_deaths = 5;
-/// A run that asked to leave memory is kept for a moment: more may come for it. Those that asked within one pause leave together.
-constexpr std::chrono::milliseconds park_linger{20}, park_pause{5};
+/// A run that asked to leave memory is kept for a moment: more may come for it, and to read it again costs more than to keep it.
+/// The moment is short when many linger. Those that asked within one pause leave together.
+constexpr std::chrono::milliseconds park_linger{250}, short_linger{20}, park_pause{5};
+constexpr std::size_t lingering_runs = 100;
 constexpr auto revival = exponential(std::chrono::milliseconds{100}, std::chrono::seconds{10});
 
 class router : public caf::event_based_actor {
@@ -137,18 +139,20 @@ class router : public caf::event_based_actor {
   }
 
   void plan_parking(const run_id& id) {
-    if (to_park_.empty()) tell_later(this, park_linger, park_some{});
-    to_park_.emplace_back(steady_now(this) + park_linger, id);
+    if (to_park_.empty()) tell_later(this, short_linger, park_some{});
+    to_park_.emplace_back(steady_now(this), id);
   }
 
   void park() {
     const auto now = steady_now(this);
-    while (!to_park_.empty() && to_park_.front().first <= now) {
+    const auto over = [&] { return to_park_.front().first + (to_park_.size() > lingering_runs ? short_linger : park_linger); };
+    while (!to_park_.empty() && over() <= now) {
       let_park(to_park_.front().second);
       to_park_.pop_front();
     }
     if (to_park_.empty()) return;
-    const auto wait = std::chrono::ceil<duration>(to_park_.front().first - now);
+    // Many more may have asked when the first one's moment is over.
+    const auto wait = std::min<duration>(std::chrono::ceil<duration>(over() - now), short_linger);
     tell_later(this, std::max<duration>(wait, park_pause), park_some{});
   }
 
@@ -263,7 +267,7 @@ class router : public caf::event_based_actor {
   std::unordered_map<run_id, std::string> quarantined_;
   std::unordered_set<run_id> unclean_;
   std::map<std::pair<std::string, std::string>, std::unordered_set<run_id>> blocked_;
-  std::deque<std::pair<std::chrono::steady_clock::time_point, run_id>> to_park_;  ///< and when
+  std::deque<std::pair<std::chrono::steady_clock::time_point, run_id>> to_park_;  ///< and since when
   bool closing_ = false;
   std::function<void()> closed_;
 };

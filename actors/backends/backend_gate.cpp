@@ -27,16 +27,15 @@ void backend_gate::enter(const std::string& key, const std::string& name, std::i
 void backend_gate::leave(const std::string& key) {
   const auto at = tickets_.find(key);
   if (at == tickets_.end()) return;
-  const auto name = at->second.tenant;
-  tenants_[name].row.erase({{-std::int64_t{at->second.priority}, at->second.number}, key});
+  const auto of = tenants_.find(at->second.tenant);
+  of->second.row.erase({{-std::int64_t{at->second.priority}, at->second.number}, key});
   tickets_.erase(at);
-  drop_tenant(name);
+  drop_tenant(of);
 }
 
 /// Forgotten when it has nothing here: their number has no limit.
-void backend_gate::drop_tenant(const std::string& name) {
-  const auto at = tenants_.find(name);
-  if (at != tenants_.end() && at->second.row.empty() && at->second.places == 0) tenants_.erase(at);
+void backend_gate::drop_tenant(std::map<std::string, tenant>::iterator which) {
+  if (which->second.row.empty() && which->second.places == 0) tenants_.erase(which);
 }
 
 void backend_gate::expire(time now) {
@@ -93,8 +92,11 @@ std::vector<std::string> backend_gate::waiting() const {
 }
 
 void backend_gate::hold(const std::string& key, const std::string& name, std::optional<time> until) {
-  const auto [at, fresh] = places_.try_emplace(key, place{name, std::nullopt});
-  if (fresh) ++tenants_[name].places;
+  const auto [at, fresh] = places_.try_emplace(key);
+  if (fresh) {
+    at->second.of = tenants_.try_emplace(name).first;
+    ++at->second.of->second.places;
+  }
   if (at->second.until) expiring_.erase({*at->second.until, key});
   at->second.until = until;
   if (until) expiring_.insert({*until, key});
@@ -104,11 +106,11 @@ void backend_gate::free(const std::string& key) {
   const auto at = places_.find(key);
   if (at == places_.end()) return;
   if (at->second.until) expiring_.erase({*at->second.until, key});
-  const auto name = at->second.tenant;
-  --tenants_[name].places;
+  const auto of = at->second.of;
+  --of->second.places;
   places_.erase(at);
   trying_ = false;  // it may have been the one that was to try
-  drop_tenant(name);
+  drop_tenant(of);
 }
 
 bool backend_gate::may_call(time now) {

@@ -69,18 +69,18 @@ class backend_gate {
     std::int32_t priority = 0;
     std::uint64_t number = 0;
   };
-  struct place {
-    std::string tenant;
-    std::optional<time> until;
-  };
   struct tenant {
     std::set<std::pair<std::pair<std::int64_t, std::uint64_t>, std::string>> row;  ///< (−priority, number), key
     std::size_t places = 0;
     std::uint64_t served = 0;  ///< when last
   };
+  struct place {
+    std::map<std::string, tenant>::iterator of;  ///< does not move while it has places
+    std::optional<time> until;
+  };
   void expire(time now);
   void refill(time now);
-  void drop_tenant(const std::string& name);
+  void drop_tenant(std::map<std::string, tenant>::iterator which);
 
   backend_options how_;
   std::unordered_map<std::string, ticket> tickets_;

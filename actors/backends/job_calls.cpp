@@ -52,7 +52,7 @@ backend_answer<T> job_service::state::answer(const std::string& key, std::uint64
     const auto found = held->entries.find(key);
     if (held->stopping || found == held->entries.end() || found->second.version != version) return;
     held->end_call(found->second);
-    held->unplan(key, found->second);
+    held->unplan(found->second);
     then(*held, key, found->second, what);
   };
 }
@@ -77,7 +77,7 @@ void job_service::state::submit(std::unique_lock<std::mutex>& lock, const std::s
                                .message = "the node stopped, or was cut off, while it submitted the job"}});
     return over(key);
   }
-  auto spec = config.spec_of ? config.spec_of(order.spec) : result<payload>{order.spec};
+  auto spec = config.spec_of ? config.spec_of(order.asked->spec) : result<payload>{order.asked->spec};
   if (!spec) {
     tell(of, {.what = job_fact::later, .error = failure_of(spec.error(), to_string(spec.error().code))});
     at.gate.free(key);
@@ -89,14 +89,14 @@ void job_service::state::submit(std::unique_lock<std::mutex>& lock, const std::s
   of.stop = std::stop_source{};
   const auto version = of.version = next_version++;
   const backend_call how{.stop = of.stop.get_token(), .deadline = clock::now() + at.gate.options().submit_timeout};
-  plan(key, of, how.deadline + at.gate.options().submit_timeout / 4);
+  plan(of, how.deadline + at.gate.options().submit_timeout / 4);
   job_submission what{.key = key,
                       .run = order.run,
-                      .executor = order.executor,
-                      .name = order.name,
-                      .tenant = order.tenant,
+                      .executor = order.asked->executor,
+                      .name = order.asked->name,
+                      .tenant = order.asked->tenant,
                       .spec = std::move(*spec),
-                      .priority = order.priority};
+                      .priority = order.asked->priority};
   const auto to = at.what;
   const bool look_first = order.again && can.find, only_look = order.cancel;
   lock.unlock();
@@ -156,7 +156,7 @@ void job_service::state::submitted(const std::string& key, entry& of, const resu
             .error = failure_of(id.error(), to_string(id.error().code))};
   }
   if (id) {
-    at.gate.hold(key, of.order.tenant, clock::now() + watch_patience);
+    at.gate.hold(key, of.order.asked->tenant, clock::now() + watch_patience);
   } else {
     at.gate.free(key);
   }
@@ -168,12 +168,12 @@ void job_service::state::submitted(const std::string& key, entry& of, const resu
   // What is not wanted any more is found out here: the run does not try again.
   if (of.order.cancel && !id && !refused) {
     of.order.again = true;
-    again(key, of, at);
+    again(of, at);
   } else if (of.asked_again && !id) {
     of.asked_again = false;
     of.order.unsure = of.order.unsure || what.what == job_fact::ambiguous;
     of.order.again = true;
-    plan(key, of, clock::now());
+    plan(of, clock::now());
   } else {
     tell(of, std::move(what));
     over(key);
@@ -189,9 +189,9 @@ void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::str
   const auto version = of.version = next_version++;
   const auto limit = of.order.poll_timeout > duration{0} ? of.order.poll_timeout : duration{std::chrono::seconds{30}};
   const backend_call how{.stop = of.stop.get_token(), .deadline = clock::now() + limit};
-  plan(key, of, how.deadline + limit / 4);
+  plan(of, how.deadline + limit / 4);
   const auto id = of.order.id;
-  const bool cancels = of.order.what.action == job_action::cancel;
+  const bool cancels = of.order.action == job_action::cancel;
   const auto to = at.what;
   lock.unlock();
   if (cancels) {
@@ -201,7 +201,7 @@ void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::str
                  const bool told = done || done.error().code == errc::not_found || done.error().code == errc::unsupported;
                  if (!told) {
                    in.missed(known, done.error());
-                   return in.again(of_key, one, known);
+                   return in.again(one, known);
                  }
                  in.reached(known);
                  if (!done) in.log("warning", "job " + of_key + " cannot be cancelled: " + done.error().message);
@@ -223,7 +223,7 @@ void job_service::state::seen(const std::string& key, entry& of, const result<jo
   auto& at = backends.find(order.backend)->second;
   if (!what && what.error().code != errc::not_found) {
     missed(at, what.error());
-    return again(key, of, at);
+    return again(of, at);
   }
   reached(at);
   of.failures = 0;
@@ -259,17 +259,17 @@ void job_service::state::seen(const std::string& key, entry& of, const result<jo
   }
   const auto pause = std::max<duration>(core::delay_before(order.poll, of.polls + 2, duration{0}, 0), shortest_pause);
   ++of.polls;
-  plan(key, of, of.asked_again ? now : now + pause);
+  plan(of, of.asked_again ? now : now + pause);
 }
 
 void job_service::state::late(const std::string& key, entry& of, known_backend& at) {
   of.stop.request_stop();
   end_call(of);
   const auto why = error{errc::timeout, "backend \"" + of.order.backend + "\" did not answer in time"};
-  if (of.order.what.action == job_action::watch) return seen(key, of, why);
-  if (of.order.what.action == job_action::submit) return submitted(key, of, why);
+  if (of.order.action == job_action::watch) return seen(key, of, why);
+  if (of.order.action == job_action::submit) return submitted(key, of, why);
   missed(at, why);
-  again(key, of, at);
+  again(of, at);
 }
 
 }  // namespace perdure::actors

@@ -19,8 +19,31 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
   using clock = std::chrono::steady_clock;
   explicit state(options chosen) : config(std::move(chosen)) {}
 
+  /// What is kept of a core::job_order. There may be very many that are only looked at.
+  struct kept_order {
+    /// What a submit says.
+    struct submission {
+      std::string name, executor, tenant;
+      payload spec;
+      std::int32_t priority = 0;
+    };
+    kept_order() = default;
+    explicit kept_order(core::job_order&& what);
+
+    run_id run;
+    core::job_number number = 0;
+    core::job_action action = core::job_action::submit;
+    job_status status = job_status::queued;
+    bool cancel = false, again = false, unsure = false;
+    std::string id, backend, raw;
+    perdure::backoff poll;
+    duration poll_timeout{0};
+    payload progress;
+    std::unique_ptr<submission> asked;  ///< gone once it is there and its backend is known
+  };
   struct entry {
-    core::job_order order;
+    const std::string* key = nullptr;  ///< where `entries` has it
+    kept_order order;
     std::uint64_t version = 0;  ///< of the call that is under way; answers of others are late
     bool calling = false;
     bool asked_again = false;  ///< something came meanwhile that the call does not know
@@ -46,16 +69,18 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::map<std::string, known_backend, std::less<>> backends;
-  std::unordered_map<std::string, entry> entries;                ///< by submit key
-  std::set<std::pair<clock::time_point, std::string>> schedule;  ///< what is to be done next, when
+  std::unordered_map<std::string, entry> entries;                       ///< by submit key
+  std::set<std::pair<clock::time_point, const std::string*>> schedule;  ///< what is to be done next, when: keys of `entries`
   std::uint64_t next_version = 1;
   bool stopping = false;
   std::thread thread;
 
   // job_service.cpp: whose turn it is.
   void loop();
-  void plan(const std::string& key, entry& of, clock::time_point at);
-  void unplan(const std::string& key, entry& of);
+  void plan(entry& of, clock::time_point at);
+  void unplan(entry& of);
+  /// Its place at the gate is as long as it is there.
+  void hold_place(entry& of, known_backend& at);
   void act(std::unique_lock<std::mutex>& lock, const std::string& key);
   void without_backend(const std::string& key, entry& of);
   /// A submit takes a ticket, and waits for its turn.
@@ -64,7 +89,7 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
   void reached(known_backend& at);
   void missed(known_backend& at, const error& why);
   void free_place(const std::string& key);
-  void again(const std::string& key, entry& of, const known_backend& at);
+  void again(entry& of, const known_backend& at);
   void tell(entry& of, core::job_noticed what);
   void over(const std::string& key);
   void end_call(entry& of);

@@ -23,20 +23,27 @@ constexpr std::chrono::minutes miss_pause{1};
 /// The run that a submit key names.
 std::optional<run_id> run_of(std::string_view key) { return run_id::parse(key.substr(0, key.find('/'))); }
 
-bool is_submit(const core::job_order& order) { return order.what.action == job_action::submit; }
+bool is_submit(const auto& order) { return order.action == job_action::submit; }
 
 }  // namespace
 
-void job_service::state::plan(const std::string& key, entry& of, clock::time_point at) {
-  unplan(key, of);
+job_service::state::kept_order::kept_order(core::job_order&& what)
+    : run(what.run), number(what.what.number), action(what.what.action), status(what.status), cancel(what.cancel),
+      again(what.again), unsure(what.unsure), id(std::move(what.id)), backend(std::move(what.backend)), raw(std::move(what.raw)),
+      poll(what.poll), poll_timeout(what.poll_timeout), progress(std::move(what.progress)),
+      asked(std::make_unique<submission>(submission{std::move(what.name), std::move(what.executor), std::move(what.tenant),
+                                                    std::move(what.spec), what.priority})) {}
+
+void job_service::state::plan(entry& of, clock::time_point at) {
+  unplan(of);
   of.due = at;
   const bool first = schedule.empty() || at < schedule.begin()->first;
-  schedule.emplace(at, key);
+  schedule.emplace(at, of.key);
   if (first) wake.notify_one();
 }
 
-void job_service::state::unplan(const std::string& key, entry& of) {
-  if (of.due) schedule.erase({*of.due, key});
+void job_service::state::unplan(entry& of) {
+  if (of.due) schedule.erase({*of.due, of.key});
   of.due.reset();
 }
 
@@ -57,14 +64,18 @@ void job_service::state::loop() {
     } else if (gate != nullptr) {
       pump(*gate);
     } else {
-      const auto key = schedule.begin()->second;
+      const std::string key = *schedule.begin()->second;
       schedule.erase(schedule.begin());
-      const auto found = entries.find(key);
-      if (found == entries.end()) continue;
-      found->second.due.reset();
+      entries.at(key).due.reset();
       act(lock, key);
     }
   }
+}
+
+void job_service::state::hold_place(entry& of, known_backend& at) {
+  if (is_submit(of.order) || of.order.asked == nullptr) return;
+  at.gate.hold(*of.key, of.order.asked->tenant);
+  of.order.asked.reset();
 }
 
 /// A call that has begun has an end, once: its answer, or its deadline.
@@ -81,14 +92,14 @@ void job_service::state::end_call(entry& of) {
     at->second.waiting.pop_front();
     const auto found = entries.find(next);
     if (found == entries.end() || found->second.calling) continue;
-    plan(next, found->second, clock::now());
+    plan(found->second, clock::now());
     break;
   }
 }
 
 void job_service::state::without_backend(const std::string& key, entry& of) {
   const auto end = of.since + config.patience;
-  if (clock::now() < end) return plan(key, of, end);
+  if (clock::now() < end) return plan(of, end);
   const auto why = "this node has no backend \"" + of.order.backend + "\"";
   if (is_submit(of.order)) {
     tell(of, {.what = job_fact::refused, .error = failure{.code = "unsupported", .message = why}});
@@ -112,9 +123,9 @@ void job_service::state::act(std::unique_lock<std::mutex>& lock, const std::stri
   }
   const auto now = clock::now();
   // A submit has its turn; the others find out here whether somebody is there.
-  if (!submits && !at.gate.may_call(now)) return plan(key, of, std::max(at.gate.trial_at(), now + trial_pause));
+  if (!submits && !at.gate.may_call(now)) return plan(of, std::max(at.gate.trial_at(), now + trial_pause));
   if (is_submit(of.order)) {
-    if (!of.order.cancel) at.gate.hold(key, of.order.tenant);
+    if (!of.order.cancel) at.gate.hold(key, of.order.asked->tenant);
     submit(lock, key, of, at);
   } else {
     look(lock, key, of, at);
@@ -133,14 +144,14 @@ void job_service::state::stand_in_line(const std::string& key, entry& of, known_
   }
   const auto now = clock::now();
   if (!at.gate.waits(key)) of.since = now;
-  at.gate.enter(key, of.order.tenant, of.order.priority);
+  at.gate.enter(key, of.order.asked->tenant, of.order.asked->priority);
   pump(at);
   if (!at.gate.waits(key)) return;
   const auto patient_until = of.since + limits::job_queue_patience;
-  if (now < patient_until) return plan(key, of, patient_until);
+  if (now < patient_until) return plan(of, patient_until);
   // Its run need not stay in memory: it is told when it is the turn of its job.
   of.parked = true;
-  of.order.spec = {};
+  of.order.asked->spec = {};
   tell(of, {.what = job_fact::waits});
 }
 
@@ -152,10 +163,10 @@ void job_service::state::pump(known_backend& at) {
     if (found == entries.end()) {
       at.gate.free(*next);
     } else if (found->second.parked) {
-      at.gate.hold(*next, found->second.order.tenant, now + turn_patience);
+      at.gate.hold(*next, found->second.order.asked->tenant, now + turn_patience);
       tell(found->second, {.what = job_fact::look});
     } else {
-      plan(*next, found->second, now);
+      plan(found->second, now);
     }
   }
   if (const auto next = at.gate.again_at(now)) {
@@ -169,7 +180,7 @@ void job_service::state::reached(known_backend& at) {
   log("info", "backend \"" + at.name + "\" is there again");
   const auto now = clock::now();
   for (auto& [key, each] : entries) {
-    if (each.order.backend == at.name && each.due && !each.calling && !is_submit(each.order)) plan(key, each, now);
+    if (each.order.backend == at.name && each.due && !each.calling && !is_submit(each.order)) plan(each, now);
   }
   pump(at);
 }
@@ -189,7 +200,7 @@ void job_service::state::missed(known_backend& at, const error& why) {
     const auto found = entries.find(key);
     if (found == entries.end()) continue;
     found->second.parked = false;
-    plan(key, found->second, clock::now());
+    plan(found->second, clock::now());
   }
 }
 
@@ -201,21 +212,21 @@ void job_service::state::free_place(const std::string& key) {
   }
 }
 
-void job_service::state::again(const std::string& key, entry& of, const known_backend& at) {
-  plan(key, of, clock::now() + core::delay_before(at.gate.options().retry, ++of.failures + 1, duration{0}, 0));
+void job_service::state::again(entry& of, const known_backend& at) {
+  plan(of, clock::now() + core::delay_before(at.gate.options().retry, ++of.failures + 1, duration{0}, 0));
 }
 
 /// To the run, wherever it is. The number names the job there.
 void job_service::state::tell(entry& of, core::job_noticed what) {
-  what.number = of.order.what.number;
-  what.key = of.order.what.key;
+  what.number = of.order.number;
+  what.key = *of.key;
   config.tell(of.order.run, std::move(what));
 }
 
 void job_service::state::over(const std::string& key) {
   const auto found = entries.find(key);
   if (found == entries.end()) return;
-  unplan(key, found->second);
+  unplan(found->second);
   if (found->second.calling) {
     found->second.stop.request_stop();
     end_call(found->second);
@@ -231,7 +242,7 @@ void job_service::state::notice(const std::string& key) {
     if (found != entries.end()) {
       auto& of = found->second;
       of.asked_again = true;
-      if (!of.calling && of.order.what.action == job_action::watch) plan(key, of, clock::now());
+      if (!of.calling && of.order.action == job_action::watch) plan(of, clock::now());
       return;
     }
   }
@@ -265,8 +276,8 @@ result<void> job_service::add(std::string name, std::shared_ptr<backend> what, b
   if (!fresh) return taken;
   for (auto& [key, of] : state_->entries) {
     if (of.order.backend != name) continue;
-    if (!is_submit(of.order)) at->second.gate.hold(key, of.order.tenant);
-    state_->plan(key, of, state::clock::now());
+    state_->hold_place(of, at->second);
+    state_->plan(of, state::clock::now());
   }
   return {};
 }
@@ -300,18 +311,20 @@ void job_service::carry_on(core::job_order what) {
   const std::lock_guard lock{state_->mutex};
   if (state_->stopping) return;
   const auto key = what.what.key;
-  auto& of = state_->entries[key];
-  const bool same = of.order.what.action == what.what.action && !of.order.what.key.empty();
+  const auto [place, fresh] = state_->entries.try_emplace(key);
+  auto& of = place->second;
+  of.key = &place->first;
+  const bool same = of.order.action == what.what.action && !fresh;
   what.again = what.again || (same && of.calling);
   // It waits here to be submitted: nothing was sent, whatever its run may fear that was read again, or goes on from another.
   if (same && !of.calling && is_submit(what)) what.unsure = of.order.unsure;
   // Looked after already, at the pace that is wanted: the run only made sure of it.
   const bool goes_on = same && what.what.action == job_action::watch && of.order.poll == what.poll && (of.due || of.calling);
-  of.order = std::move(what);
+  of.order = state::kept_order{std::move(what)};
   of.parked = false;
   const auto at = state_->backends.find(of.order.backend);
   if (at != state_->backends.end()) {
-    if (!is_submit(of.order)) at->second.gate.hold(key, of.order.tenant);
+    state_->hold_place(of, at->second);
     if (of.order.cancel) at->second.gate.leave(key);
   }
   if (goes_on) return;
@@ -325,7 +338,7 @@ void job_service::carry_on(core::job_order what) {
     return;
   }
   of.failures = 0;
-  state_->plan(key, of, state::clock::now());
+  state_->plan(of, state::clock::now());
 }
 
 void job_service::leave(const run_id& run, const core::job_effect& what) {
