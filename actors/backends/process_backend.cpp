@@ -90,6 +90,8 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     }
     auto spec = from_json<process_job>(what.spec.value());
     if (!spec) return error{errc::invalid_argument, "not a process_job" + spec.error().message};
+    if (const auto name = strange_member(what.spec.value()))
+      return error{errc::invalid_argument, "not a process_job: it has no \"" + *name + "\""};
     if (auto problem = problem_of(*spec)) return error{errc::invalid_argument, "not a process_job: " + *problem};
     if (auto made = make_job(id, what, *spec, of_step); !made) return made.error();
     keys_.insert_or_assign(id, what.key);
@@ -110,14 +112,15 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (!there) return there.error();
     const auto folder = there->folder.get();
     const auto& [request, who, end, progress] = there->head;
-    if (is_there(end)) return report_of(end, spec_of(folder));
+    if (is_there(end)) return with_progress(report_of(end, spec_of(folder)), progress);
     if (!is_there(who)) {
       if (auto begun = begin(*there); !begun && begun.error().code != errc::overloaded) return begun.error();
       return job_report{.status = job_status::queued, .raw = "accepted"};
     }
     if (!is_alive(who)) {
       // It may have ended between the two looks.
-      if (const auto now = read_head(folder); now && is_there(now->ending)) return report_of(now->ending, spec_of(folder));
+      if (const auto now = read_head(folder); now && is_there(now->ending))
+        return with_progress(report_of(now->ending, spec_of(folder)), now->progress);
       // What its program had started is nobody's any more.
       end_job_cgroup(cgroups(), id);
       begun_.erase(id);
@@ -127,12 +130,13 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
           .raw = "lost",
           .message = "its supervisor (process " + std::to_string(who.pid) + ") is gone, and left no word of its end"};
     }
-    job_report out{.status = job_status::running, .raw = exists(folder, "cancel") ? "ending" : "running"};
-    if (is_there(progress)) {
-      out.done = progress.done;
-      out.total = progress.total;
-      out.text = progress.text.data();
-    }
+    return with_progress({.status = job_status::running, .raw = exists(folder, "cancel") ? "ending" : "running"}, progress);
+  }
+  static job_report with_progress(job_report out, const job_progress_record& seen) {
+    if (!is_there(seen)) return out;
+    out.done = seen.done;
+    out.total = seen.total;
+    out.text = seen.text.data();
     return out;
   }
 

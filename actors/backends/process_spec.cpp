@@ -38,6 +38,17 @@ std::vector<std::string> candidates_of(const std::string& program, const std::st
   return out;
 }
 
+std::optional<std::string> strange_member(const json::value& spec) {
+  if (!spec.is_object()) return std::nullopt;
+  for (const auto& [name, value] : spec.get_object()) {
+    bool known = false;
+    boost::mp11::mp_for_each<boost::describe::describe_members<process_job, boost::describe::mod_public>>(
+        [&, &key = name](auto member) { known = known || key == member.name; });
+    if (!known) return std::string{name}.substr(0, 200);
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> problem_of(const process_job& spec) {
   if (spec.program.empty()) return "it names no program";
   if (has_nul(spec.program) || std::any_of(spec.arguments.begin(), spec.arguments.end(), has_nul))

@@ -155,23 +155,29 @@ class job_decider {
     auto& now = next_.now;
     if (what.status) now.status = *what.status;
     now.raw = what.raw;
-    if (!what.progress.is_null() && done_of(what.progress) >= done_of(now.progress)) now.progress = what.progress;
+    move_on(what);
     if (now.status == job_.now.status && now.raw == job_.now.raw && now.progress == job_.now.progress) return {};
     now.look_at = next_look(job_, now_);
     return {next_};
   }
 
+  /// Progress does not go back.
+  void move_on(const job_sighting& what) {
+    auto& at = next_.now.progress;
+    if (!what.progress.is_null() && done_of(what.progress) >= done_of(at)) at = what.progress;
+  }
+
   std::vector<event> over(const job_sighting& what) {
     job_outcome end{.status = *what.status, .raw = what.raw, .exit_code = what.exit_code, .result = what.result};
-    if (end.status == job_status::succeeded) return ended(std::move(end));
+    if (end.status == job_status::succeeded) return ended(std::move(end), what);
     end.error = why_of(job_, end.status, what.raw, what.exit_code, what.message);
     const auto policy = job_retry_policy(job_);
     const bool unwanted = job_.now.cancel_wanted || state_.ending_as || is_terminal(state_.status);
     if (unwanted || !may_retry(policy, job_.now.submission, end.error->code, now_ - job_.created_at))
-      return ended(std::move(end));
+      return ended(std::move(end), what);
     const auto bits = counter_random(state_.id, job_.activation, std::uint64_t{3} << 62 | state_.seq << 16 | (number_ & 0xffff));
     const auto begins = later(now_, delay_before(policy.backoff, job_.now.submission + 1, duration{0}, bits));
-    if (job_.due && begins >= *job_.due) return ended(std::move(end));
+    if (job_.due && begins >= *job_.due) return ended(std::move(end), what);
     next_.now = {.submission = job_.now.submission + 1, .generation = job_.now.generation + 1};
     if (begins > now_) next_.now.look_at = begins;
     next_.now.error = std::move(end.error);
@@ -185,6 +191,14 @@ class job_decider {
     return {next_};
   }
 
+  /// How far it came is told with its end.
+  std::vector<event> ended(job_outcome how, const job_sighting& last) {
+    move_on(last);
+    std::vector<event> out;
+    if (next_.now.progress != job_.now.progress) out.emplace_back(next_);
+    out.emplace_back(job_ended{.number = number_, .end = std::move(how)});
+    return out;
+  }
   std::vector<event> ended(job_outcome how) { return {job_ended{.number = number_, .end = std::move(how)}}; }
 
   const run_state& state_;

@@ -331,6 +331,14 @@ TEST_CASE("progress lines are read, and do not go back") {
   here.end_of(id);
 }
 
+TEST_CASE("how far a job came is told with its end") {
+  place here;
+  const auto end = here.end_of(here.submit(shell("echo '::progress 5/10'; echo '::progress 10/10 all'")));
+  CHECK(end.status == job_status::succeeded);
+  CHECK(end.done == 10);
+  CHECK(end.text == "all");
+}
+
 TEST_CASE("a log keeps bytes that are no text, very long lines and the last line without an end") {
   place here;
   const auto id =
@@ -451,6 +459,14 @@ TEST_CASE("a spec that is none is refused for good") {
     REQUIRE(got.has_error());
     CHECK(got.error().code == errc::invalid_argument);
   }
+  // A limit that is misspelt is not left out.
+  auto misspelt = to_json(shell("true"));
+  misspelt.get_object().emplace("memory_byte", 1'000'000);
+  const auto got =
+      ask<std::string>([&](auto done) { here.backend.submit({.key = "refused", .spec = payload{misspelt}}, {}, done); });
+  REQUIRE(got.has_error());
+  CHECK(got.error().code == errc::invalid_argument);
+  CHECK(got.error().message.find("memory_byte") != std::string::npos);
   CHECK_FALSE(std::filesystem::exists(here.directory.path() / "outside"));
 }
 

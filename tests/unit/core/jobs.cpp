@@ -144,6 +144,23 @@ TEST_CASE("what a look gives is an event only when something has changed") {
   CHECK(only<job_noted>(unknown).now.raw == "MELTING");
 }
 
+TEST_CASE("how far a job came is told with its end, and does not go back then either") {
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0)}));
+  run.tell(accepted(run));
+  auto further = seen(run, job_status::running);
+  further.seen.progress = payload{json::value{{"done", 5}, {"total", 10}}};
+  run.tell(further);
+  const auto last = GENERATE(4, 5, 10);
+  auto end = seen(run, job_status::succeeded);
+  end.seen.progress = payload{json::value{{"done", last}, {"total", 10}}};
+  const auto events = run.tell(end);
+  CHECK(count<job_noted>(events) == (last == 10 ? 1 : 0));
+  CHECK(count<job_ended>(events) == 1);
+  CHECK(job(run).now.progress.value().at("done") == json::value(last == 10 ? 10 : 5));
+  CHECK(job(run).now.status == job_status::succeeded);
+}
+
 TEST_CASE("a running job is looked at again after a while, without anything being submitted") {
   run_fixture run{of_one()};
   run.tell(run.waiting(1, {job_step(0)}));
