@@ -24,6 +24,7 @@ constexpr std::chrono::minutes miss_pause{1};
 std::optional<run_id> run_of(std::string_view key) { return run_id::parse(key.substr(0, key.find('/'))); }
 
 bool is_submit(const auto& order) { return order.action == job_action::submit; }
+bool is_submit(const core::job_order& order) { return order.what.action == job_action::submit; }
 
 }  // namespace
 
