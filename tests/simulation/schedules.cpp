@@ -10,13 +10,21 @@ TEST_CASE("runs end, whatever the order in which things happen") {
   run_schedules("order", {}, 1, 300);
   run_schedules("order", {}, test::session_seed(), 30);
 }
-TEST_CASE("crashes") { run_schedules("crashes", {.crashes = true}, 1, 300); }
-TEST_CASE("commands") { run_schedules("commands", {.commands = true}, 1, 300); }
-TEST_CASE("append") { run_schedules("append", {.append_faults = true}, 1, 300); }
-TEST_CASE("time") { run_schedules("time", {.time_faults = true}, 1, 300); }
-TEST_CASE("takeovers") { run_schedules("takeovers", {.takeovers = true}, 1, 300); }
-TEST_CASE("deaths") { run_schedules("deaths", {.deaths = true}, 1, 300); }
-TEST_CASE("unregistered") { run_schedules("unregistered", {.crashes = true, .unregistered = true}, 1, 300); }
+TEST_CASE("a crash between any two operations loses nothing and does nothing again") {
+  run_schedules("crashes", {.crashes = true}, 1, 300);
+}
+TEST_CASE("commands from outside are carried out once, however often they come") {
+  run_schedules("commands", {.commands = true}, 1, 300);
+}
+TEST_CASE("appends that fail, or whose answer is lost, let nothing out that is not durable") {
+  run_schedules("append", {.append_faults = true}, 1, 300);
+}
+TEST_CASE("every deadline is met once, whatever the clock does") { run_schedules("time", {.time_faults = true}, 1, 300); }
+TEST_CASE("an old owner writes nothing after another took over") { run_schedules("takeovers", {.takeovers = true}, 1, 300); }
+TEST_CASE("a run whose host dies goes on from the journal") { run_schedules("deaths", {.deaths = true}, 1, 300); }
+TEST_CASE("runs whose workflow is registered late go on then") {
+  run_schedules("unregistered", {.crashes = true, .unregistered = true}, 1, 300);
+}
 TEST_CASE("questions about jobs and files of jobs, with all faults") {
   const profile all{.crashes = true,
                     .append_faults = true,
