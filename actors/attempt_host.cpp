@@ -75,7 +75,9 @@ void attempt_host::begin() {
     input.log = [this](std::string_view level, std::string_view text) { shared_->log(level, text, run_.str(), executor_); };
     attempt_turns::begin(std::make_unique<flow::driver>(definition_->factories[index->second], std::move(input)), *what_);
     what_.reset();
-    // What an earlier process of the node had begun for this attempt is asked for again by now, or not wanted any more.
+    // What an earlier process of the node had begun for this attempt is asked for again by now, or not wanted any more. But where
+    // the node closes nothing is asked for.
+    if (nothing_new(*shared_)) return;
     if (const auto left = shared_->capabilities.find(leftover_capability)) {
       left->start(
           {.key = run_.str() + "/" + executor_ + "/" + std::to_string(activation_) + "/", .done = [](const core::outcome&) {}});
