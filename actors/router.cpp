@@ -16,9 +16,9 @@ namespace {
 
 /// Deaths in a row after which a run is quarantined until the node is opened again.
 constexpr std::uint32_t quarantine_deaths = 5;
-/// A run that asked to leave memory is kept for a moment: more may come for it, and to read it again costs more than to keep it.
-/// The moment is short when many linger. Those that asked within one pause leave together.
-constexpr std::chrono::milliseconds park_linger{250}, short_linger{20}, park_pause{5};
+/// A run that asked to leave memory is kept for a moment (park_linger): more may come for it, and to read it again costs more
+/// than to keep it. The moment is short when many linger. Those that asked within one pause leave together.
+constexpr std::chrono::milliseconds short_linger{20}, park_pause{5};
 constexpr std::size_t lingering_runs = 100;
 constexpr auto revival = exponential(std::chrono::milliseconds{100}, std::chrono::seconds{10});
 

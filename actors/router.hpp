@@ -7,6 +7,7 @@
 // Concurrency: an event-based actor.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "actors/messages.hpp"
@@ -14,6 +15,9 @@
 namespace perdure::actors {
 
 struct services;
+
+/// A run that only waits is kept in memory so long, unless many are.
+inline constexpr std::chrono::milliseconds park_linger{100};
 
 [[nodiscard]] caf::actor spawn_router(caf::actor_system& system, std::shared_ptr<services> shared, caf::actor writer,
                                       caf::actor timer);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/backends/job_files.hpp"
+#include "actors/backends/kept_job.hpp"
 #include "actors/backends/process_backend.hpp"
 
 namespace perdure::actors {
@@ -28,7 +29,7 @@ std::map<std::string, std::string> find_left(const std::filesystem::path& root) 
     const unique_fd folder{open(each.path().c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
     const auto head = folder ? read_head(folder.get()) : std::nullopt;
     if (!head || is_there(head->ending) || exists(folder.get(), "cancel")) continue;
-    if (auto key = process_backend::step_of(folder.get())) out.emplace(std::move(*key), std::move(id));
+    if (auto key = step_of(folder.get())) out.emplace(std::move(*key), std::move(id));
   }
   return out;
 }

@@ -24,6 +24,7 @@
 #include "actors/backends/job_files.hpp"
 #include "actors/backends/job_log.hpp"
 #include "actors/backends/job_spawner.hpp"
+#include "actors/backends/kept_job.hpp"
 #include "actors/backends/process_spec.hpp"
 #include "actors/backends/work_thread.hpp"
 #include "actors/capabilities/child.hpp"
@@ -40,7 +41,6 @@ constexpr std::int64_t longest_ms = 366LL * 86'400'000;
 /// A job that was accepted and has no supervisor is given one again after so long.
 constexpr std::chrono::seconds start_pause{2};
 constexpr std::string_view news_folder = "ended";
-constexpr std::string_view step_mark = "step";
 constexpr std::chrono::hours sweep_pause{1};
 /// Whoever waits for a job is told so soon that it is lost.
 constexpr std::chrono::milliseconds lost_pause{2'000};
@@ -245,14 +245,6 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (std::filesystem::exists(path_, bad)) reads_.post([this] { sweep(); });
   }
 
-  static std::optional<std::string> step_of(int folder) {
-    const auto kept = kept_spec(folder);
-    if (!kept.is_object() || !kept.get_object().contains(step_mark)) return std::nullopt;
-    auto key = key_of(folder);
-    if (!run_id::parse(std::string_view{key}.substr(0, key.find('/')))) return std::nullopt;
-    return key;
-  }
-
   void close() {
     if (closed_.exchange(true)) return;
     std::thread watcher;
@@ -424,24 +416,6 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     return out;
   }
 
-  static json::value kept_spec(int folder) {
-    const auto text = read_kept(folder);
-    const auto read = text ? payload::parse_text(*text) : result<payload>{text.error()};
-    return read ? read->value() : json::value{};
-  }
-  static std::string key_of(int folder) {
-    const auto kept = kept_spec(folder);
-    const auto* key = kept.is_object() ? kept.get_object().if_contains("key") : nullptr;
-    return key != nullptr && key->is_string() ? std::string{key->get_string()} : std::string{};
-  }
-  static process_job spec_of(int folder) {
-    const auto kept = kept_spec(folder);
-    const auto* spec = kept.is_object() ? kept.get_object().if_contains("spec") : nullptr;
-    auto read = spec == nullptr ? result<process_job>{error{errc::corrupt, {}}} : from_json<process_job>(*spec);
-    return read ? std::move(*read) : process_job{};
-  }
-  static std::vector<std::string> patterns_of(int folder) { return spec_of(folder).artifacts; }
-
   result<void> make_job(const std::string& id, const job_submission& what, const process_job& spec, bool of_step) {
     const bool fresh = mkdirat(root_.get(), id.c_str(), 0700) == 0;
     if (!fresh && errno != EEXIST)
@@ -468,15 +442,7 @@ class process_backend::impl : public std::enable_shared_from_this<process_backen
     if (spec.input) {
       if (auto written = write_small(folder->get(), "input", *spec.input); !written) return written;
     }
-    // What the job does not need to be told twice is left out.
-    auto kept = spec;
-    kept.files.clear();
-    kept.input.reset();
-    kept.arguments.clear();
-    kept.environment.clear();
-    json::object text{{"key", what.key}, {"spec", to_json(kept)}};
-    if (of_step) text.emplace(step_mark, true);
-    return put_small(folder->get(), "job", file_of(id, what, spec, payload{json::value(std::move(text))}.text()));
+    return put_small(folder->get(), "job", file_of(id, what, spec, keep_job(what.key, spec, of_step).text()));
   }
 
   /// Looked for once, when the first job comes. Only from the thread of `jobs_`.
@@ -571,7 +537,6 @@ void process_backend::submit_step(job_submission what, backend_answer<std::strin
   impl_->post<std::string>(impl::lane::jobs, {}, std::move(done),
                            [in = impl_.get(), what = std::move(what)] { return in->submit(what, true); });
 }
-std::optional<std::string> process_backend::step_of(int folder) { return impl::step_of(folder); }
 void process_backend::status(std::string id, backend_call how, backend_answer<job_report> done) {
   impl_->post<job_report>(impl::lane::jobs, std::move(how), std::move(done),
                           [in = impl_.get(), id = std::move(id)] { return in->status(id); });

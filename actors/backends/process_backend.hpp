@@ -37,8 +37,6 @@ class process_backend final : public backend {
 
   /// As submit. The job is marked as a step's: its run knows nothing of it, and asks for it again as long as it is wanted.
   void submit_step(job_submission what, backend_answer<std::string> done);
-  /// The key of a step's job, of its folder; none: it is no step's.
-  [[nodiscard]] static std::optional<std::string> step_of(int folder);
   /// Calls back once, on a thread of the backend's: when the job has ended or is lost. Nobody else is told of it then.
   void when_ended(std::string id, std::function<void()> over);
   /// How a job ended, and what it wrote, at most so many bytes of each stream. not_found: it is lost.

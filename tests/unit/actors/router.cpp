@@ -83,7 +83,8 @@ struct routing {
   /// Nothing is handled between them.
   void let_leave(const run_id& id) const {
     tell(router, park_asked{id});
-    tell(router, run_command{run_id::make(), core::wake{}, [](const result<void>&) { std::this_thread::sleep_for(25ms); }});
+    tell(router,
+         run_command{run_id::make(), core::wake{}, [](const result<void>&) { std::this_thread::sleep_for(park_linger + 5ms); }});
     tell(router, park_some{});
   }
 };
@@ -93,7 +94,7 @@ struct routing {
 TEST_CASE("what is kept back for a run that asked to leave memory is not lost when the run ends first") {
   // A run asked, was cancelled by a command that was under way, ended and said so: the router forgot it together with the
   // commands that it kept for it. They were never carried out, and their senders heard that the run's actor was gone.
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 15; ++round) {
     routing with;
     const auto id = with.start();
     std::promise<result<void>> answered;
