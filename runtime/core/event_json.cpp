@@ -210,6 +210,20 @@ json::object members(const run_restored& e) {
         json::object{{"activation", id}, {"executor", each.executor}, {"message", each.message}, {"input", each.value.value()}});
   }
   out.emplace("activations", std::move(live));
+  json::array children;
+  for (const auto& [id, each] : state->children) {
+    json::object child{{"child", id.str()},
+                       {"run", each.run.str()},
+                       {"workflow", each.workflow},
+                       {"start", each.start},
+                       {"background", each.background},
+                       {"close", static_cast<std::uint64_t>(each.close)},
+                       {"stage", enum_name(each.stage)},
+                       {"status", enum_name(each.status)}};
+    put(child, "error", each.error);
+    children.push_back(std::move(child));
+  }
+  if (!children.empty()) out.emplace("children", std::move(children));
   return out;
 }
 

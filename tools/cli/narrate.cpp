@@ -46,7 +46,31 @@ std::vector<narrator::line> narrator::tell(const run_event& event) {
              text_of(data, "workflow") + " " + text_of(data, "version") + " " + short_value(value_of(data, "input")),
              colour::bold}};
   }
-  if (event.kind == "run_restored") return {{{}, "started", "takes over run " + text_of(data, "source"), colour::bold}};
+  if (event.kind == "run_restored") {
+    const auto link = text_of(data, "link");
+    const auto how = link == "forked" ? "forks run " : link == "continued" ? "goes on from run " : "takes over run ";
+    return {{{}, "started", how + text_of(data, "source"), colour::bold}};
+  }
+  if (event.kind == "message_delivered") {
+    const auto& why = value_of(data, "error");
+    if (why.is_null()) return {{{}, "reached run", text_of(data, "to"), colour::dim}};
+    return {{{}, "refused", "by run " + text_of(data, "to") + ": " + error_text(why), colour::yellow}};
+  }
+  if (event.kind == "child_ended") {
+    const auto status = text_of(data, "status");
+    const auto& why = value_of(data, "error");
+    const auto result = why.is_null() ? short_value(value_of(data, "output")) : error_text(why);
+    return {{{}, "child " + status, text_of(data, "child") + (result.empty() ? "" : " " + result), colour_of(status)}};
+  }
+  if (event.kind == "compensation_started") return {{who, "compensates", short_value(value_of(data, "input")), colour::cyan}};
+  if (event.kind == "grace_passed") return {{{}, "time to clean up is over", {}, colour::yellow}};
+  if (event.kind == "request_answered") {
+    return {{{},
+             "answer",
+             "to request " + text_of(data, "request") + " of run " + text_of(data, "asked_by") + " " +
+                 short_value(value_of(data, "answer")),
+             colour::cyan}};
+  }
   if (event.kind == "step_completed") {
     const auto& why = value_of(data, "error");
     if (why.is_null() && document_of(event) != nullptr) return {};
@@ -88,6 +112,9 @@ std::vector<narrator::line> narrator::tell(const run_event& event) {
   if (event.kind == "run_ended") {
     const auto status = text_of(data, "status");
     const auto& why = value_of(data, "error");
+    const auto next = text_of(data, "successor");
+    if (!next.empty())
+      return {{{}, status, "run " + next + " goes on " + short_value(value_of(data, "input")), colour_of(status)}};
     return {{{}, status, why.is_null() ? short_value(value_of(data, "output")) : error_text(why), colour_of(status)}};
   }
   return {{who, event.kind, json_text(data), colour::plain}};
@@ -248,6 +275,13 @@ void narrator::waits(const run_event& event, std::vector<line>& out) {
         out.push_back({who, "waits", "for job " + std::to_string(args.is_object() ? number_of(args.get_object(), "number") : 0),
                        colour::yellow});
       }
+    } else if (kind == "child") {
+      const auto& args = value_of(step, "args");
+      if (!args.is_object()) continue;
+      const auto& what = args.get_object();
+      const auto start = text_of(what, "start");
+      out.push_back({who, flag_of(what, "background") ? "sets to work" : "starts child",
+                     (start.empty() ? text_of(what, "workflow") : start) + " " + text_of(what, "run"), colour::cyan});
     } else if (kind == "poll") {
       out.push_back({who, "polls", text_of(step, "name"), colour::yellow});
     }

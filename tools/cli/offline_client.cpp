@@ -103,9 +103,25 @@ result<void> offline_client::follow(const run_id& run, run_seq after, const take
                                       run.str() + "` opens one"};
 }
 
+namespace {
+
+/// The row of the run that goes on when one continued as new; of the last one that is there when its successor has not begun.
+persistence::run_row end_of_chain(client& from, const persistence::journal& journal, persistence::run_row row) {
+  while (row.status == run_status::continued_as_new) {
+    const auto view = view_of(from, row.id);
+    const auto next = view ? run_id::parse(view->relations().successor()) : std::nullopt;
+    auto going_on = next ? journal.row(*next) : std::nullopt;
+    if (!going_on) break;
+    row = std::move(*going_on);
+  }
+  return row;
+}
+
+}  // namespace
+
 /// What can be told now instead of at the next open.
 result<void> offline_client::check(const cluster::run_command& what) {
-  const auto row = journal_->row(what.run);
+  auto row = journal_->row(what.run);
   if (!row) return error{errc::not_found, "no run " + what.run.str() + " in " + data_.string()};
   const auto status = std::string{to_string(row->status)};
   if (what.what == "retry") {
@@ -121,7 +137,13 @@ result<void> offline_client::check(const cluster::run_command& what) {
     return error{errc::not_found, "run " + what.run.str() + " has no event " + std::to_string(what.from) +
                                       "; its events are 1 to " + std::to_string(row->seq)};
   }
-  if (is_terminal(row->status)) return error{errc::conflict, "run " + what.run.str() + " has ended (" + status + ")"};
+  // What is meant for a run that continued as new is passed on to the one that goes on.
+  if (row->status == run_status::continued_as_new) {
+    row = end_of_chain(*this, *journal_, *row);
+    if (!is_terminal(row->status) || row->status == run_status::continued_as_new) return {};
+  }
+  if (is_terminal(row->status))
+    return error{errc::conflict, "run " + row->id.str() + " has ended (" + std::string{to_string(row->status)} + ")"};
   if (what.what != "respond") return {};
   auto view = view_of(*this, what.run);
   if (!view) return view.error();

@@ -39,6 +39,15 @@ std::string error_line(const json::value& error) {
   return out;
 }
 
+/// What led to a failure, nearest first, those of a cause after it.
+void add_causes(const json::value& error, std::vector<std::string>& out) {
+  if (!error.is_object()) return;
+  for (const auto& each : list_of(error.get_object(), "causes")) {
+    out.push_back(error_line(each));
+    add_causes(each, out);
+  }
+}
+
 std::string heading(std::string_view text) { return "\n" + paint(colour::bold, text) + "\n"; }
 
 std::string result_of(const executor_view& of) {
@@ -165,6 +174,9 @@ std::string render_run(const run_view& run, const std::string& blocked, timestam
     out += field("input", printable(json_text(run.input())), width);
   }
   if (!run.error().is_null()) out += long_field("error", printable(error_line(run.error())), width, colour::red);
+  std::vector<std::string> causes;
+  add_causes(run.error(), causes);
+  for (const auto& each : causes) out += long_field("because", printable(each), width, colour::red);
   out += full ? executors_in_full(run) : executors_table(run, width);
   out += jobs_table(run, now, width);
   out += timers_table(run, now, width);
@@ -176,6 +188,9 @@ std::string render_run(const run_view& run, const std::string& blocked, timestam
 std::string render_failure(const run_view& run) {
   auto out = "run " + run.id() + " " + run.status();
   if (!run.error().is_null()) out += ": " + printable(error_line(run.error()));
+  std::vector<std::string> causes;
+  add_causes(run.error(), causes);
+  for (const auto& each : causes) out += "\n  because: " + printable(each);
   return out;
 }
 

@@ -8,11 +8,13 @@
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/render.hpp"
+#include "tools/cli/render_links.hpp"
 #include "tools/cli/runs_parts.hpp"
 #include "tools/cli/selection.hpp"
 #include "tools/cli/timeline_command.hpp"
 #include "tools/cli/times.hpp"
 #include "tools/cli/wait.hpp"
+#include "tools/view/json_access.hpp"
 
 namespace perdure::tools::cli {
 
@@ -56,6 +58,20 @@ struct show_command {
   std::optional<std::size_t> rows;
 };
 
+/// What has become of children of whose end the run was not told (yet): those that it left alone never tell. One that
+/// continued as new goes on under another id, and tells when all of it has ended.
+void look_at_children(client& runs, json::object& shown) {
+  auto* children = shown.if_contains("children");
+  if (children == nullptr || !children->is_array()) return;
+  for (auto& each : children->get_array()) {
+    auto& child = each.get_object();
+    const auto id = run_id::parse(text_of(child, "run_id"));
+    if (!id || text_of(child, "status") != "running") continue;
+    const auto known = runs.summary(*id);
+    if (known && known->status != run_status::continued_as_new) child["status"] = to_string(known->status);
+  }
+}
+
 int show_run(const show_command& how) {
   auto runs = reach(how.common.data);
   if (!runs) return fail(how.common, runs.error());
@@ -70,12 +86,13 @@ int show_run(const show_command& how) {
   if (!view && known->blocked.empty() && !damaged) return fail(how.common, view.error());
   const auto blocked = known->blocked.empty() && damaged ? view.error().message : known->blocked;
   const auto shown = view ? *view : run_view::of(*known);
+  auto out = shown.show();
+  look_at_children(**runs, out);
   if (how.common.json) {
-    auto out = shown.show();
     out.emplace("blocked", blocked.empty() ? json::value(nullptr) : json::value(blocked));
     put_json(out);
   } else {
-    put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline", how.full));
+    put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline", how.full) + render_links(out));
   }
   return view ? exit_fine : exit_failed;
 }
@@ -130,7 +147,7 @@ void add_runs_look(CLI::App& runs, chosen_command& chosen) {
   command->callback([&chosen, list] { chosen = [list] { return list_runs(*list); }; });
 
   auto show = std::make_shared<show_command>();
-  command = runs.add_subcommand("show", "One run: executors, timers, requests, input and output");
+  command = runs.add_subcommand("show", "One run: executors, timers, requests, input, output, linked runs");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Run id, or a unique beginning of it")->required();
   command->add_flag("--full", show->full, "Inputs and results of the executors are not cut");

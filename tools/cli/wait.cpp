@@ -40,6 +40,9 @@ class wait_limit {
 constexpr std::chrono::milliseconds pause_between{100};
 /// A node that is closing keeps the directory for a moment.
 constexpr std::chrono::seconds patience{5};
+/// The run that goes on from one that continued as new begins with a message that this one owes it.
+constexpr std::chrono::milliseconds successor_pause{20};
+constexpr std::chrono::seconds successor_patience{30};
 
 /// The runs of a directory and whoever executes them; a node is opened here when nobody does.
 class waiting {
@@ -85,6 +88,21 @@ class waiting {
       if (seen && (*seen || stop_.stop_requested())) return seen;
       if (!seen && !lost(seen.error())) return seen.error();
     }
+  }
+  /// The run that goes on from one that continued as new is there; false when waiting was stopped before.
+  result<bool> until_begun(const run_id& run) {
+    const auto until = std::chrono::steady_clock::now() + successor_patience;
+    while (!stop_.stop_requested()) {
+      auto from = runs();
+      if (!from) return from.error();
+      const auto now = (*from)->summary(run);
+      if (now) return true;
+      const bool not_yet = now.error().code == errc::not_found && std::chrono::steady_clock::now() < until;
+      if (!not_yet && !lost(now.error())) return now.error();
+      if (auto node = need_node(); !node) return node.error();  // somebody has to begin it
+      std::this_thread::sleep_for(successor_pause);
+    }
+    return false;
   }
   /// Runs that have not ended and are not `known`.
   result<std::vector<run_id>> open_runs(const std::set<run_id>& known) {
@@ -161,6 +179,9 @@ int wait_for_one(const wait_command& how, run_id run, waiting& from) {
     const auto next = run_id::parse((*view)->relations().successor());
     if (!next) break;
     run = *next;
+    const auto begun = from.until_begun(run);
+    if (!begun) return fail(how.common, begun.error());
+    if (!*begun) return stopped(how, run);
     view = from.until_ended(run);
   }
   if (!view) return fail(how.common, view.error());

@@ -30,6 +30,23 @@ void relations_view::add(const run_event& event) {
   } else if (event.kind == "run_restored") {
     source_ = text_of(data, "source");
     link_ = text_of(data, "link");
+    // Those that go on run under ids of their own when the run was retried or forked: what becomes of them is seen there.
+    for (const auto& each : list_of(data, "children")) {
+      if (!each.is_object()) continue;
+      const auto& what = each.get_object();
+      const auto stage = text_of(what, "stage");
+      const bool over = stage == "ended" || stage == "refused";
+      auto& made = children_.emplace_back();
+      made.id = text_of(what, over ? "child" : "run");
+      made.workflow = text_of(what, "workflow");
+      made.executor = text_of(what, "start");
+      made.background = flag_of(what, "background");
+      made.close = close_name(number_of(what, "close"), made.background);
+      made.status = stage == "ended" ? text_of(what, "status") : stage;
+      made.started_at = to_string(event.time);
+      if (over) made.ended_at = made.started_at;
+      made.error = value_of(what, "error");
+    }
   } else if (event.kind == "run_ended") {
     successor_ = text_of(data, "successor");
   } else if (event.kind == "turn") {

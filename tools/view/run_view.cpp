@@ -296,7 +296,14 @@ std::string run_view::status() const {
   if (!end_status_.empty()) return end_status_;
   if (cancelling_) return live_.contains(compensating_) ? "compensating" : "cancelling";
   if (paused_) return "paused";
-  bool waits = !live_.empty();
+  // Its handlers may be done, and children or jobs that its end waits for not.
+  const auto& children = relations_.children();
+  const bool others =
+      std::any_of(
+          children.begin(), children.end(),
+          [](const auto& each) { return each.close == "wait" && (each.status == "starting" || each.status == "running"); }) ||
+      std::any_of(jobs_.all().begin(), jobs_.all().end(), [](const auto& each) { return each.second.ended_at.empty(); });
+  bool waits = !live_.empty() || others;
   for (const auto& [id, each] : live_) {
     const auto& entry = activations_[each.entry];
     if (entry.status == "pending" || (entry.status == "running" && !each.waits)) waits = false;

@@ -124,3 +124,26 @@ TEST_CASE("a time limit is told as one, not as a wait") {
   for (const auto& each : told.tell(run.event(begin))) lines += each.who + "|" + each.what + "\n";
   CHECK(lines == "bounded|started\nbounded|may take\n|may take\n");
 }
+
+TEST_CASE("children, compensation and the run that goes on are told in words") {
+  const auto child = run_id::make();
+  teller run;
+  narrator told;
+  turn begin{.activation = 1, .attempt = 1};
+  const auto args = json::value{{"run", child.str()}, {"workflow", "ship"}, {"close", 2}, {"await", true}};
+  begin.issued.push_back({.ordinal = 0, .kind = step_kind::child, .name = "ship", .args = payload{args}});
+  const auto only = [&](const core::event& what) {
+    const auto lines = told.tell(run.event(what));
+    REQUIRE(lines.size() == 1);
+    return lines[0].what + "|" + lines[0].detail;
+  };
+  CHECK(only(begin) == "starts child|ship " + child.str());
+  CHECK(only(message_delivered{.number = 1, .to = child}) == "reached run|" + child.str());
+  const failure late{.code = "late", .message = "lorry"};
+  CHECK(only(child_ended{.child = child, .status = run_status::failed, .error = late}) ==
+        "child failed|" + child.str() + " late: lorry");
+  CHECK(only(compensation_started{.what = {.id = 2, .executor = "undo", .value = json_payload("7")}}) == "compensates|7");
+  const auto next = run_id::make();
+  CHECK(only(run_ended{.status = run_status::continued_as_new, .successor = next, .input = json_payload("8")}) ==
+        "continued_as_new|run " + next.str() + " goes on 8");
+}

@@ -293,3 +293,37 @@ TEST_CASE("a linked run shows what it took over") {
   CHECK(run.executor(0).input == "open");
   CHECK(run.view.show().at("retry_of") == json::value(source.str()));
 }
+
+TEST_CASE("a run whose handlers are done waits for a child that holds its end back") {
+  const auto child = run_id::make();
+  teller run;
+  run.start();
+  turn step{.activation = 1, .attempt = 1, .finished = true};
+  const auto args = json::value{{"run", child.str()}, {"workflow", "ship"}, {"close", 2}, {"await", false}};
+  step.issued.push_back({.ordinal = 0, .kind = step_kind::child, .name = "ship", .args = payload{args}});
+  run(step);
+  CHECK(run.view.status() == "waiting");
+  run(message_delivered{.number = 1, .to = child});
+  CHECK(run.view.status() == "waiting");
+  run(child_ended{.child = child, .status = run_status::succeeded});
+  CHECK(run.view.status() == "running");
+}
+
+TEST_CASE("a run that takes over another's state has its children, those that go on where they run now") {
+  const auto going = run_id::make(), anew = run_id::make(), done = run_id::make();
+  run_state state;
+  state.workflow = "work";
+  state.children[going] = {.run = anew, .workflow = "ship", .close = parent_close::wait};
+  state.children[done] = {.run = done, .workflow = "bill", .stage = child_stage::ended, .status = run_status::failed};
+  teller run;
+  run(run_restored{.source = run_id::make(), .source_seq = 5, .state = encode_state(state, nullptr).value()});
+  run(message_delivered{.number = 1, .to = anew});
+  const auto& children = run.view.relations().children();
+  REQUIRE(children.size() == 2);
+  const auto& going_on = children[0].workflow == "ship" ? children[0] : children[1];
+  const auto& ended = children[0].workflow == "ship" ? children[1] : children[0];
+  CHECK(going_on.id == anew.str());
+  CHECK(going_on.status == "running");
+  CHECK(ended.status == "failed");
+  CHECK(run.view.status() == "waiting");
+}
