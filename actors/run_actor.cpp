@@ -47,15 +47,9 @@ class run_actor : public caf::event_based_actor {
     if (start_) {
       begin();
     } else if (auto read = open(); !read) {
-      if (read.error().code == errc::not_found) {  // it had ended, and was removed just now
-        leave();
-        return refusing(read.error());
-      }
+      if (read.error().code == errc::not_found) return refusing(read.error());
       log("error", "cannot be read: " + read.error().message);
-      if (read.error().code == errc::corrupt) {
-        return refusing(
-            {errc::corrupt, "run " + id_.str() + " is blocked: " + read.error().message + "; restore the directory from a copy"});
-      }
+      if (read.error().code == errc::corrupt) return refusing(blocked(id_, read.error()));
       quit(caf::make_error(caf::sec::runtime_error, read.error().message));
       return {};
     }
@@ -130,18 +124,18 @@ class run_actor : public caf::event_based_actor {
     // its first command brings about, such as the next try of a submit that was not accepted, was not.
     ledger_.update_debts(machine_.state(), next_.changes);
     find_definition();
-    if (over()) {  // read again for what came after its end
-      leave();
-    } else if (definition_ == nullptr || is_terminal(machine_.state().status)) {
+    if (over()) leave();  // read again for what came after its end
+    if (definition_ == nullptr || is_terminal(machine_.state().status)) {
       pump();
       leave_if_over();
     }
     return {};
   }
 
-  /// It cannot be read, so it neither goes on nor ends.
+  /// It cannot be read, so it neither goes on nor ends; or it had ended, and was removed just now.
   caf::behavior refusing(const error& told) {
     set_default_handler(caf::drop);
+    if (told.code == errc::not_found) leave();
     return {[told](command_for_run& what) { what.answer ? what.answer(told) : void(); }, [this](farewell) { quit(); },
             [this](drain what) { what.leave ? leave() : void(); }};
   }
@@ -231,11 +225,6 @@ class run_actor : public caf::event_based_actor {
   void pass_to_successor() {
     if (!over()) return;
     for (auto& each : std::exchange(for_successor_, {})) tell(with_.router, std::move(each));
-  }
-
-  /// What must get through however many wait: a cancel, and a wake-up, which the timer has forgotten.
-  static bool may_be_refused(const core::command& what) {
-    return !std::holds_alternative<core::cancel_command>(what) && !std::holds_alternative<core::wake>(what);
   }
 
   void collect(const std::vector<core::event>& events) {

@@ -1,4 +1,4 @@
-// batch: what a run's actor appends at once.
+// batch: what a run's actor appends at once; and what it says to commands that it does not take.
 #pragma once
 
 #include <vector>
@@ -36,5 +36,14 @@ struct batch {
     later = {};
   }
 };
+
+/// What must get through however many wait: a cancel, and a wake-up, which the timer has forgotten.
+[[nodiscard]] inline bool may_be_refused(const core::command& what) {
+  return !std::holds_alternative<core::cancel_command>(what) && !std::holds_alternative<core::wake>(what);
+}
+/// What is answered for a run that has a damaged record.
+[[nodiscard]] inline error blocked(const run_id& run, const error& why) {
+  return {errc::corrupt, "run " + run.str() + " is blocked: " + why.message + "; restore the directory from a copy"};
+}
 
 }  // namespace perdure::actors
