@@ -168,6 +168,7 @@ class socket_of final : public socket {
                      static_cast<std::int32_t>(answer.result_int()));
     }
     if (refused) co_return fail(refused.message());
+    open_ = true;
     co_return std::nullopt;
   }
   awaitable<error_code> send(std::string text) override {
@@ -181,7 +182,8 @@ class socket_of final : public socket {
     co_return bad;
   }
   awaitable<void> close() override {
-    auto [bad] = co_await stream_.async_close(websocket::close_code::normal, ready);
+    // While the handshake goes on there is nothing to take leave of; Beast asserts that nobody tries.
+    if (open_) (void)co_await stream_.async_close(websocket::close_code::normal, ready);
     cut();
   }
   void cut() override {
@@ -192,7 +194,7 @@ class socket_of final : public socket {
 
  private:
   websocket::stream<Stream> stream_;
-  bool cut_ = false;
+  bool open_ = false, cut_ = false;
 };
 
 /// Messages of one connection on their way to those who ask.
