@@ -384,6 +384,10 @@ void world::run_actor(std::size_t index) {
   scheduler_->run(index);
   in_actor_ = before;
   if (!how_.lone_run) return;
+  // One that has ended appends nothing: what still comes for it may meet an actor of its own while the last one leaves.
+  const bool ended = std::all_of(durable_.runs.begin(), durable_.runs.end(),
+                                 [](const auto& each) { return is_terminal(each.second.state.status); });
+  if (ended) return;
   const auto actors = scheduler_->living(process_->number(), "run_actor");
   if (std::count_if(actors.begin(), actors.end(), steered_scheduler::goes_on) > 1) fail("a run has two actors");
 }
