@@ -311,7 +311,8 @@ class applier {
         return {};
       }
     }
-    if (what.asked_by == state_.id && job_of_question(what.id)) return {};  // what follows of it is an event of the job
+    // What follows of it is an event of the job. A fork or a retry reads it under an id of its own.
+    if (job_of_question(what.id)) return {};
     return "an answer to a request that is not open";
   }
 

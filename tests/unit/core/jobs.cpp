@@ -543,3 +543,15 @@ TEST_CASE("the run that goes on from one looks whether a submit on its way was a
   REQUIRE(job != changes.end());
   CHECK(job->again == (link == restore_link::continued));
 }
+
+TEST_CASE("a run in which a person answered a question about a job can be forked") {
+  // The answer's event names the run that asked; the fork reads it under its own id, and refused it. Found by seed 948 of "commands".
+  run_fixture run{of_one()};
+  run.tell(run.waiting(1, {job_step(0, "submit", {.ambiguous = ambiguous_submit::ask})}));
+  run.tell(refused(run, job_fact::ambiguous));
+  run.tell(said(json::value("retry")));
+  const auto id = *run_id::parse("01956000-0000-7000-8000-000000000002");
+  const auto forked = state_for_fork(run.history, id, run.history.size(), run.plan.get(), run.now);
+  REQUIRE(forked.has_value());
+  CHECK_FALSE(asks(forked->jobs.at(1).now));
+}
