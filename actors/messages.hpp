@@ -45,7 +45,7 @@ struct run_due {  ///< from the timer
 struct park_asked {  ///< from a run's actor: it only waits, and would leave memory when nothing comes for a moment
   run_id run;
 };
-struct park_some {};  ///< from the router itself: the moment is over for those that asked first
+struct park_some {};    ///< from the router itself: the moment is over for those that asked first
 struct park_answered {  ///< after park_marker; `parked`: the actor ends, its run comes back from the journal
   run_id run;
   caf::actor_id from = 0;
@@ -80,7 +80,7 @@ struct appended {
   persistence::verdict verdict;
 };
 struct definition_ready {};
-struct farewell {};  ///< from the router, after run_left: it sends nothing more
+struct farewell {};     ///< from the router, after run_left: it sends nothing more
 struct park_marker {};  ///< from the router: what comes for the run from now on is kept back until it answers
 struct retry_append {};
 struct redeliver {  ///< a message of the outbox that could not be handed over is tried again

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -121,6 +122,11 @@ class tls_front {
     return SSL_TLSEXT_ERR_NOACK;
   }
   void serve(int connection) {
+    // OpenSSL writes to sockets of clients that have gone.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     const int inner = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const auto to = at_port(to_);
     const std::unique_ptr<SSL, decltype(&SSL_free)> secure{SSL_new(context_.get()), SSL_free};

@@ -140,7 +140,8 @@ class node {
     return start_many_named(workflow, message_name<T>, std::move(texts), std::move(options));
   }
   [[nodiscard]] std::vector<result<run_ref>> start_many_named(std::string_view workflow, std::string_view message,
-                                                              std::vector<payload> inputs, std::vector<start_options> options = {});
+                                                              std::vector<payload> inputs,
+                                                              std::vector<start_options> options = {});
   /// A reference to a run; not_found when there is none.
   [[nodiscard]] result<run_ref> get(const run_id& id) const;
   /// The run that a key began; not_found.

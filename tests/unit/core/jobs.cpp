@@ -545,7 +545,8 @@ TEST_CASE("the run that goes on from one looks whether a submit on its way was a
 }
 
 TEST_CASE("a run in which a person answered a question about a job can be forked") {
-  // The answer's event names the run that asked; the fork reads it under its own id, and refused it. Found by seed 948 of "commands".
+  // The answer's event names the run that asked; the fork reads it under its own id, and refused it. Found by seed 948 of
+  // "commands".
   run_fixture run{of_one()};
   run.tell(run.waiting(1, {job_step(0, "submit", {.ambiguous = ambiguous_submit::ask})}));
   run.tell(refused(run, job_fact::ambiguous));
