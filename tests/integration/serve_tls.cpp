@@ -15,7 +15,7 @@ namespace {
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 bool lacks_tools() {
-  if (std::system("command -v curl openssl > /dev/null") == 0) return false;
+  if (std::system("command -v curl > /dev/null && command -v openssl > /dev/null") == 0) return false;
   std::cout << "\nskipped: no curl or openssl on this machine\n";
   return true;
 }
