@@ -19,13 +19,13 @@ struct outcomes {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<std::optional<result<run_ref>>> all;
-  std::size_t under_way = 0;
+  std::size_t under_way = 0;  ///< those of a group that is not sent yet too
 
   void set(std::size_t which, result<run_ref> what) {
     const std::lock_guard lock{mutex};
     all[which] = std::move(what);
     // The caller sleeps until there is room for a group, not for each.
-    if (--under_way == 0 || under_way == window - group_size) changed.notify_one();
+    if (--under_way == 0 || under_way == window) changed.notify_one();
   }
   /// Waits until at most so many are under way. False: no answer came for `limit`.
   bool wait_for(std::size_t most, duration limit) {
@@ -47,11 +47,7 @@ std::vector<result<run_ref>> node::impl::start_many(std::vector<start_request> w
   std::vector<actors::start_run> group;
   const auto send = [&] {
     if (group.empty()) return true;
-    if (!told->wait_for(window - group_size, options_.call_timeout)) return false;
-    {
-      const std::lock_guard lock{told->mutex};
-      told->under_way += group.size();
-    }
+    if (!told->wait_for(window, options_.call_timeout)) return false;
     actors::tell(router_, actors::start_runs{std::exchange(group, {})});
     return true;
   };
@@ -63,6 +59,10 @@ std::vector<result<run_ref>> node::impl::start_many(std::vector<start_request> w
       const std::lock_guard lock{told->mutex};
       told->all[i] = order ? result<run_ref>{std::get<begun>(*order).run} : result<run_ref>{order.error()};
       continue;
+    }
+    {
+      const std::lock_guard lock{told->mutex};
+      ++told->under_way;
     }
     const auto slot =
         std::make_shared<cluster::telling<run_id>>([told, requests, i, weak = weak_from_this()](const result<run_id>& id) {
