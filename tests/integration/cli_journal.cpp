@@ -247,6 +247,8 @@ TEST_CASE("export gives every record, show the last ones, and stats count them")
   CHECK(here.call({"journal", "export", "--output", here.path("records").string()}).out.empty());
   CHECK(here.lines("records").size() == all.size());
   CHECK(test::json_lines(here.call({"journal", "show", "--json", "--limit", "2"}).out).size() == 2);
+  const auto from_zero = here.call({"journal", "show", "--json", "--from", "0", "--limit", "2"}).out;
+  CHECK(from_zero == here.call({"journal", "show", "--json", "--from", "1", "--limit", "2"}).out);
   CHECK(test::json_lines(here.call({"journal", "show", one, "--json"}).out).size() == only.size());
   const auto stats = here.call({"journal", "stats", "--json"}).json();
   CHECK(stats.at("runs") == 2);

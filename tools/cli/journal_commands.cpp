@@ -41,7 +41,7 @@ result<void> each_record(persistence::journal& from, lsn_t first, const std::fun
 struct show_command {
   common_options common;
   std::string run;
-  lsn_t from = 0;
+  std::optional<lsn_t> from;  ///< none = the last records
   std::size_t limit = 50;
 };
 
@@ -96,7 +96,7 @@ int show_records(const show_command& how) {
     }
   } else {
     const auto last = journal.last_lsn();
-    const auto first = how.from != 0 ? how.from : last > how.limit ? last - how.limit + 1 : 1;
+    const auto first = how.from.value_or(last > how.limit ? last - how.limit + 1 : 1);
     read = each_record(journal, first, [&](const core::record& record) {
       print(record);
       return ++shown < how.limit;
@@ -107,7 +107,7 @@ int show_records(const show_command& how) {
   const auto last = journal.last_lsn();
   const auto none = last == 0
                         ? "the journal is empty"
-                        : "no records from LSN " + std::to_string(how.from) + " on; the last one has LSN " + std::to_string(last);
+                        : "no records from LSN " + std::to_string(how.from.value_or(1)) + " on; the last one has LSN " + std::to_string(last);
   put(records.empty() ? none + "\n" : records.text(terminal_width()));
   return exit_fine;
 }
@@ -344,7 +344,7 @@ void add_journal_commands(CLI::App& app, chosen_command& chosen) {
   auto* command = journal->add_subcommand("show", "The last records, or those of one run");
   add_common_options(*command, show->common);
   command->add_option("ID", show->run, "Only this run (id, or a unique beginning of it)");
-  command->add_option("--from", show->from, "First LSN")->transform(to_whole_number());
+  command->add_option("--from", show->from, "First LSN; without it the last records are shown")->transform(to_whole_number());
   command->add_option("--limit", show->limit, "At most so many records")->capture_default_str()->transform(to_whole_number(1));
   choose(*command, chosen, show, show_journal);
 
