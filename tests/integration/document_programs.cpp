@@ -1,6 +1,8 @@
 // What becomes of the programs that documents' tasks run when nobody wants them any more, and no node was there to see it.
 #include <signal.h>
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "support/program.hpp"
 
@@ -79,4 +81,30 @@ TEST_CASE("a program whose run was cancelled, or timed out, while no node ran en
     CHECK(here.call({"runs", "wait", "--all"}).code == 1);
   }
   CHECK(program.ended());
+}
+
+TEST_CASE("a program whose branch lost ends, whenever the node is killed") {
+  const workplace here;
+  const auto file = here.document("race",
+                                  "  - race:\n      fork:\n        compete: true\n        branches:\n"
+                                  "          - slow: {run: {shell: {command: 'echo $$ >> \"$1\"; exec sleep 600', arguments: ['" +
+                                      here.path("numbers").string() +
+                                      "']}}}\n"
+                                      "          - fast: {wait: {milliseconds: 150}}\n"
+                                      "  - last: {wait: {milliseconds: 300}}\n");
+  const auto all_ended = [&] {
+    const auto numbers = here.lines("numbers");
+    return std::all_of(numbers.begin(), numbers.end(), [](const auto& each) { return ::kill(std::stoi(each), 0) != 0; });
+  };
+  for (int round = 0; round < 5; ++round) {
+    auto first = here.start({"run", file, "--key", std::to_string(round)});
+    REQUIRE(workplace::eventually([&] { return here.lines("numbers").size() == static_cast<std::size_t>(round) + 1; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds{90 + 25 * round});
+    first->kill();
+    CHECK(here.call({"run", file, "--key", std::to_string(round)}).code == 0);
+    const bool ended = workplace::eventually(all_ended, std::chrono::seconds{10});
+    CHECK(ended);
+    if (ended) continue;
+    for (const auto& each : here.lines("numbers")) ::kill(std::stoi(each), SIGKILL);
+  }
 }
