@@ -85,26 +85,49 @@ TEST_CASE("a program whose run was cancelled, or timed out, while no node ran en
 
 TEST_CASE("a program whose branch lost ends, whenever the node is killed") {
   const workplace here;
-  const auto file = here.document("race",
-                                  "  - race:\n      fork:\n        compete: true\n        branches:\n"
-                                  "          - slow: {run: {shell: {command: 'echo $$ >> \"$1\"; exec sleep 600', arguments: ['" +
-                                      here.path("numbers").string() +
-                                      "']}}}\n"
-                                      "          - fast: {wait: {milliseconds: 150}}\n"
-                                      "  - last: {wait: {milliseconds: 300}}\n");
   const auto all_ended = [&] {
     const auto numbers = here.lines("numbers");
     return std::all_of(numbers.begin(), numbers.end(), [](const auto& each) { return ::kill(std::stoi(each), 0) != 0; });
   };
   for (int round = 0; round < 5; ++round) {
-    auto first = here.start({"run", file, "--key", std::to_string(round)});
-    REQUIRE(workplace::eventually([&] { return here.lines("numbers").size() == static_cast<std::size_t>(round) + 1; }));
-    std::this_thread::sleep_for(std::chrono::milliseconds{90 + 25 * round});
+    // The branch that wins does so 60 ms after the other one's program began.
+    const auto name = "race" + std::to_string(round), begun = here.path("begun" + std::to_string(round)).string();
+    const auto file =
+        here.document(name,
+                      "  - race:\n      fork:\n        compete: true\n        branches:\n"
+                      "          - slow: {run: {shell: {command: 'echo $$ >> " +
+                          here.path("numbers").string() + "; touch " + begun + "; exec sleep 600'}}}\n" +
+                          "          - fast: {run: {shell: {command: '" + here.gate("begun" + std::to_string(round)) +
+                          "; sleep 0.06'}}}\n  - last: {wait: {milliseconds: 300}}\n");
+    auto first = here.start({"run", file, "--key", name});
+    REQUIRE(workplace::eventually([&] { return std::filesystem::exists(begun); }));
+    std::this_thread::sleep_for(std::chrono::milliseconds{25 * round});
     first->kill();
-    CHECK(here.call({"run", file, "--key", std::to_string(round)}).code == 0);
+    CHECK(here.call({"run", file, "--key", name}).code == 0);
     const bool ended = workplace::eventually(all_ended, std::chrono::seconds{10});
     CHECK(ended);
     if (ended) continue;
     for (const auto& each : here.lines("numbers")) ::kill(std::stoi(each), SIGKILL);
   }
+}
+
+TEST_CASE("a program that is wanted survives starts that are stopped at once") {
+  // A node that closes begins no bodies, so its attempt asks for nothing: that is no reason to end what it had asked for.
+  const workplace here;
+  const endless program{here};
+  const auto file = here.document("long", "  - slow:\n      run: {shell: {command: '" + program.command() + "'}}\n");
+  auto killed = here.start({"run", file, "--key", "k"});
+  REQUIRE(program.begun());
+  killed->kill();
+  for (int i = 0; i < 12; ++i) {
+    auto stopped = here.start({"run", file, "--key", "k"});
+    std::this_thread::sleep_for(std::chrono::milliseconds{10 * i});
+    stopped->signal(SIGTERM);
+    (void)stopped->finish();
+  }
+  CHECK(program.there());
+  const auto listed = here.call({"runs", "list", "--json"}).json();
+  REQUIRE(here.call({"runs", "cancel", perdure::test::text_of(listed.at("runs").at(0).at("run_id"))}).code == 0);
+  CHECK(here.call({"runs", "wait", "--all"}).code == 1);
+  CHECK(program.ended());
 }
