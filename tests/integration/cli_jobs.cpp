@@ -84,9 +84,12 @@ TEST_CASE("jobs list shows what goes on, and with --all what has ended") {
 
 TEST_CASE("jobs logs follows a job to its end, and goes on from a cursor") {
   desk d;
-  const auto run = d.start("echo one; sleep 0.5; echo two >&2; sleep 0.3; echo three");
+  const auto run = d.start("echo one; " + d.here.gate("go") + "; echo two >&2; sleep 0.3; echo three");
   REQUIRE(workplace::eventually([&] { return job_status_of(d.here, run) == "running"; }));
   auto follower = d.here.start({"jobs", "logs", run, "--follow"});
+  std::this_thread::sleep_for(200ms);
+  CHECK(follower->running());
+  d.here.write("go", "");
   const auto followed = follower->finish();
   CHECK(followed.code == 0);
   CHECK(followed.out == "one\ntwo\nthree\n");
@@ -255,11 +258,12 @@ TEST_CASE("a document killed while its job runs goes on with the same job") {
   const auto file =
       here.document("long",
                     "  - train:\n      call: job\n      with:\n        backend: process\n        spec: {program: sh, arguments: "
-                    "[-c, 'echo start >> \"$1\"; sleep 1; echo end >> \"$1\"', sh, '" +
-                        ledger + "']}\n");
+                    "[-c, 'echo start >> \"$1\"; " +
+                        here.gate("go") + "; echo end >> \"$1\"', sh, '" + ledger + "']}\n");
   auto first = here.start({"run", file, "--key", "one"});
   REQUIRE(workplace::eventually([&] { return !here.lines("ledger").empty(); }));
   first->kill();
+  here.write("go", "");
   const auto again = here.call({"run", file, "--key", "one", "--json"});
   INFO(again.err);
   CHECK(again.code == 0);
@@ -269,14 +273,14 @@ TEST_CASE("a document killed while its job runs goes on with the same job") {
 TEST_CASE("a document killed while its shell runs takes the shell over, and does not run it twice") {
   workplace here;
   const auto ledger = here.path("ledger").string();
-  const auto file =
-      here.document("long",
-                    "  - work:\n      run:\n        shell:\n          command: 'echo start >> \"$1\"; sleep 1; echo end >> "
-                    "\"$1\"; echo two >&2; printf \"one\\ntwo\"; exit 3'\n          arguments: ['" +
-                        ledger + "']\n        return: all\n");
+  const auto file = here.document(
+      "long", "  - work:\n      run:\n        shell:\n          command: 'echo start >> \"$1\"; " + here.gate("go") +
+                  "; echo end >> \"$1\"; echo two >&2; printf \"one\\ntwo\"; exit 3'\n          arguments: ['" + ledger +
+                  "']\n        return: all\n");
   auto first = here.start({"run", file, "--key", "one"});
   REQUIRE(workplace::eventually([&] { return !here.lines("ledger").empty(); }));
   first->kill();
+  here.write("go", "");
   if (GENERATE(true, false)) {  // it ends while nobody is there, or while the next one is
     REQUIRE(workplace::eventually([&] { return here.lines("ledger").size() == 2; }));
   }

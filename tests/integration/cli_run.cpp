@@ -185,8 +185,7 @@ TEST_CASE("--key attaches to a run that another process carries out, and goes on
   const workplace here;
   const auto ledger = here.path("ledger").string();
   const auto file = here.document("gated", "  - gate:\n      run:\n        shell:\n          command: echo begin >> " + ledger +
-                                               "; while test ! -e " + here.path("go").string() +
-                                               "; do sleep 0.05; done; echo end >> " + ledger + "; echo -n through\n");
+                                               "; " + here.gate("go") + "; echo end >> " + ledger + "; echo -n through\n");
   auto first = here.start({"run", file, "--key", "k"});
   REQUIRE(workplace::eventually([&] { return std::filesystem::exists(ledger); }));
   auto second = here.start({"run", file, "--key", "k", "--json"});
@@ -223,11 +222,12 @@ TEST_CASE("a program whose node is stopped in order goes on, and the next start 
   const workplace here;
   const auto ledger = here.path("ledger").string();
   const auto file = here.document("long", "  - one:\n      run:\n        shell:\n          command: echo begin >> " + ledger +
-                                              "; sleep 1.5; echo end >> " + ledger + "\n");
+                                              "; " + here.gate("go") + "; echo end >> " + ledger + "\n");
   auto first = here.start({"run", file});
   REQUIRE(workplace::eventually([&] { return std::filesystem::exists(here.path("ledger")); }));
   first->signal(SIGTERM);
   CHECK(first->finish().code == 1);
+  here.write("go", "");
   CHECK(here.call({"runs", "wait", "--all"}).code == 0);
   CHECK(here.lines("ledger") == std::vector<std::string>{"begin", "end"});
 }

@@ -117,6 +117,10 @@ class workplace {
     return write(name + ".yaml",
                  "document: {dsl: '1.0.3', namespace: default, name: " + name + ", version: " + version + "}\ndo:\n" + tasks);
   }
+  /// Shell text that waits, at most two minutes, until the test writes the file of this name.
+  [[nodiscard]] std::string gate(const std::string& name) const {
+    return "for i in $(seq 2400); do test -e " + path(name).string() + " && break; sleep 0.05; done";
+  }
   program_result run(const std::vector<std::string>& arguments) const { return program{arguments, directory_.path()}.finish(); }
   /// With --data of this place.
   program_result call(std::vector<std::string> arguments) const {
