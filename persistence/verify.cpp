@@ -1,7 +1,7 @@
 // Checks a journal against itself: every record, every run's chain of records, every row, every waker.
 //
 // Operation: one pass over the log makes each run's row again and compares what the record says with what has to be there;
-// then each row is compared with the one that look-ups give, and the index tables with the stored rows.
+// then each row is compared with the one that look-ups give, and the index tables with the stored rows (verify_indexes).
 // Operation, of what has left the log: the pass begins in the archive, in the order of LSNs; chunks and their indexes are
 // looked at on their own (verify_archive).
 // Limitations: keeps one row of every run in memory. What is written after the call began is left out, and so are runs that
@@ -14,6 +14,7 @@
 
 #include "persistence/stored_journal.hpp"
 #include "persistence/verify_archive.hpp"
+#include "persistence/verify_indexes.hpp"
 
 namespace perdure::persistence {
 
@@ -150,58 +151,6 @@ std::unordered_set<run_id> removed_after(read_view& view, lsn_t last) {
   return runs;
 }
 
-/// What each entry of an index table must agree with: the stored row of its run.
-struct index_rule {
-  table in;
-  std::string_view name;
-  bool (*holds)(const projected_row&, std::string_view key);
-};
-
-constexpr index_rule index_rules[] = {
-    {table::wakeups, "wake-up", [](const projected_row& row, std::string_view key) { return row.head.wakeup == due_of(key); }},
-    {table::active, "active", [](const projected_row& row, std::string_view) { return row.head.active; }},
-    {table::by_status, "status",
-     [](const projected_row& row, std::string_view key) { return static_cast<char>(row.head.status) == key.front(); }},
-};
-
-/// Counts of what the stored rows ask for, to find entries that are missing.
-std::size_t expected_entries(const index_rule& rule, const projected_row& row) {
-  if (rule.in == table::wakeups) return row.head.wakeup ? 1 : 0;
-  if (rule.in == table::active) return row.head.active ? 1 : 0;
-  return 1;
-}
-
-void check_indexes(read_view& view, verify_report& report) {
-  const auto rows = view.walk(table::rows);
-  std::size_t expected[std::size(index_rules)] = {};
-  for (bool more = rows->seek({}); more; more = rows->next()) {
-    const auto run = run_at_end(rows->key()).value_or(run_id{});
-    const auto row = decode_row(run, rows->value());
-    if (!row) {
-      report.problems.push_back({run, 0, row.error().message});
-      continue;
-    }
-    for (std::size_t i = 0; i < std::size(index_rules); ++i) expected[i] += expected_entries(index_rules[i], *row);
-  }
-  for (std::size_t i = 0; i < std::size(index_rules); ++i) {
-    const auto& rule = index_rules[i];
-    std::size_t there = 0;
-    const auto at = view.walk(rule.in);
-    for (bool more = at->seek({}); more; more = at->next(), ++there) {
-      const auto run = run_at_end(at->key()).value_or(run_id{});
-      const auto bytes = view.get(table::rows, run_key(run));
-      const auto row = bytes ? decode_row(run, *bytes) : result<projected_row>{error{errc::not_found, {}}};
-      if (!row || !rule.holds(*row, at->key())) {
-        report.problems.push_back({run, 0, "an entry of the " + std::string{rule.name} + " index agrees with no row"});
-      }
-    }
-    if (there < expected[i]) {
-      report.problems.push_back(
-          {{}, 0, "the " + std::string{rule.name} + " index lacks " + std::to_string(expected[i] - there) + " entries"});
-    }
-  }
-}
-
 }  // namespace
 
 verify_report stored_journal::verify(const std::function<bool(const run_id&)>& waits,
@@ -273,6 +222,7 @@ verify_report stored_journal::verify(const std::function<bool(const run_id&)>& w
       after = page.back().id;
     }
     check_indexes(*store_->view(), report);
+    check_keys(*store_->view(), report);
     check_archive(*store_->view(), report);
     std::erase_if(report.problems, [&](const auto& each) { return removed.contains(each.run); });
     report.removed_runs = archive_at_end.removed_runs;
