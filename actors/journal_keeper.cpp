@@ -13,10 +13,10 @@ using clock = std::chrono::steady_clock;
 /// live long get somewhere together.
 constexpr std::chrono::milliseconds look_again{500};
 constexpr std::chrono::milliseconds first_look{20};
-/// Rest after a piece of work, in multiples of the time that it kept the writer: commits lose a fifth at most. When the log
-/// grows faster than that allows, they lose a half.
-constexpr int rest_factor = 4;
-constexpr int urgent_rest_factor = 1;
+/// Rest after a piece of work, in multiples of the time by which it made a commit longer: commits lose a fifth at most. When the
+/// log grows faster than that allows, they lose a half. Writing the pages takes about as long as changing them.
+constexpr int rest_factor = 2 * 4;
+constexpr int urgent_rest_factor = 2 * 1;
 
 class journal_keeper : public caf::event_based_actor {
  public:
@@ -42,14 +42,13 @@ class journal_keeper : public caf::event_based_actor {
   }
 
   void rest(const upkeep_done& done) {
-    const bool urgent = plan_ != nullptr && plan_->urgent;
-    plan_.reset();
+    const auto plan = std::exchange(plan_, nullptr);
     if (done.problem) {
       if (!std::exchange(told_, true)) shared_->log("warning", "archiving waits: " + done.problem->message);
       return look_after(look_again);
     }
     told_ = false;
-    look_after(std::chrono::duration_cast<duration>(done.took * (urgent ? urgent_rest_factor : rest_factor)));
+    look_after(std::chrono::duration_cast<duration>(plan->took * (plan->urgent ? urgent_rest_factor : rest_factor)));
   }
 
   void look_after(duration wait) { tell_later(this, wait, look_for_upkeep{}); }

@@ -20,7 +20,7 @@ class journal_writer : public caf::event_based_actor {
   caf::behavior make_behavior() override {
     return {
         [this](append_request& request) {
-          if (items_.empty()) send(this, commit_now{});
+          if (items_.empty() && !upkeep_.plan) send(this, commit_now{});
           items_.push_back(std::move(request.item));
           from_.push_back(std::move(request.from));
           if (items_.size() >= limits::commit_records) commit();
@@ -37,21 +37,27 @@ class journal_writer : public caf::event_based_actor {
             shared_->log("warning", "flush of look-up rows: " + done.error().message);
         },
         [this](carry_out_upkeep& what) {
-          commit();
-          const auto began = std::chrono::steady_clock::now();
-          const auto done = shared_->journal->commit_upkeep(*what.plan);
-          anon_send(what.from,
-                    upkeep_done{std::chrono::steady_clock::now() - began, done ? std::nullopt : std::optional{done.error()}});
-          if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
+          // It goes with the next commit: one of its own would make every run wait for the disk once more.
+          if (items_.empty()) send(this, commit_now{});
+          upkeep_ = std::move(what);
         },
     };
   }
 
  private:
   void commit() {
-    if (items_.empty()) return;
+    if (items_.empty() && !upkeep_.plan) return;
+    const auto upkeep = std::exchange(upkeep_, {});
     const auto began = std::chrono::steady_clock::now();
-    const auto verdicts = shared_->journal->append(items_);
+    const auto verdicts = shared_->journal->append(items_, upkeep.plan.get());
+    if (upkeep.plan) {
+      const auto& done = *upkeep.plan->outcome;
+      anon_send(upkeep.from, upkeep_done{done ? std::nullopt : std::optional{done.error()}});
+    }
+    if (!items_.empty()) tell(verdicts, began);
+    if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
+  }
+  void tell(const std::vector<persistence::verdict>& verdicts, std::chrono::steady_clock::time_point began) {
     shared_->count.commits_took.add(std::chrono::steady_clock::now() - began);
     shared_->count.commits.fetch_add(1, std::memory_order_relaxed);
     group_sender runs{system(), where_};
@@ -64,7 +70,6 @@ class journal_writer : public caf::event_based_actor {
     from_.clear();
     active_ = true;
     plan_flush();
-    if (shared_->journal->fatal() && fatal_) std::exchange(fatal_, nullptr)();
   }
   void plan_flush() {
     if (std::exchange(flush_planned_, true)) return;
@@ -76,6 +81,7 @@ class journal_writer : public caf::event_based_actor {
   hosting where_;
   std::vector<persistence::append_item> items_;
   std::vector<caf::actor> from_;
+  carry_out_upkeep upkeep_;  ///< what goes with the next commit
   bool active_ = false, flush_planned_ = false;
 };
 

@@ -101,7 +101,7 @@ struct settle_appends {  ///< from the router: a run's actor died, maybe with an
 };
 struct commit_now {};
 struct flush_rows {};
-struct carry_out_upkeep {  ///< from the keeper: a piece of background work, to be done between two commits
+struct carry_out_upkeep {  ///< from the keeper: a piece of background work, to be done with the next commit
   std::shared_ptr<persistence::upkeep_plan> plan;
   caf::actor from;
 };
@@ -109,7 +109,6 @@ struct carry_out_upkeep {  ///< from the keeper: a piece of background work, to 
 // To the journal keeper.
 struct look_for_upkeep {};
 struct upkeep_done {
-  std::chrono::nanoseconds took{0};
   std::optional<error> problem;
 };
 

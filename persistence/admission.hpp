@@ -30,6 +30,8 @@ class admission {
   void publish();
   void drop();
 
+  /// Says whether an item of the batch is for the run, which was not in the overlay before.
+  [[nodiscard]] bool touches(const run_id& run) const { return fresh_.contains(run); }
   [[nodiscard]] const std::vector<planned_item>& planned() const { return planned_; }
   [[nodiscard]] const std::vector<record_place>& places() const { return places_; }
   [[nodiscard]] lsn_t next_lsn() const { return next_lsn_; }

@@ -124,6 +124,10 @@ class upkeep_plan {
   bool urgent = false;
   /// It does not cover all that is there: another one of its kind follows.
   bool more = false;
+  /// How `append` ended it: carried out, or left out because it no longer fits. disk_full: later, perhaps.
+  std::optional<result<void>> outcome;
+  /// Time that carrying it out took of a commit, the commit itself not counted.
+  std::chrono::nanoseconds took{0};
 };
 struct archive_figures {
   lsn_t first_lsn = 1;  ///< of the log; what is before it is in the archive, or removed
@@ -154,17 +158,22 @@ class journal {
 
   /// One durable commit for the batch (several when it is over a limit). Verdicts in the order of the items. An item
   /// that is refused leaves no trace. After an ambiguous commit error it re-reads the stored last LSN before it
-  /// answers. `fatal()` afterwards says that the node has to stop.
-  virtual std::vector<verdict> append(std::span<append_item> items) = 0;
+  /// answers. `fatal()` afterwards says that the node has to stop. The writer's thread.
+  /// `along`: a piece of background work that is carried out in the same commit, or in one of its own when there are no items.
+  /// It has its outcome afterwards; the items never fail for it.
+  virtual std::vector<verdict> append(std::span<append_item> items, upkeep_plan* along) = 0;
+  std::vector<verdict> append(std::span<append_item> items) { return append(items, nullptr); }
+  /// Carries the piece out in one durable commit of its own.
+  result<void> commit_upkeep(upkeep_plan& plan) {
+    (void)append({}, &plan);
+    return *plan.outcome;
+  }
   [[nodiscard]] virtual bool fatal() const = 0;
   /// Writes dirty rows (all of them), so that the next open has no tail to replay. Called when idle and at close.
   virtual result<void> flush() = 0;
   /// The next piece of what is to be done beside the commits: archiving, retention, checkpoints; null: nothing for now. Reads
   /// and compresses, and deletes blobs that nothing refers to; writes nothing to the journal. From one thread at a time, any.
   [[nodiscard]] virtual std::unique_ptr<upkeep_plan> plan_upkeep(timestamp now) = 0;
-  /// Carries the piece out in one durable commit; the writer's thread. A piece that no longer fits is left out, which is no
-  /// error. disk_full: later, perhaps.
-  virtual result<void> commit_upkeep(upkeep_plan& plan) = 0;
   /// `with_sizes`: log_bytes and free_bytes too; counting free pages takes a moment in a file that has many.
   [[nodiscard]] virtual archive_figures archive(bool with_sizes = false) const = 0;
   /// Without having been verified.

@@ -38,40 +38,46 @@ stored_journal::stored_journal(std::unique_ptr<store> below, std::unique_ptr<blo
   overlay_.reserve(options_.reserved_rows);
 }
 
-std::vector<verdict> stored_journal::append(std::span<append_item> items) {
+std::vector<verdict> stored_journal::append(std::span<append_item> items, upkeep_plan* along) {
   std::vector<verdict> verdicts(items.size());
+  auto* plan = dynamic_cast<prepared_upkeep*>(along);
+  PERDURE_ASSERT((plan != nullptr) == (along != nullptr));
   const std::lock_guard writing{writing_};
-  for (std::size_t from = 0; from < items.size();) {
+  for (std::size_t from = 0; from < items.size() || plan != nullptr; plan = nullptr) {
     const auto size = chunk_of(items.subspan(from));
     const auto answers = std::span{verdicts}.subspan(from, size);
     try {
-      append_chunk(items.subspan(from, size), answers);
+      append_chunk(items.subspan(from, size), answers, plan);
     } catch (const store_failure& failure) {
       fatal_ = true;
       admission_.drop();
       flusher_.dropped();
       for (auto& answer : answers) answer = {failure.why()};
+      if (plan != nullptr) plan->outcome = failure.why();
     }
     from += size;
   }
   return verdicts;
 }
 
-/// Tries with everything; then, when there was no room, without rows; then with the essential items alone.
-void stored_journal::append_chunk(std::span<append_item> items, std::span<verdict> verdicts) {
-  begin_round_when_due();
-  bool with_slice = flusher_.running() && space().steps;  // rows can wait; what is left belongs to cancels
+/// Tries with everything; then, when there was no room, without rows and background work; then with the essential items alone.
+void stored_journal::append_chunk(std::span<append_item> items, std::span<verdict> verdicts, prepared_upkeep* along) {
+  if (!items.empty()) begin_round_when_due();
+  bool with_slice = !items.empty() && flusher_.running() && space().steps;  // rows can wait; what is left belongs to cancels
   bool essential_only = false;
   while (true) {
-    if (!admit_all(items, verdicts, essential_only)) return;
+    const bool any = admit_all(items, verdicts, essential_only);
+    if (along != nullptr && (along->outcome = why_not_now(*along))) along = nullptr;
+    if (!any && along == nullptr) return;
     auto head = head_;
     std::string problem;
-    auto outcome = write(head, with_slice, problem);
-    if (outcome == write_result::full && (with_slice || !essential_only)) {
+    auto outcome = write(head, with_slice, along, problem);
+    if (outcome == write_result::full && (with_slice || along != nullptr || !essential_only)) {
       admission_.drop();
       flusher_.dropped();
-      essential_only = !with_slice;
+      essential_only = !with_slice && along == nullptr;
       with_slice = false;
+      if (along != nullptr) std::exchange(along, nullptr)->outcome = full_error();
       continue;
     }
     if (outcome == write_result::full && store_->release_reserve()) {
@@ -81,17 +87,19 @@ void stored_journal::append_chunk(std::span<append_item> items, std::span<verdic
     if (outcome == write_result::failed) {
       // The node has to stop either way. What is in the store decides what is answered before it does.
       fatal_ = true;
-      if (stored_last_lsn() == head.last_lsn) outcome = write_result::done;
+      if (is_stored(head, along)) outcome = write_result::done;
     }
     if (outcome == write_result::done) {
       for (const auto& [item, first_place] : admission_.planned()) {
         auto& answer = verdicts[static_cast<std::size_t>(item - items.data())];
         answer.first_lsn = admission_.places()[first_place].lsn;
       }
-      make_visible(head);
+      make_visible(head, along);
+      if (along != nullptr) along->outcome = result<void>{};
     } else {
       const auto why = outcome == write_result::full ? full_error() : io_error(problem);
       for (const auto& planned : admission_.planned()) verdicts[static_cast<std::size_t>(planned.item - items.data())] = {why};
+      if (along != nullptr) along->outcome = why;
       flusher_.dropped();
     }
     admission_.drop();
@@ -139,7 +147,7 @@ slice_limits stored_journal::slice_now() const {
   return {options_.flush_rows, hurry ? limits::flush_time : relaxed_slice};
 }
 
-write_result stored_journal::write(store_head& head, bool with_slice, std::string& problem) {
+write_result stored_journal::write(store_head& head, bool with_slice, prepared_upkeep* along, std::string& problem) {
   const auto batch = store_->begin();
   for (const auto& [item, first_place] : admission_.planned()) {
     for (std::size_t i = 0; i < item->records.size(); ++i) {
@@ -153,13 +161,14 @@ write_result stored_journal::write(store_head& head, bool with_slice, std::strin
   head.last_lsn = admission_.next_lsn() - 1;
   head.last_time = std::max<std::int64_t>(head.last_time, admission_.last_time().time_since_epoch().count());
   head.closed = 0;
+  if (along != nullptr) fill_upkeep(*batch, *along, head);
   batch->put(table::meta, head_key, encode_head(head));
   const auto outcome = batch->commit();
   if (outcome != write_result::done) problem = batch->problem();
   return outcome;
 }
 
-void stored_journal::make_visible(const store_head& head) {
+void stored_journal::make_visible(const store_head& head, const prepared_upkeep* along) {
   for (const auto& [item, first_place] : admission_.planned()) {
     for (std::size_t i = 0; i < item->records.size(); ++i) {
       item->records[i].lsn = admission_.places()[first_place + i].lsn;
@@ -169,19 +178,25 @@ void stored_journal::make_visible(const store_head& head) {
   const std::unique_lock index{index_};
   admission_.publish();
   flusher_.committed();
+  if (along != nullptr) {
+    overlay_.removed(along->removed.size());
+    archive_ = along->after;
+    knows_format_ = true;
+  }
   head_ = head;
   last_lsn_ = head.last_lsn;
   last_time_ = head.last_time;
 }
 
-std::optional<lsn_t> stored_journal::stored_last_lsn() const {
+/// Says whether a commit that failed was made durable all the same.
+bool stored_journal::is_stored(const store_head& head, const prepared_upkeep* along) const {
   try {
     const auto view = store_->view();
     const auto bytes = view->get(table::meta, head_key);
-    const auto head = bytes ? decode_head(*bytes) : std::nullopt;
-    return head ? std::optional{head->last_lsn} : std::nullopt;
+    const auto stored = bytes ? decode_head(*bytes) : std::nullopt;
+    return stored && stored->last_lsn == head.last_lsn && (along == nullptr || read_archive_head(*view) == along->after);
   } catch (const store_failure&) {
-    return std::nullopt;
+    return false;
   }
 }
 

@@ -38,11 +38,11 @@ class stored_journal : public journal {
   [[nodiscard]] static result<std::unique_ptr<stored_journal>> open(std::unique_ptr<store> below,
                                                                     std::unique_ptr<blob_store> blobs, journal_options options);
 
-  std::vector<verdict> append(std::span<append_item> items) override;
+  using journal::append;
+  std::vector<verdict> append(std::span<append_item> items, upkeep_plan* along) override;
   [[nodiscard]] bool fatal() const override { return fatal_; }
   result<void> flush() override;
   [[nodiscard]] std::unique_ptr<upkeep_plan> plan_upkeep(timestamp now) override;
-  result<void> commit_upkeep(upkeep_plan& plan) override;
   [[nodiscard]] archive_figures archive(bool with_sizes) const override;
   [[nodiscard]] archive_figures archive() const { return archive(false); }
   [[nodiscard]] std::optional<checkpoint_place> newest_checkpoint() const override;
@@ -94,19 +94,19 @@ class stored_journal : public journal {
   };
 
   // stored_journal.cpp: writing
-  void append_chunk(std::span<append_item> items, std::span<verdict> verdicts);
+  void append_chunk(std::span<append_item> items, std::span<verdict> verdicts, prepared_upkeep* along);
   [[nodiscard]] bool admit_all(std::span<append_item> items, std::span<verdict> verdicts, bool essential_only);
   void begin_round_when_due();
   [[nodiscard]] slice_limits slice_now() const;
-  [[nodiscard]] write_result write(store_head& head, bool with_slice, std::string& problem);
-  void make_visible(const store_head& head);
-  [[nodiscard]] std::optional<lsn_t> stored_last_lsn() const;
+  [[nodiscard]] write_result write(store_head& head, bool with_slice, prepared_upkeep* along, std::string& problem);
+  void make_visible(const store_head& head, const prepared_upkeep* along);
+  [[nodiscard]] bool is_stored(const store_head& head, const prepared_upkeep* along) const;
   [[nodiscard]] result<void> commit_other(const std::function<void(write_batch&, store_head&)>& fill,
                                           bool may_use_reserve = true);
 
   // stored_journal_upkeep.cpp
-  [[nodiscard]] bool still_fits(const prepared_upkeep& plan) const;
-  [[nodiscard]] write_result write_upkeep(prepared_upkeep& plan, store_head& head, std::string& problem);
+  [[nodiscard]] std::optional<result<void>> why_not_now(const prepared_upkeep& plan) const;
+  void fill_upkeep(write_batch& batch, prepared_upkeep& plan, store_head& head) const;
 
   // recovery.cpp
   struct damaged_record {

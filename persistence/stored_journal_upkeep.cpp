@@ -19,54 +19,26 @@ std::unique_ptr<upkeep_plan> stored_journal::plan_upkeep(timestamp now) {
   }
 }
 
-/// A plan is void when another one was carried out since, or when a run that it removes is being written to.
-bool stored_journal::still_fits(const prepared_upkeep& plan) const {
-  if (plan.before != archive_) return false;
-  for (const auto& run : plan.removed) {
-    if (overlay_.find(run) != nullptr) return false;
-  }
-  return true;
-}
-
-result<void> stored_journal::commit_upkeep(upkeep_plan& what) {
-  auto* plan = dynamic_cast<prepared_upkeep*>(&what);
-  PERDURE_ASSERT(plan != nullptr);
-  const std::lock_guard writing{writing_};
+/// Nothing when the plan can be carried out with the items that are planned now. A plan is void, which is no error, when
+/// another one was carried out since, or when a run that it removes is being written to.
+std::optional<result<void>> stored_journal::why_not_now(const prepared_upkeep& plan) const {
   if (options_.read_only) return error{errc::unsupported, "the journal is open for reading only"};
   if (fatal_) return error{errc::io_error, "the journal has failed before and must be opened anew"};
-  if (!still_fits(*plan)) return {};
-  try {
-    auto head = head_;
-    std::string problem;
-    auto outcome = write_upkeep(*plan, head, problem);
-    if (outcome == write_result::full) return error{errc::disk_full, "no room for a commit of the background work"};
-    if (outcome == write_result::failed) {
-      // As with an append: the node has to stop, and what is stored decides what is seen until then.
-      fatal_ = true;
-      const auto view = store_->view();
-      if (read_archive_head(*view) != plan->after) return error{errc::io_error, "the journal could not be written: " + problem};
-    }
-    const std::unique_lock index{index_};
-    overlay_.removed(plan->removed.size());
-    archive_ = plan->after;
-    head_ = head;
-    last_lsn_ = head.last_lsn;
-    last_time_ = head.last_time;
-    knows_format_ = true;
-    return {};
-  } catch (const store_failure& failure) {
-    fatal_ = true;
-    return failure.why();
+  if (plan.before != archive_) return result<void>{};
+  for (const auto& run : plan.removed) {
+    if (overlay_.find(run) != nullptr || admission_.touches(run)) return result<void>{};
   }
+  return std::nullopt;
 }
 
-write_result stored_journal::write_upkeep(prepared_upkeep& plan, store_head& head, std::string& problem) {
-  const auto batch = store_->begin();
-  if (!knows_format_) batch->put(table::meta, format_key, format_value(store_format));
+/// Its records come after those of the items.
+void stored_journal::fill_upkeep(write_batch& batch, prepared_upkeep& plan, store_head& head) const {
+  const auto began = std::chrono::steady_clock::now();
+  if (!knows_format_) batch.put(table::meta, format_key, format_value(store_format));
   const bool all_stored = head.redo_lsn == head.last_lsn + 1;
   for (auto& record : plan.records) {
     const record_place place{head.last_lsn + 1, record.previous, 0};
-    if (char* room = batch->log(place.lsn, encoded_size(record, place))) encode_record(record, place, room);
+    if (char* room = batch.log(place.lsn, encoded_size(record, place))) encode_record(record, place, room);
     if (record.kind == checkpoint_kind) plan.after.checkpoint_lsn = place.lsn;
     head.last_lsn = place.lsn;
     head.last_time = std::max<std::int64_t>(head.last_time, record.time.time_since_epoch().count());
@@ -74,20 +46,17 @@ write_result stored_journal::write_upkeep(prepared_upkeep& plan, store_head& hea
   if (all_stored) head.redo_lsn = head.last_lsn + 1;  // these records make no rows
   for (const auto& change : plan.changes) {
     if (change.value) {
-      batch->put(change.in, change.key, *change.value);
-    } else {
-      batch->erase(change.in, change.key);
+      batch.put(change.in, change.key, *change.value);
+    } else if (!change.only_of ||
+               batch.get(change.in, change.key).value_or(std::string_view{}).starts_with(run_key(*change.only_of))) {
+      batch.erase(change.in, change.key);
     }
   }
-  if (plan.cut_through != 0) batch->cut_log(plan.cut_through);
+  if (plan.cut_through != 0) batch.cut_log(plan.cut_through);
   PERDURE_ASSERT(plan.after.archived_lsn <= head.redo_lsn && plan.after.first_lsn <= plan.after.archived_lsn);
   head.total_runs -= plan.removed.size();
-  head.closed = 0;
-  batch->put(table::meta, archive_key, encode_archive_head(plan.after));
-  batch->put(table::meta, head_key, encode_head(head));
-  const auto outcome = batch->commit();
-  if (outcome != write_result::done) problem = batch->problem();
-  return outcome;
+  batch.put(table::meta, archive_key, encode_archive_head(plan.after));
+  plan.took = std::chrono::steady_clock::now() - began;
 }
 
 std::optional<checkpoint_place> stored_journal::newest_checkpoint() const {

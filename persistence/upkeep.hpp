@@ -1,10 +1,10 @@
 // Plans the background work of a journal: checkpoints, copying the beginning of the log to the archive, cutting it off, and
 // removing ended runs.
 //
-// Operation: each plan is one bounded commit. The order is: records are copied only when a checkpoint covers them and their
-// rows are stored; they are cut off only when their copies are durable; a run is removed only when nothing of it is in the log.
-// So a crash between any two commits leaves every record in the log, in the archive, or in both. A plan says for which head of
-// the archive it was made; on another one it is void.
+// Operation: each plan goes into one commit, alone or along with items. The order is: records are copied only when a checkpoint
+// covers them and their rows are stored; they are cut off only when their copies are durable; a run is removed only when nothing
+// of it is in the log. So a crash between any two commits leaves every record in the log, in the archive, or in both. A plan says
+// for which head of the archive it was made; on another one it is void.
 // Concurrency: one thread plans, beside the writer's. Each plan is made from one view of the store (a checkpoint from several,
 // of records that cannot change). `carry out` is the journal's.
 // Limitations: a removed run goes in one commit, however many chunks it has.
@@ -19,7 +19,8 @@ namespace perdure::persistence {
 struct table_change {
   table in = table::meta;
   std::string key;
-  std::optional<std::string> value;  ///< none = erase
+  std::optional<std::string> value;    ///< none = erase
+  std::optional<run_id> only_of = {};  ///< erased only when the value begins with this run
 };
 
 struct prepared_upkeep final : upkeep_plan {

@@ -52,7 +52,7 @@ void erase_look_ups(read_view& view, const projected_row& row, std::vector<table
     // A key lives as long as its run; a later run that has it now keeps it.
     const auto key = scoped_key(facts.tenant, facts.key);
     const auto holder = view.get(table::keys, key);
-    if (holder && holder->starts_with(run)) erase(table::keys, key);
+    if (holder && holder->starts_with(run)) to.push_back({table::keys, key, std::nullopt, facts.id});
   }
   const auto snapshots = view.walk(table::snapshots);
   for (bool more = snapshots->seek(run); more && snapshots->key().starts_with(run); more = snapshots->next()) {

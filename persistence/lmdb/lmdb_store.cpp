@@ -2,6 +2,7 @@
 
 #include <sys/statvfs.h>
 
+#include <array>
 #include <chrono>
 #include <cstring>
 
@@ -123,17 +124,22 @@ class lmdb_batch : public write_batch {
   }
 
   void put(table in, std::string_view key, std::string_view value) override {
+    auto& at = place_in(in);
     if (code_ != 0) return;
     auto stored_key = value_of(key), stored_value = value_of(value);
-    // Rows of new runs come in the order of their ids: appended, they fill their pages.
-    const unsigned flags = in == table::rows && is_after_last_row(key) ? MDB_APPEND : 0;
-    if (code_ == 0) code_ = mdb_put(transaction_, of_.in(in), &stored_key, &stored_value, flags);
+    // What follows the table's last entry is appended: most tables grow in the order of ids or times, and their pages are filled.
+    const bool is_last = key > at.last;
+    code_ = mdb_cursor_put(at.cursor, &stored_key, &stored_value, is_last ? MDB_APPEND : 0);
+    if (is_last) at.last = key;
   }
 
   void erase(table in, std::string_view key) override {
+    auto& at = place_in(in);
     if (code_ != 0) return;
     auto stored_key = value_of(key);
-    code_ = mdb_del(transaction_, of_.in(in), &stored_key, nullptr);
+    MDB_val value{};
+    code_ = mdb_cursor_get(at.cursor, &stored_key, &value, MDB_SET);
+    if (code_ == 0) code_ = mdb_cursor_del(at.cursor, 0);
     if (code_ == MDB_NOTFOUND) code_ = 0;
   }
 
@@ -160,15 +166,20 @@ class lmdb_batch : public write_batch {
   std::string problem() const override { return mdb_strerror(code_); }
 
  private:
-  bool is_after_last_row(std::string_view key) {
-    if (!knows_last_row_) {
-      knows_last_row_ = true;
-      lmdb_cursor rows{transaction_, of_.in(table::rows)};
-      if (rows.seek_before(std::string(32, '\xff'))) last_row_ = rows.key();
-    }
-    if (key <= last_row_) return false;
-    last_row_ = key;
-    return true;
+  /// Where the batch is in a table. Entries come sorted, so most are on the page of the one before, and no search is needed.
+  struct table_place {
+    MDB_cursor* cursor = nullptr;  ///< ends with the transaction
+    std::string last;              ///< no key of the table is after it
+  };
+  table_place& place_in(table in) {
+    auto& at = places_[static_cast<std::size_t>(in)];
+    if (code_ != 0 || at.cursor != nullptr) return at;
+    code_ = mdb_cursor_open(transaction_, of_.in(in), &at.cursor);
+    MDB_val key{}, value{};
+    const int code = code_ == 0 ? mdb_cursor_get(at.cursor, &key, &value, MDB_LAST) : MDB_NOTFOUND;
+    if (code == 0) at.last = view_of(key);
+    if (code_ == 0 && code != MDB_NOTFOUND) code_ = code;
+    return at;
   }
   [[nodiscard]] bool disk_is_full() const {
     mdb_filehandle_t file = -1;
@@ -185,8 +196,7 @@ class lmdb_batch : public write_batch {
   MDB_txn* transaction_ = nullptr;
   MDB_cursor* log_ = nullptr;  // ends with the transaction
   int code_ = 0;
-  bool knows_last_row_ = false;
-  std::string last_row_;
+  std::array<table_place, table_count> places_;
 };
 
 }  // namespace

@@ -21,9 +21,10 @@ class lent_journal final : public test::forwarding_journal {
   /// Called before every commit.
   std::function<void(std::size_t items)> before_append;
 
-  std::vector<persistence::verdict> append(std::span<persistence::append_item> items) override {
+  using persistence::journal::append;
+  std::vector<persistence::verdict> append(std::span<persistence::append_item> items, persistence::upkeep_plan* along) override {
     if (before_append) before_append(items.size());
-    auto out = held_->append(items);
+    auto out = held_->append(items, along);
     if (appended) appended(items, out);
     return out;
   }

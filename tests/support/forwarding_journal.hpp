@@ -11,11 +11,13 @@ class forwarding_journal : public persistence::journal {
  public:
   explicit forwarding_journal(std::shared_ptr<persistence::journal> to) : held_(std::move(to)) {}
 
-  std::vector<persistence::verdict> append(std::span<persistence::append_item> items) override { return held_->append(items); }
+  using persistence::journal::append;
+  std::vector<persistence::verdict> append(std::span<persistence::append_item> items, persistence::upkeep_plan* along) override {
+    return held_->append(items, along);
+  }
   [[nodiscard]] bool fatal() const override { return held_->fatal(); }
   result<void> flush() override { return held_->flush(); }
   [[nodiscard]] std::unique_ptr<persistence::upkeep_plan> plan_upkeep(timestamp now) override { return held_->plan_upkeep(now); }
-  result<void> commit_upkeep(persistence::upkeep_plan& plan) override { return held_->commit_upkeep(plan); }
   [[nodiscard]] persistence::archive_figures archive(bool with_sizes) const override { return held_->archive(with_sizes); }
   [[nodiscard]] std::optional<persistence::checkpoint_place> newest_checkpoint() const override {
     return held_->newest_checkpoint();

@@ -114,10 +114,10 @@ inline constexpr std::size_t archive_log_bytes = 512U << 20;
 inline constexpr std::size_t archive_chunk_bytes = 64U << 10;
 /// What one commit of the background work does at most: records copied to the archive (and their bytes), records cut off
 /// the log, runs removed.
-inline constexpr std::size_t archive_slice_records = 2'048;
+inline constexpr std::size_t archive_slice_records = 6'000;
 inline constexpr std::size_t archive_slice_bytes = 2U << 20;
-inline constexpr std::size_t cut_slice_records = 2'048;
-inline constexpr std::size_t removal_slice_runs = 64;
+inline constexpr std::size_t cut_slice_records = 6'000;
+inline constexpr std::size_t removal_slice_runs = 256;
 /// Records after which a checkpoint is written; the most that one covers.
 inline constexpr std::uint64_t checkpoint_records = 65'536;
 /// Removed runs of which it is kept on record that they were there.

@@ -15,8 +15,10 @@ class journal_without_room : public forwarding_journal, private core::blob_port 
   std::atomic<bool> room_for_steps{true}, room_on_disk{true};
   std::atomic<int> blobs_put{0};
 
-  std::vector<persistence::verdict> append(std::span<persistence::append_item> items) override {
-    if (room_for_steps) return held_->append(items);
+  using persistence::journal::append;
+  std::vector<persistence::verdict> append(std::span<persistence::append_item> items, persistence::upkeep_plan* along) override {
+    if (room_for_steps) return held_->append(items, along);
+    if (along != nullptr) along->outcome = error{errc::disk_full, "no room"};
     std::vector<persistence::verdict> out;
     for (auto& each : items) {
       out.push_back(each.essential ? held_->append({&each, 1}).at(0)
