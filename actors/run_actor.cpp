@@ -9,6 +9,7 @@
 #include "actors/executor_actor.hpp"
 #include "actors/job_orders.hpp"
 #include "actors/reserving_blobs.hpp"
+#include "actors/run_attempts.hpp"
 #include "actors/run_batch.hpp"
 #include "actors/services.hpp"
 #include "core/assert.hpp"
@@ -78,10 +79,7 @@ class run_actor : public caf::event_based_actor {
   }
 
   void on_exit() override {
-    for (auto& [id, host] : inline_) host->stop();
-    inline_.clear();
-    for (auto& [id, executor] : executors_) tell(executor, stop_attempt{});
-    executors_.clear();
+    attempts_.stop_all();
     const auto gone = error{errc::shutting_down, "run " + id_.str() + " left memory before the answer was durable"};
     for (auto* each : {&flying_, &next_}) {
       for (auto& answer : each->answers) answer(gone);
@@ -207,8 +205,7 @@ class run_actor : public caf::event_based_actor {
   void hold(command_for_run what) {
     const auto& state = machine_.state();
     const auto id = answers_.hold(state, std::move(what));
-    const bool attempt = inline_.contains(id) || executors_.contains(id);  // it will say what it waits for
-    if (!state.paused || definition_ == nullptr || attempt) return;
+    if (!state.paused || definition_ == nullptr || attempts_.has(id)) return;  // an attempt will say what it waits for
     answers_.replay(shared_->pool, definition_, state, id, caf::actor_cast<caf::actor>(this), [this] { take_held(); });
   }
   void take_held() {
@@ -418,14 +415,10 @@ class run_actor : public caf::event_based_actor {
   void carry_out(core::effect_change& change) {
     using what = core::effect_change::what;
     switch (change.kind) {
-      case what::start: return begin_attempt_of(std::move(change.begin));
-      case what::feed:
-        return to_attempt(change.activation, feed_attempt{std::move(*change.item)},
-                          [](attempt_host& host, feed_attempt& what) { host.feed(std::move(what.item)); });
-      case what::run_body:
-        return to_attempt(change.activation, run_body{change.ordinal},
-                          [](attempt_host& host, run_body& what) { host.run_body(what.ordinal); });
-      case what::stop: return stop_attempt_of(change.activation);
+      case what::start: return attempts_.begin(std::move(change.begin), definition_, machine_.state().trace);
+      case what::feed: return attempts_.feed(change.activation, std::move(*change.item));
+      case what::run_body: return attempts_.run_body(change.activation, change.ordinal);
+      case what::stop: return attempts_.stop(change.activation);
       case what::deliver: return deliver(change.number);
       case what::job:
       case what::leave_job:
@@ -433,15 +426,6 @@ class run_actor : public caf::event_based_actor {
                              [self = caf::actor_cast<caf::actor>(this)](core::command refused) {
                                tell(self, command_for_run{std::move(refused), nullptr});
                              });
-    }
-  }
-
-  template <class Message, class Inline>
-  void to_attempt(activation_id id, Message what, Inline tell_host) {
-    if (const auto host = inline_.find(id); host != inline_.end()) {
-      tell_host(*std::shared_ptr{host->second}, what);
-    } else if (const auto executor = executors_.find(id); executor != executors_.end()) {
-      tell(executor->second, std::move(what));
     }
   }
 
@@ -461,53 +445,20 @@ class run_actor : public caf::event_based_actor {
     });
   }
 
-  void begin_attempt_of(std::shared_ptr<const core::activation> of) {
-    const auto id = of->id;
-    const auto* policy = definition_->plan.find(of->executor);
-    const bool cooperative = policy != nullptr && policy->cooperative;
-    const auto self = caf::actor_cast<caf::actor>(this);
-    if (shared_->sink) shared_->log("debug", "attempt " + std::to_string(of->attempt) + " begins", id_.str(), of->executor);
-    if (of->attempt == 0) {
-      const auto began = [self, id] { tell(self, command_for_run{core::attempt_began{id}, nullptr}); };
-      if (cooperative || !shared_->pool.post(began)) began();
-      return;
-    }
-    if (!cooperative) {
-      const auto made = spawn_executor(this, shared_, definition_, id_, self);
-      executors_[id] = made;
-      tell(made, begin_attempt{std::move(of), machine_.state().trace});
-      return;
-    }
-    const auto report = [this](core::command what) { take(std::move(what), nullptr); };
-    auto host =
-        std::make_shared<attempt_host>(shared_, definition_, id_, std::move(of), ports_of(self, report, machine_.state().trace));
-    inline_[id] = host;
-    host->begin();
-  }
-
-  void stop_attempt_of(activation_id id) {
-    if (const auto host = inline_.find(id); host != inline_.end()) {
-      host->second->stop();
-      stopped_.push_back(std::move(host->second));  // it may be on the stack
-      inline_.erase(host);
-      if (stopped_.size() == 1) tell(caf::actor_cast<caf::actor>(this), run_later{[this] { stopped_.clear(); }});
-    }
-    if (const auto executor = executors_.find(id); executor != executors_.end()) {
-      tell(executor->second, stop_attempt{});
-      executors_.erase(executor);
-    }
+  run_attempts::ports ports_of_attempts() {
+    return {.self = [this] { return caf::actor_cast<caf::actor>(this); },
+            .spawn_executor =
+                [this](const definition_ptr& of) {
+                  return actors::spawn_executor(this, shared_, of, id_, caf::actor_cast<caf::actor>(this));
+                },
+            .take = [this](core::command what) { take(std::move(what), nullptr); }};
   }
 
   void executor_down(const caf::down_msg& down) {
-    if (ended_well(down.reason)) return;
-    for (const auto& [id, executor] : executors_) {
-      if (executor.address() != down.source) continue;
-      const auto why = "the executor's actor died: " + to_string(down.reason);
-      log("error", why);
-      const auto at = machine_.state().activations.find(id);
-      if (at == machine_.state().activations.end()) return;
-      return take(core::attempt_died{id, at->second.attempt, failure{.code = "executor_died", .message = why}}, nullptr);
-    }
+    auto lost = attempts_.lost(down);
+    if (!lost) return;
+    log("error", lost->why.message);
+    take(std::move(*lost), nullptr);
   }
 
   // Parking -------------------------------------------------------------------------------------------------------
@@ -574,9 +525,7 @@ class run_actor : public caf::event_based_actor {
       park_asked_at_;  // one marker at a time: after "busy" to a first, the router keeps nothing back for a second
   std::optional<timestamp> wakeup_told_;
   bool timer_knows_ = true;  // maybe: it read the wake-up of a run that was stored
-  std::unordered_map<activation_id, std::shared_ptr<attempt_host>> inline_;
-  std::unordered_map<activation_id, caf::actor> executors_;
-  std::vector<std::shared_ptr<attempt_host>> stopped_;
+  run_attempts attempts_{shared_, id_, ports_of_attempts()};
   std::set<core::job_number> unsure_jobs_;                     ///< that may have been submitted before this actor
   std::unordered_map<std::uint64_t, std::uint32_t> tries_of_;  ///< of messages of the outbox
   std::vector<run_command> for_successor_;
