@@ -10,7 +10,16 @@ namespace {
 
 constexpr auto redelivery = exponential(std::chrono::milliseconds{50}, std::chrono::seconds{10});
 
-void begin(services& shared, const caf::actor& router, core::begin_run what, const std::shared_ptr<core::delivery_ticket>& told) {
+/// `from`, the run that says it, waits as long as there is no room for the other.
+void note_room(services& shared, const run_id& from, const result<run_id>& begun) {
+  constexpr auto need = room_waits::need::start;
+  if (begun || begun.error().code != errc::disk_full) return shared.room_waits.over(from, need);
+  if (shared.room_waits.note(from, need, begun.error().message))
+    shared.log("warning", std::string{waits_for_room} + ", to start a run: " + begun.error().message, from.str());
+}
+
+void begin(services& shared, const caf::actor& router, const run_id& from, core::begin_run what,
+           const std::shared_ptr<core::delivery_ticket>& told) {
   if (what.newest) {
     if (const auto newest = shared.workflows.newest(what.workflow)) core::go_over_to(newest->plan, what);
   }
@@ -21,8 +30,9 @@ void begin(services& shared, const caf::actor& router, core::begin_run what, con
   if (what.first) start.first = std::move(*what.first);
   const bool registering = std::chrono::steady_clock::now() - shared.opened_at < limits::registration_grace;
   auto name = "\"" + what.workflow + "\"" + (what.version.empty() ? "" : " " + what.version);
-  start.answer = [told, id, registering, name = std::move(name)](const result<run_id>& begun,
-                                                                 const std::optional<run_id>& holder) {
+  start.answer = [&shared, from, told, id, registering, name = std::move(name)](const result<run_id>& begun,
+                                                                                const std::optional<run_id>& holder) {
+    note_room(shared, from, begun);
     const bool unknown = !begun && begun.error().code == errc::workflow_unknown;
     if (unknown && registering) return told->settle({.again = true});
     if (unknown) return told->settle(core::delivered(error{errc::workflow_unknown, "workflow " + name + " is not registered"}));
@@ -38,7 +48,7 @@ void deliver_message(services& shared, const caf::actor& router, const core::run
   const auto told = std::make_shared<core::delivery_ticket>(std::move(done));
   auto handed = core::hand_over(from, what);
   if (!handed) return told->settle(core::delivered(handed.error()));
-  if (auto* begins = std::get_if<core::begin_run>(&*handed)) return begin(shared, router, std::move(*begins), told);
+  if (auto* begins = std::get_if<core::begin_run>(&*handed)) return begin(shared, router, from.id, std::move(*begins), told);
   tell(router, run_command{what.to, std::get<core::command>(std::move(*handed)),
                            [told](const result<void>& taken) { told->settle(core::delivered(taken)); }});
 }

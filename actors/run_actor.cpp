@@ -80,6 +80,8 @@ class run_actor : public caf::event_based_actor {
 
   void on_exit() override {
     attempts_.stop_all();
+    shared_->room_waits.over(id_, room_waits::need::records);
+    shared_->room_waits.over(id_, room_waits::need::start);
     const auto gone = error{errc::shutting_down, "run " + id_.str() + " left memory before the answer was durable"};
     for (auto* each : {&flying_, &next_}) {
       for (auto& answer : each->answers) answer(gone);
@@ -255,7 +257,10 @@ class run_actor : public caf::event_based_actor {
                                              : next_.essential ? reserving_blobs::use::essential
                                                                : reserving_blobs::use::step};
     auto bytes = core::encode(what, &blobs);
-    if (!bytes && bytes.error().code == errc::disk_full && !starts) return false;
+    if (!bytes && bytes.error().code == errc::disk_full && !starts) {
+      no_room_ = bytes.error().message;
+      return false;
+    }
     if (!bytes) {
       if (!append_problem_) append_problem_ = bytes.error();
       return true;
@@ -269,7 +274,7 @@ class run_actor : public caf::event_based_actor {
   bool write_rest() {
     while (!unwritten_.empty()) {
       if (!write(unwritten_.front(), next_.records[next_.records.size() - unwritten_.size()])) {
-        wait_for_space("a large payload found none");
+        wait_for_space("a large payload found none: " + no_room_);
         return false;
       }
       unwritten_.pop_front();
@@ -277,8 +282,8 @@ class run_actor : public caf::event_based_actor {
     return true;
   }
 
-  void wait_for_space(std::string_view why) {
-    if (!std::exchange(told_full_, true)) log("warning", "waits for room in the journal: " + std::string{why});
+  void wait_for_space(const std::string& why) {
+    if (shared_->room_waits.note(id_, room_waits::need::records, why)) log("warning", std::string{waits_for_room} + ": " + why);
     if (draining_) return leave();
     if (!std::exchange(retry_planned_, true)) tell_later(this, space_pause, retry_append{});
   }
@@ -391,7 +396,7 @@ class run_actor : public caf::event_based_actor {
   // Effects -------------------------------------------------------------------------------------------------------
 
   void release(batch& done) {
-    told_full_ = false;
+    shared_->room_waits.over(id_, room_waits::need::records);
     for (auto& answer : done.answers) answer(result<void>{});
     done.answers.clear();
     if (draining_) return;
@@ -518,8 +523,8 @@ class run_actor : public caf::event_based_actor {
   run_seq snapshot_seq_ = 0;
   batch flying_, next_;
   std::deque<core::event> unwritten_;  ///< of the last records of next_
-  bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, told_full_ = false,
-       retry_planned_ = false;
+  bool pumping_ = false, draining_ = false, leaving_ = false, left_ = false, waits_for_space_ = false, retry_planned_ = false;
+  std::string no_room_;  ///< why a record of unwritten_ is not written
   std::optional<error> append_problem_;
   std::optional<run_seq>
       park_asked_at_;  // one marker at a time: after "busy" to a first, the router keeps nothing back for a second

@@ -12,6 +12,7 @@
 #include "actors/definitions.hpp"
 #include "actors/event_hub.hpp"
 #include "actors/node_clock.hpp"
+#include "actors/room_waits.hpp"
 #include "actors/user_pool.hpp"
 #include "core/duration_histogram.hpp"
 #include "persistence/journal.hpp"
@@ -32,6 +33,7 @@ struct services {
   node_clock clock;
   definitions workflows;
   event_hub hub;
+  actors::room_waits room_waits;
   user_pool pool;
   capability_registry capabilities;
   std::shared_ptr<job_port> jobs;  ///< set before the first actor; null where a node has none

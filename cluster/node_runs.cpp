@@ -225,6 +225,8 @@ run_summary node::impl::summary_of(const persistence::run_row& row) const {
     out.blocked = *damaged;
   } else if (!is_terminal(row.status) && !shared_->workflows.find(row.workflow, row.version, row.definition_hash, &changed)) {
     out.blocked = changed ? "another graph is registered under this workflow and version" : "workflow not registered";
+  } else if (!is_terminal(row.status) || row.active) {
+    out.blocked = shared_->room_waits.of(row.id).value_or("");
   }
   return out;
 }

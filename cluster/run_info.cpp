@@ -1,5 +1,7 @@
 #include "cluster/run_info.hpp"
 
+#include "actors/room_waits.hpp"
+
 namespace perdure::cluster {
 
 run_info info_of(core::run_state state) {
@@ -73,5 +75,7 @@ run_info info_of(core::run_state state) {
   }
   return out;
 }
+
+bool waits_for_room(const run_summary& of) { return of.blocked.starts_with(actors::waits_for_room); }
 
 }  // namespace perdure::cluster

@@ -146,6 +146,8 @@ sleep 1.2
 $P runs pause $id --data $D >$H/paused 2>&1 &
 sleep 0.3
 timeout 5 $P runs list --data $D >$H/listed || exit 2
+timeout 5 $P runs show $id --data $D --json >$H/blocked || exit 10
+timeout 5 $P runs wait $id --timeout 300ms --data $D 2>$H/waited && exit 11
 timeout 20 $P runs cancel $id --data $D >$H/cancelled 2>&1 || exit 3
 wait $node
 $P runs show $id --data $D --json >$H/shown || exit 4
@@ -165,7 +167,13 @@ exit 0
   }
   INFO(slurp(here.path("node")) << slurp(here.path("cancelled")) << slurp(here.path("again")) << slurp(here.path("again.err")));
   CHECK(WEXITSTATUS(code) == 0);
+  // That the run waited stood in the node's log only.
+  CHECK(has(slurp(here.path("listed")), "waits for room"));
+  CHECK(has(slurp(here.path("blocked")), R"("blocked":"waits for room in the journal: )"));
+  CHECK(has(slurp(here.path("waited")), "waits for room in the journal: "));
+  CHECK(has(slurp(here.path("waited")), "not ended in time"));
   CHECK(has(slurp(here.path("shown")), R"("status":"cancelled")"));
+  CHECK(has(slurp(here.path("shown")), R"("blocked":null)"));
   CHECK(has(slurp(here.path("again")), "succeeded"));
   // A new directory there was told to be a broken journal, to be restored from a copy.
   CHECK(has(slurp(here.path("new")), "No space left on device"));

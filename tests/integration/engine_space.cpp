@@ -34,6 +34,8 @@ node open_with_map(const std::filesystem::path& directory, std::size_t map_bytes
   return opened;
 }
 
+bool waits_for_room(const run_summary& of) { return of.blocked.starts_with("waits for room in the journal: "); }
+
 }  // namespace
 
 TEST_CASE("a full journal refuses new runs, lets running ones wait, takes a cancel, and with room all goes on") {
@@ -61,9 +63,15 @@ TEST_CASE("a full journal refuses new runs, lets running ones wait, takes a canc
           return before == node.stats().records;
         },
         20s));
-    for (const auto& each : runs) CHECK_FALSE(is_terminal(each.status()->status));
+    for (const auto& each : runs) {
+      const auto now = each.status().value();
+      CHECK_FALSE(is_terminal(now.status));
+      CHECK(waits_for_room(now));
+    }
+    for (const auto& each : node.list({}).value().runs) CHECK(waits_for_room(each));
     REQUIRE(runs[0].cancel("no room"));
     CHECK(finish(runs[0]).status == run_status::cancelled);
+    CHECK(runs[0].status()->blocked.empty());
     for (const auto& each : runs) left.push_back(each.id());
     left.erase(left.begin());
     const auto began = std::chrono::steady_clock::now();
@@ -73,6 +81,7 @@ TEST_CASE("a full journal refuses new runs, lets running ones wait, takes a canc
   auto node = open_with_map(directory.path(), std::size_t{256} << 20);
   for (const auto& each : left) {
     CHECK(finish(node.get(each).value()).status == run_status::succeeded);
+    CHECK(node.get(each)->status()->blocked.empty());
   }
   node.close();
   const auto journal =

@@ -8,6 +8,7 @@
 
 #include "cluster/documents.hpp"
 #include "cluster/event_broker.hpp"
+#include "cluster/run_info.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/node_client.hpp"
 #include "tools/cli/render.hpp"
@@ -127,7 +128,9 @@ class waiting {
     if (!from) return from.error();
     const auto now = (*from)->summary(run);
     if (!now) return now.error();
-    if (!now->blocked.empty()) {
+    if (cluster::waits_for_room(*now)) {
+      note("run " + run.str() + " " + now->blocked);
+    } else if (!now->blocked.empty()) {
       return error{errc::workflow_unknown, "run " + run.str() + " cannot go on: " + now->blocked +
                                                "; start its document again with `perdure run`, or cancel it"};
     }

@@ -94,8 +94,11 @@ TEST_CASE("a large payload that finds no room on the disk waits, and the run goe
   std::this_thread::sleep_for(700ms);  // longer than the pause between tries
   CHECK(done + failed == 0);
   CHECK(stage.notes->died == 0);
+  const auto& waits = stage.shared->room_waits;
+  CHECK(waits.of(stage.id) == "waits for room in the journal: a large payload found none: No space left on device");
   stage.journal->room_on_disk = true;
   CHECK(test::eventually([&] { return done == 3; }));
+  CHECK(test::eventually([&] { return !waits.of(stage.id); }));
   CHECK(test::eventually([&] { return stage.notes->left == 1; }));
   CHECK(stage.notes->died == 0);
   const auto stored = load_run(*stage.journal, &stage.journal->blobs(), stage.id);
@@ -114,12 +117,31 @@ TEST_CASE("large payloads leave alone the room that is kept for cancels, and a c
   std::this_thread::sleep_for(50ms);
   CHECK(stage.journal->blobs_put == 0);
   CHECK(done + failed == 0);
+  CHECK(stage.shared->room_waits.of(stage.id).has_value());
   stage.command(core::cancel_command{}, count);
   CHECK(test::eventually([&] { return done == 3; }));
+  CHECK(test::eventually([&] { return !stage.shared->room_waits.of(stage.id); }));
   CHECK(stage.journal->blobs_put > 0);
   CHECK(test::eventually([&] { return stage.notes->left == 1; }));
   CHECK(load_run(*stage.journal, &stage.journal->blobs(), stage.id)->status == run_status::cancelled);
   CHECK(stage.journal->verify({}).problems.empty());
+}
+
+TEST_CASE("a run is known to wait for room as long as it does, and no longer than it is in memory") {
+  // Only the log said so: whoever looked at the run saw one that works.
+  test::run_stage stage;
+  const auto& waits = stage.shared->room_waits;
+  CHECK_FALSE(waits.of(stage.id).has_value());
+  stage.journal->room_for_steps = false;
+  stage.command(signal("other"));
+  CHECK(test::eventually([&] { return waits.of(stage.id) == "waits for room in the journal: no room"; }));
+  stage.journal->room_for_steps = true;
+  CHECK(test::eventually([&] { return !waits.of(stage.id); }));
+  stage.journal->room_for_steps = false;
+  stage.command(signal("other"));
+  CHECK(test::eventually([&] { return waits.of(stage.id).has_value(); }));
+  tell(stage.router, farewell{});
+  CHECK(test::eventually([&] { return !waits.of(stage.id); }));
 }
 
 TEST_CASE("a run whose input finds no room is refused with disk_full") {

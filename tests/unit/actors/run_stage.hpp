@@ -83,6 +83,7 @@ class noting_router : public caf::event_based_actor {
               tell(run_, command_for_run{std::move(what.what), std::move(what.answer)});
             },
             [this](park_marker what) { tell(run_, what); },
+            [this](farewell what) { tell(run_, what); },
             [this](park_asked) { ++notes_->asked; },
             [this](park_answered what) { ++(what.parked ? notes_->parked : notes_->busy); },
             [this](run_left what) {
