@@ -74,6 +74,7 @@ struct mailbox {
     run_seq seq = 0;
     bool ends = false;  ///< the run's last event
     std::string line;
+    bool broken = false;  ///< no event: the next one cannot be read, and the line says why
   };
   std::mutex mutex;
   std::deque<item> items;
@@ -144,9 +145,9 @@ result<control_address> open_control_address(const std::filesystem::path& direct
 
 class control_server::impl {
  public:
-  impl(std::filesystem::path directory, control_target node, descriptor listener)
-      : path_(std::move(directory) / socket_name), node_(std::move(node)), listener_(std::move(listener)),
-        thread_([this] { serve(); }) {}
+  impl(std::filesystem::path directory, control_target node, watch_run watch, descriptor listener)
+      : path_(std::move(directory) / socket_name), node_(std::move(node)), watch_(std::move(watch)),
+        listener_(std::move(listener)), thread_([this] { serve(); }) {}
 
   ~impl() {
     stop();
@@ -400,7 +401,11 @@ class control_server::impl {
       box->put({event.seq, event.kind == "run_ended", sends ? line_of({{"event", to_wire(event)}}) : std::string{}});
       bell->ring();
     };
-    auto held = follow.run.subscribe(on_event, follow.last);
+    auto on_broken = [box = follow.box, bell = bell_, last = follow.last](const error& why) {
+      box->put({.seq = last, .line = line_of({{"error", to_wire(why)}}), .broken = true});
+      bell->ring();
+    };
+    auto held = watch_ ? watch_(follow.run, on_event, follow.last, on_broken) : follow.run.subscribe(on_event, follow.last);
     if (held) {
       follow.held = std::move(*held);
       return;
@@ -416,10 +421,10 @@ class control_server::impl {
     while (who.out.size() < control_outbox_bytes) {
       const auto next = follow.box->take(missed);
       if (!next) break;
-      follow.last = next->seq;
       who.out += next->line;
-      if (next->ends || next->seq >= follow.until) {
-        end_follow(who);
+      if (!next->broken) follow.last = next->seq;
+      if (next->broken || next->ends || next->seq >= follow.until) {
+        next->broken ? who.follow.reset() : end_follow(who);
         // Requests that came meanwhile are answered in the next turn.
         if (!who.in.empty()) bell_->ring();
         return;
@@ -432,8 +437,8 @@ class control_server::impl {
     bool missed = false;
     while (const auto next = who.follow->box->take(missed)) {
       who.out += next->line;
-      if (!next->ends && next->seq < who.follow->until) continue;
-      end_follow(who);
+      if (!next->broken && !next->ends && next->seq < who.follow->until) continue;
+      next->broken ? who.follow.reset() : end_follow(who);
       return send(who);
     }
     who.follow.reset();
@@ -452,6 +457,7 @@ class control_server::impl {
 
   std::filesystem::path path_;
   control_target node_;
+  watch_run watch_;
   descriptor listener_;
   std::shared_ptr<doorbell> bell_ = std::make_shared<doorbell>();
   std::atomic<bool> stopping_{false}, answered_{false};
@@ -461,7 +467,8 @@ class control_server::impl {
   std::thread thread_;
 };
 
-result<std::unique_ptr<control_server>> control_server::start(const std::filesystem::path& directory, control_target node) {
+result<std::unique_ptr<control_server>> control_server::start(const std::filesystem::path& directory, control_target node,
+                                                              watch_run watch) {
   auto address = open_control_address(directory);
   if (!address) return address.error();
   const descriptor held{address->directory};
@@ -482,7 +489,7 @@ result<std::unique_ptr<control_server>> control_server::start(const std::filesys
     return system_error("cannot bind " + shown);
   if (::listen(listener.get(), 16) != 0) return system_error("cannot listen at " + shown);
   return std::unique_ptr<control_server>(
-      new control_server(std::make_unique<impl>(directory, std::move(node), std::move(listener))));
+      new control_server(std::make_unique<impl>(directory, std::move(node), std::move(watch), std::move(listener))));
 }
 
 control_server::control_server(std::unique_ptr<impl> held) : impl_(std::move(held)) {}

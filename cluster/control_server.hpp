@@ -25,11 +25,17 @@ inline constexpr std::size_t control_request_bytes = limits::payload_bytes + (64
 /// Answers that wait for a slow client before its subscription pauses.
 inline constexpr std::size_t control_outbox_bytes = 4U << 20;
 
+/// Subscribes to a run as run_ref does, and tells `broken` why when an event of it cannot be read.
+using watch_run = std::function<result<subscription>(const run_ref&, std::function<void(const run_event&)> on_event,
+                                                     run_seq after, std::function<void(const error&)> broken)>;
+
 class control_server {
  public:
   /// Listens at `directory`/control.sock; a socket left there by a killed process is removed (the caller holds the
   /// directory's lock). io_error names the system's reason.
-  [[nodiscard]] static result<std::unique_ptr<control_server>> start(const std::filesystem::path& directory, control_target node);
+  /// Without `watch` nobody who follows a run hears that it cannot be read.
+  [[nodiscard]] static result<std::unique_ptr<control_server>> start(const std::filesystem::path& directory, control_target node,
+                                                                     watch_run watch = nullptr);
   /// stop, then waits for the commands that are on their way (the node has to answer them) and for their clients to take the
   /// answers, a second at most. No callback of a subscription runs afterwards.
   ~control_server();

@@ -209,7 +209,12 @@ result<void> node::impl::bring_up() {
                                           const std::string& name) -> result<std::shared_ptr<artifact_reader>> {
            auto held = self.lock();
            return held ? held->open_artifact(run, job, name) : closing;
-         }});
+         }},
+        [self, closing](const run_ref& run, std::function<void(const run_event&)> on_event, run_seq after,
+                        std::function<void(const error&)> broken) -> result<subscription> {
+          auto held = self.lock();
+          return held ? held->subscribe(run.id(), std::move(on_event), after, std::move(broken)) : closing;
+        });
     if (!started) return started.error();
     control_ = std::move(*started);
   }

@@ -64,6 +64,9 @@ class node::impl : public detail::run_access, public std::enable_shared_from_thi
   result<run_ref> retry(const run_id& run, std::string_view command_id);
   result<run_ref> fork(const run_id& run, run_seq from, std::string_view command_id);
   result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) override;
+  /// `broken` is told why, after the last event that can be read, when one cannot; on the thread that `on_event` is called on.
+  result<subscription> subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after,
+                                 std::function<void(const error&)> broken);
   result<std::vector<run_event>> events(const run_id& run, run_seq after, std::size_t limit) override;
 
   /// Without blocking: `answer` comes from an actor once the command is durable or refused.

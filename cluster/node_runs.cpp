@@ -5,6 +5,7 @@
 #include "cluster/answers.hpp"
 #include "cluster/node_impl.hpp"
 #include "cluster/run_info.hpp"
+#include "cluster/stored_events.hpp"
 #include "core/event_json.hpp"
 #include "core/json_text.hpp"
 #include "core/machine.hpp"
@@ -18,14 +19,6 @@ namespace {
 const error closing{errc::shutting_down, "the node is closed"};
 
 std::string in_quotes(std::string_view text) { return "\"" + std::string{text} + "\""; }
-
-/// The event of a record; the error says of which.
-result<core::event> event_of(const core::record& record, core::blob_port& blobs) {
-  auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
-  if (event) return event;
-  return error{event.error().code, "run " + record.run.str() + ", seq " + std::to_string(record.seq) + " (LSN " +
-                                       std::to_string(record.lsn) + "): " + event.error().message};
-}
 
 /// It is shown as JSON later, together with other runs: one that cannot be would take all of a listing with it.
 result<void> check_text(std::string_view what, std::string_view text) {
@@ -391,7 +384,7 @@ result<run_ref> node::impl::begin_linked(const run_id& run, std::string_view com
     auto records = shared_->journal->read_run(run, history.size(), limits::reader_records);
     if (!records) return records.error();
     for (const auto& record : *records) {
-      auto event = event_of(record, shared_->journal->blobs());
+      auto event = cluster::event_of(record, shared_->journal->blobs());
       if (!event) return event.error();
       history.emplace_back(std::move(*event), record.time);
     }
@@ -412,24 +405,14 @@ result<std::vector<run_event>> node::impl::events(const run_id& run, run_seq aft
   if (!held) return closing;
   auto& journal = *shared_->journal;
   if (!journal.row(run)) return error{errc::not_found, "no run " + run.str()};
-  core::executor_names names;
   std::vector<run_event> out;
-  // Names of executors are learnt from the beginning.
-  for (run_seq at = 0; out.size() < limit;) {
-    auto records = journal.read_run(run, at, limits::reader_records);
-    if (!records) return records.error();
-    for (const auto& record : *records) {
-      auto event = event_of(record, journal.blobs());
-      if (!event) return event.error();
-      at = record.seq;
-      if (record.seq <= after) {
-        names.learn(*event);
-      } else if (out.size() < limit) {
-        out.push_back(core::to_run_event(record, *event, names));
-      }
-    }
-    if (records->size() < limits::reader_records) break;
-  }
+  if (limit == 0) return out;
+  cluster::reading_place at;
+  const auto read = cluster::read_events(journal, run, at, after, [&](const run_event& shown, const core::event&) {
+    out.push_back(shown);
+    return out.size() < limit;
+  });
+  if (!read) return read.error();
   return out;
 }
 
@@ -439,6 +422,7 @@ namespace {
 struct followed_chain : std::enable_shared_from_this<followed_chain> {
   std::shared_ptr<actors::services> shared;
   std::function<void(const run_event&)> take;
+  std::function<void(const error&)> broken;  ///< or null
   std::mutex mutex;
   std::vector<std::shared_ptr<void>> tokens;  // of the hub, which outlives them
 
@@ -449,10 +433,9 @@ struct followed_chain : std::enable_shared_from_this<followed_chain> {
       std::weak_ptr<followed_chain> chain;
       run_id run;
       run_seq after;
-      run_seq read = 0;
-      core::executor_names names;
+      cluster::reading_place place;
     };
-    auto reading = std::make_shared<reader>(reader{weak_from_this(), run, after});
+    auto reading = std::make_shared<reader>(reader{weak_from_this(), run, after, {}});
     auto token = shared->hub.subscribe(run, [reading] {
       if (const auto chain = reading->chain.lock()) chain->read_on(*reading);
     });
@@ -462,37 +445,36 @@ struct followed_chain : std::enable_shared_from_this<followed_chain> {
 
   template <class Reader>
   void read_on(Reader& at) {
-    while (!shared->closing) {
-      const auto records = shared->journal->read_run(at.run, at.read, limits::reader_records);
-      if (!records) {
-        // The run that goes on is not there yet: its first commit tells.
-        if (records.error().code != errc::not_found)
-          shared->log("error", "a subscription cannot read on: " + records.error().message, at.run.str());
-        return;
-      }
-      for (const auto& record : *records) {
-        const auto event = event_of(record, shared->journal->blobs());
-        if (!event) return shared->log("error", "a subscription cannot read on: " + event.error().message, at.run.str());
-        at.read = record.seq;
-        const auto shown = core::to_run_event(record, *event, at.names);
-        if (record.seq > at.after) take(shown);
-        const auto* end = std::get_if<core::run_ended>(&*event);
-        if (end != nullptr && end->successor) follow(*end->successor, 0);
-      }
-      if (records->size() < limits::reader_records) return;
-    }
+    if (shared->closing) return;
+    const auto read =
+        cluster::read_events(*shared->journal, at.run, at.place, 0, [&](const run_event& shown, const core::event& event) {
+          if (shown.seq > at.after) take(shown);
+          const auto* end = std::get_if<core::run_ended>(&event);
+          if (end != nullptr && end->successor) follow(*end->successor, 0);
+          return !shared->closing;
+        });
+    // The run that goes on is not there yet: its first commit tells.
+    if (read || read.error().code == errc::not_found) return;
+    shared->log("error", "a subscription cannot read on: " + read.error().message, at.run.str());
+    if (broken) broken(read.error());
   }
 };
 
 }  // namespace
 
 result<subscription> node::impl::subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after) {
+  return subscribe(run, std::move(on_event), after, nullptr);
+}
+
+result<subscription> node::impl::subscribe(const run_id& run, std::function<void(const run_event&)> on_event, run_seq after,
+                                           std::function<void(const error&)> broken) {
   const auto held = enter();
   if (!held) return closing;
   if (!shared_->journal->row(run)) return error{errc::not_found, "no run " + run.str()};
   auto chain = std::make_shared<followed_chain>();
   chain->shared = shared_;
   chain->take = std::move(on_event);
+  chain->broken = std::move(broken);
   chain->follow(run, after);
   return subscription{std::move(chain)};
 }

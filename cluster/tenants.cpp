@@ -2,8 +2,10 @@
 
 #include "cluster/event_broker.hpp"
 #include "cluster/node_impl.hpp"
+#include "cluster/stored_events.hpp"
 #include "core/decide.hpp"
 #include "core/event_json.hpp"
+#include "persistence/each_record.hpp"
 
 namespace perdure::cluster {
 
@@ -153,6 +155,10 @@ result<void> records_of(node& at, const run_id& run, run_seq after,
     if (!held) return closing;
     auto& journal = *inner.shared().journal;
     const auto records = journal.read_run(run, after, limits::reader_records);
+    if (!records && records.error().code == errc::corrupt) {
+      return persistence::each_record(journal, run, after,
+                                      [&](const core::record& record) { return take(record, journal.blobs()); });
+    }
     if (!records) return records.error();
     for (const auto& record : *records) {
       if (!take(record, journal.blobs())) return {};
@@ -166,7 +172,7 @@ result<void> events_of(node& at, const run_id& run, run_seq after, const std::fu
   core::executor_names names;
   std::optional<error> bad;
   const auto read = records_of(at, run, 0, [&](const core::record& record, core::blob_port& blobs) {
-    const auto event = core::decode(record.kind, record.schema, record.bytes, &blobs);
+    const auto event = event_of(record, blobs);
     if (!event) {
       bad = event.error();
       return false;

@@ -103,6 +103,65 @@ TEST_CASE("a run that goes on and whose record is damaged is listed as blocked, 
   }
 }
 
+TEST_CASE("of a run with a damaged record everything before it is shown, with the record that it is, and what to do") {
+  // `journal show`, `runs show` and `runs events` of such a run had nothing but an error; and while a node ran, they waited for
+  // ever.
+  const workplace here;
+  const auto file = here.document("long",
+                                  "  - first: {run: {shell: {command: echo one}}}\n"
+                                  "  - second: {run: {shell: {command: echo DAMAGEME}}}\n"
+                                  "  - third: {wait: {seconds: 600}}\n");
+  auto killed = here.start({"run", file});
+  REQUIRE(workplace::eventually([&] { return has(here.call({"runs", "list"}).out, "waiting"); }));
+  killed->kill();
+  const auto run = text_of(here.call({"runs", "list", "--json"}).json().at("runs").at(0).at("run_id"));
+  const auto sound = test::json_lines(here.call({"runs", "events", run, "--json"}).out);
+  const auto path = here.path("data") / "journal.mdb";
+  auto bytes = test::slurp(path);
+  for (auto at = bytes.find("DAMAGEME"); at != std::string::npos; at = bytes.find("DAMAGEME", at)) bytes[at] = 'd';
+  std::ofstream{path, std::ios::binary} << bytes;
+  const auto damaged = here.call({"journal", "verify", "--json"}).json().at("problems").at(0).at("lsn").to_number<std::size_t>();
+
+  const auto check = [&](const std::string& where) {
+    INFO(where);
+    const auto events = here.call({"runs", "events", run, "--json"});
+    CHECK(events.code == 1);
+    const auto lines = test::json_lines(events.out);
+    REQUIRE(lines.size() >= 2);
+    REQUIRE(lines.size() < sound.size());
+    CHECK(std::equal(lines.begin(), lines.end(), sound.begin()));
+    CHECK(sound[lines.size()].at("lsn").to_number<std::size_t>() == damaged);
+    const auto name = "record " + std::to_string(damaged) + " is damaged (LSN " + std::to_string(damaged) + ", seq " +
+                      std::to_string(lines.size() + 1) + " of the run)";
+    CHECK(has(events.err, name));
+    const auto shown = here.call({"runs", "show", run, "--json"});
+    CHECK(shown.code == 1);
+    CHECK(has(text_of(shown.json().at("blocked")), name));
+    CHECK(has(text_of(shown.json().at("blocked")), "restore the directory from a copy"));
+    CHECK(shown.json().at("status") == "waiting");
+    CHECK(text_of(shown.json().at("executors").at(0).at("name")) == "first");
+    CHECK(has(here.call({"runs", "show", run}).out, "restore"));
+    return lines.size();
+  };
+  const auto left = check("offline");
+  const auto records = here.call({"journal", "show", run, "--json"});
+  CHECK(records.code == 1);
+  CHECK(test::json_lines(records.out).size() == left);
+  const auto table = here.call({"journal", "show", run});
+  CHECK(table.code == 1);
+  CHECK(has(table.out, "run_started"));
+  CHECK(has(table.err, "is damaged"));
+
+  const auto other = here.document("other", "  - a: {wait: {seconds: 600}}\n");
+  auto node = here.start({"run", other});
+  REQUIRE(workplace::eventually([&] { return here.call({"runs", "list", "--json"}).json().at("runs").as_array().size() == 2; }));
+  check("beside a node");
+  const auto followed = here.call({"runs", "events", run, "--follow", "--json"});
+  CHECK(followed.code == 1);
+  CHECK(test::json_lines(followed.out).size() == left);
+  node->kill();
+}
+
 TEST_CASE("damaged pages of the journal's file are told, whatever they make of those who read them") {
   // LMDB aborts its process, or the process reads outside of the file; `verify` and `export` went with it, without an answer.
   const workplace here;

@@ -45,12 +45,16 @@ result<std::unique_ptr<client>> reach_once(const std::filesystem::path& data) {
 
 result<run_view> view_of(client& from, const run_id& run) {
   run_view out;
-  const auto read = from.stored(run, 0, [&](const run_event& event) {
-    out.add(event);
-    return true;
-  });
+  const auto read = look_at(from, run, out);
   if (!read) return read.error();
   return out;
+}
+
+result<void> look_at(client& from, const run_id& run, run_view& seen) {
+  return from.stored(run, 0, [&](const run_event& event) {
+    seen.add(event);
+    return true;
+  });
 }
 
 result<run_id> resolve(client& from, const std::string& text) {

@@ -54,6 +54,8 @@ class client {
 
 /// Events of the whole run folded together; not_found.
 [[nodiscard]] result<run_view> view_of(client& from, const run_id& run);
+/// The same into `seen`, which has what could be read when not all could.
+[[nodiscard]] result<void> look_at(client& from, const run_id& run, run_view& seen);
 /// A run by its id or a unique beginning of it; not_found, or invalid_argument that names the candidates.
 [[nodiscard]] result<run_id> resolve(client& from, const std::string& text);
 

@@ -13,6 +13,7 @@
 
 #include "cluster/replay.hpp"
 #include "core/event_json.hpp"
+#include "persistence/each_record.hpp"
 #include "persistence/ledger.hpp"
 #include "tools/cli/journal_parts.hpp"
 #include "tools/cli/journal_reader.hpp"
@@ -86,14 +87,10 @@ int show_records(const show_command& how) {
   std::size_t shown = 0;
   result<void> read;
   if (only) {
-    run_seq after = 0;
-    while (true) {
-      const auto page = journal.read_run(*only, after, limits::reader_records);
-      if (!page) return fail(how.common, page.error());
-      for (const auto& record : *page) print(record);
-      if (page->size() < limits::reader_records) break;
-      after = page->back().seq;
-    }
+    read = persistence::each_record(journal, *only, 0, [&](const core::record& record) {
+      print(record);
+      return true;
+    });
   } else {
     const auto last = journal.last_lsn();
     const auto first = how.from.value_or(last > how.limit ? last - how.limit + 1 : 1);
@@ -102,13 +99,14 @@ int show_records(const show_command& how) {
       return ++shown < how.limit;
     });
   }
+  if (!how.common.json && !records.empty()) put(records.text(terminal_width()));
   if (!read) return fail(how.common, read.error());
-  if (how.common.json) return exit_fine;
+  if (how.common.json || !records.empty()) return exit_fine;
   const auto last = journal.last_lsn();
-  const auto none = last == 0
-                        ? "the journal is empty"
-                        : "no records from LSN " + std::to_string(how.from.value_or(1)) + " on; the last one has LSN " + std::to_string(last);
-  put(records.empty() ? none + "\n" : records.text(terminal_width()));
+  const auto none = last == 0 ? "the journal is empty"
+                              : "no records from LSN " + std::to_string(how.from.value_or(1)) + " on; the last one has LSN " +
+                                    std::to_string(last);
+  put_line(none);
   return exit_fine;
 }
 

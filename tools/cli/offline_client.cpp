@@ -4,7 +4,7 @@
 
 #include "cluster/backend_set.hpp"
 #include "cluster/job_verbs.hpp"
-#include "core/event_json.hpp"
+#include "cluster/stored_events.hpp"
 #include "persistence/inbox.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/view/json_access.hpp"
@@ -76,19 +76,8 @@ result<run_summary> offline_client::summary(const run_id& run) {
 
 result<void> offline_client::stored(const run_id& run, run_seq after, const take_event& take) {
   if (auto there = summary(run); !there) return there.error();
-  core::executor_names names;  // learnt from the first event on
-  for (run_seq at = 0;;) {
-    const auto records = journal_->read_run(run, at, limits::reader_records);
-    if (!records) return records.error();
-    for (const auto& record : *records) {
-      const auto event = core::decode(record.kind, record.schema, record.bytes, &journal_->blobs());
-      if (!event) return error{event.error().code, "record at LSN " + std::to_string(record.lsn) + ": " + event.error().message};
-      at = record.seq;
-      const auto shown = core::to_run_event(record, *event, names);
-      if (record.seq > after && !take(shown)) return {};
-    }
-    if (records->size() < limits::reader_records) return {};
-  }
+  cluster::reading_place at;
+  return cluster::read_events(*journal_, run, at, after, [&](const run_event& shown, const core::event&) { return take(shown); });
 }
 
 result<void> offline_client::follow(const run_id& run, run_seq after, const take_event& take, std::stop_token stop) {

@@ -78,14 +78,15 @@ int show_run(const show_command& how) {
   const auto id = resolve(**runs, how.run);
   if (!id) return fail(how.common, id.error());
   if (how.timeline || !how.svg.empty()) return show_timeline({how.common, how.svg, how.rows}, **runs, *id);
-  const auto view = view_of(**runs, *id);
+  run_view shown;
+  const auto read = look_at(**runs, *id, shown);
   const auto known = (*runs)->summary(*id);
   if (!known) return fail(how.common, known.error());
-  // One that cannot be read is shown as far as it is known.
-  const bool damaged = !view && view.error().code == errc::corrupt;
-  if (!view && known->blocked.empty() && !damaged) return fail(how.common, view.error());
-  const auto blocked = known->blocked.empty() && damaged ? view.error().message : known->blocked;
-  const auto shown = view ? *view : run_view::of(*known);
+  // One that cannot be read is shown as far as it can be, and the rest as listings know it.
+  const bool damaged = !read && read.error().code == errc::corrupt;
+  if (!read && known->blocked.empty() && !damaged) return fail(how.common, read.error());
+  const auto blocked = damaged ? read.error().message : known->blocked;
+  if (!read) shown.cut_off(*known);
   auto out = shown.show();
   look_at_children(**runs, out);
   if (how.common.json) {
@@ -94,7 +95,7 @@ int show_run(const show_command& how) {
   } else {
     put(render_run(shown, blocked, wall_clock(), (*runs)->kind() != "offline", how.full) + render_links(out));
   }
-  return view ? exit_fine : exit_failed;
+  return read ? exit_fine : exit_failed;
 }
 
 struct events_command {

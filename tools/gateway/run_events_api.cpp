@@ -53,8 +53,9 @@ result<response> page_of_run(const api_parts& parts, const call& of, const run_s
     last = event.seq;
     return events.size() < *limit;
   });
-  if (!read) return read.error();
-  const bool more = events.size() == *limit && last < run.seq;
+  if (!read && events.empty()) return read.error();
+  // Of a run that is damaged the page after the last that can be read says so.
+  const bool more = !read || (events.size() == *limit && last < run.seq);
   return json_answer(
       json::object{{"events", std::move(events)}, {"next_after", more ? json::value(last) : json::value(nullptr)}});
 }

@@ -98,10 +98,12 @@ result<response> show_run(const api_parts& parts, const call& of) {
     view.add(event);
     return true;
   });
-  const bool known = !run->blocked.empty();  // one that cannot be read is shown as far as it is known
-  if (!read && !known) return read.error();
-  auto out = (read ? view : run_view::of(*run)).show();
-  out.emplace("blocked", known ? json::value(run->blocked) : json::value(nullptr));
+  const bool damaged = !read && read.error().code == errc::corrupt;
+  if (!read && !damaged && run->blocked.empty()) return read.error();
+  const auto blocked = damaged ? read.error().message : run->blocked;
+  if (!read) view.cut_off(*run);  // one that cannot be read is shown as far as it can be
+  auto out = view.show();
+  out.emplace("blocked", blocked.empty() ? json::value(nullptr) : json::value(blocked));
   return json_answer(out);
 }
 

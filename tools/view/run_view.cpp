@@ -66,17 +66,15 @@ void run_view::add(const run_event& event) {
   }
 }
 
-run_view run_view::of(const run_summary& known) {
-  run_view out;
-  out.id_ = known.id.str();
-  out.workflow_ = known.workflow;
-  out.version_ = known.version;
-  out.key_ = known.key;
-  out.seq_ = known.seq;
-  out.created_at_ = to_string(known.created_at);
-  if (known.ended_at) out.ended_at_ = to_string(*known.ended_at);
-  out.end_status_ = to_string(known.status);
-  return out;
+void run_view::cut_off(const run_summary& known) {
+  id_ = known.id.str();
+  workflow_ = known.workflow;
+  version_ = known.version;
+  key_ = known.key;
+  seq_ = known.seq;
+  created_at_ = to_string(known.created_at);
+  if (known.ended_at) ended_at_ = to_string(*known.ended_at);
+  end_status_ = to_string(known.status);
 }
 
 void run_view::run_started(const run_event& event) {

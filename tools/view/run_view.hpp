@@ -56,8 +56,8 @@ struct request_view {
 class run_view {
  public:
   void add(const run_event& event);
-  /// A run whose events cannot be read: what listings know of it.
-  [[nodiscard]] static run_view of(const run_summary& known);
+  /// A run whose events cannot be read, or not any further: for the rest it stands as listings know it.
+  void cut_off(const run_summary& known);
 
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] run_seq seq() const { return seq_; }
