@@ -25,7 +25,7 @@ void admission::begin(lsn_t next_lsn, space room) {
 
 void admission::drop() {
   for (const auto& each : touched_) {
-    if (each.entry != nullptr) each.entry->staged.reset();
+    if (each.entry != nullptr) each.entry->staged = nullptr;
   }
   touched_.clear();
   fresh_.clear();
@@ -40,9 +40,8 @@ void admission::publish() {
   for (const auto& each : touched_) {
     auto* entry = each.entry;
     if (entry == nullptr) entry = &rows_.adopt(fresh_.extract(each.run));
-    const auto head = *entry->staged;
-    entry->staged.reset();
-    rows_.publish(*entry, head, each.first_lsn);
+    entry->staged = nullptr;
+    rows_.publish(each.run, *entry, each.head, each.first_lsn);
   }
   touched_.clear();
 }
@@ -67,9 +66,9 @@ verdict admission::admit(append_item& item, epoch_t epoch) {
     auto facts = project_first(item.records.front(), next_lsn_, &blobs_);
     if (!facts) return {facts.error()};
     entry = &fresh_[item.run];
-    entry->row.facts = std::move(*facts);
+    entry->row = kept_row{{std::move(*facts), {}}};
   }
-  if (const auto seq = (entry->staged ? *entry->staged : entry->row.head).seq; seq != item.expected_seq) {
+  if (const auto seq = newest(*entry).seq; seq != item.expected_seq) {
     return refused(errc::conflict, "run " + item.run.str() + " is at seq " + std::to_string(seq) + ", the append expects " +
                                        std::to_string(item.expected_seq));
   }
@@ -157,16 +156,15 @@ result<overlay_entry*> admission::find(const run_id& run) {
   if (!row) return row.error();
   auto& entry = fresh_[run];
   entry.stored = stored_form::of(row->head);
-  entry.row = std::move(*row);
+  entry.row = kept_row{std::move(*row)};
   return &entry;
 }
 
 void admission::stage(append_item& item, overlay_entry& entry) {
-  const bool is_new = entry.row.head.seq == 0 && !entry.staged;
-  const bool was_open = !is_new && (entry.staged ? *entry.staged : entry.row.head).open();
-  if (!entry.staged) {
-    touched_.push_back({rows_.find(item.run), item.run, next_lsn_});
-    entry.staged = entry.row.head;
+  const bool is_new = newest(entry).seq == 0;
+  const bool was_open = !is_new && newest(entry).open();
+  if (entry.staged == nullptr) {
+    entry.staged = &touched_.emplace_back(touched{rows_.find(item.run), item.run, next_lsn_, entry.row.head}).head;
   }
   auto& head = *entry.staged;
   planned_.push_back({&item, places_.size()});
@@ -176,9 +174,9 @@ void admission::stage(append_item& item, overlay_entry& entry) {
     last_time_ = std::max(last_time_, record.time);
     ++next_lsn_;
   }
-  const auto& facts = entry.row.facts;
-  if (is_new && !facts.key.empty()) staged_keys_[scoped_key(facts.tenant, facts.key)] = facts.id;
-  if (was_open != head.open()) staged_open_[facts.tenant] += head.open() ? 1 : -1;
+  const auto& tenant = entry.row.of->tenant;
+  if (is_new && entry.row.key != nullptr) staged_keys_[scoped_key(tenant, *entry.row.key)] = item.run;
+  if (was_open != head.open()) staged_open_[tenant] += head.open() ? 1 : -1;
 }
 
 read_view& admission::view() {

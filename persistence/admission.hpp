@@ -5,6 +5,8 @@
 // Concurrency: the writer's thread; `publish` under the index lock.
 #pragma once
 
+#include <deque>
+
 #include "persistence/damage.hpp"
 #include "persistence/overlay.hpp"
 #include "persistence/store.hpp"
@@ -43,6 +45,7 @@ class admission {
     overlay_entry* entry = nullptr;  ///< null: it is among `fresh_`
     run_id run;
     lsn_t first_lsn = 0;
+    run_head head;  ///< after the batch
   };
 
   /// Null: there is no such run. corrupt: its stored row is damaged.
@@ -52,6 +55,8 @@ class admission {
   [[nodiscard]] std::optional<verdict> check(const precondition& what);
   [[nodiscard]] std::optional<run_id> holder_of(std::string_view scope, std::string_view key);
   void stage(append_item& item, overlay_entry& entry);
+  /// After what is staged already.
+  [[nodiscard]] static const run_head& newest(const overlay_entry& of) { return of.staged ? *of.staged : of.row.head; }
   read_view& view();
 
   overlay& rows_;
@@ -65,7 +70,7 @@ class admission {
   overlay::map fresh_;  ///< rows that are not in the overlay: new runs, and those read from the store
   std::unordered_map<std::string, run_id> staged_keys_;
   std::map<std::string, std::int64_t, std::less<>> staged_open_;
-  std::vector<touched> touched_;
+  std::deque<touched> touched_;  ///< rows point into it
   std::vector<planned_item> planned_;
   std::vector<record_place> places_;
 };

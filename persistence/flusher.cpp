@@ -22,7 +22,7 @@ void flusher::write(write_batch& batch, store_head& head, slice_limits limits) {
   for (; at != ids.end() && slice_.size() < limits.rows; ++at) {
     const auto& entry = *rows_.find(*at);
     if (entry.first_dirty >= bound_) continue;
-    write_row(batch, head, entry);
+    write_row(batch, head, *at, entry);
     slice_.push_back(*at);
     if (limits.time.count() != 0 && slice_.size() % rows_between_clock_reads == 0 &&
         std::chrono::steady_clock::now() - started > limits.time) {
@@ -56,12 +56,13 @@ void flusher::dropped() {
   through_ = false;
 }
 
-void flusher::write_row(write_batch& batch, store_head& head, const overlay_entry& entry) {
-  const auto& facts = entry.row.facts;
-  const auto now = entry.staged ? *entry.staged : entry.row.head;
+void flusher::write_row(write_batch& batch, store_head& head, const run_id& id, const overlay_entry& entry) {
+  auto row = entry.row.whole(id);
+  if (entry.staged != nullptr) row.head = *entry.staged;
+  const auto& [facts, now] = row;
   const auto& was = entry.stored;
-  const auto run = run_key(facts.id);
-  batch.put(table::rows, run, encode_row({facts, now}));
+  const auto run = run_key(id);
+  batch.put(table::rows, run, encode_row(row));
   if (!was.exists) {
     if (facts.workflow != last_workflow_ || last_prefix_.empty()) {
       last_workflow_ = facts.workflow;
@@ -72,12 +73,12 @@ void flusher::write_row(write_batch& batch, store_head& head, const overlay_entr
     ++head.total_runs;
   }
   if (!was.exists || was.status != now.status) {
-    if (was.exists) batch.erase(table::by_status, status_key(was.status, facts.id));
-    batch.put(table::by_status, status_key(now.status, facts.id), {});
+    if (was.exists) batch.erase(table::by_status, status_key(was.status, id));
+    batch.put(table::by_status, status_key(now.status, id), {});
   }
   if (was.wakeup != now.wakeup) {
-    if (was.wakeup) batch.erase(table::wakeups, wakeup_key(*was.wakeup, facts.id));
-    if (now.wakeup) batch.put(table::wakeups, wakeup_key(*now.wakeup, facts.id), {});
+    if (was.wakeup) batch.erase(table::wakeups, wakeup_key(*was.wakeup, id));
+    if (now.wakeup) batch.put(table::wakeups, wakeup_key(*now.wakeup, id), {});
   }
   if ((was.exists && was.active) != now.active) {
     if (now.active) {

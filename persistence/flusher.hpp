@@ -32,7 +32,7 @@ class flusher {
   void dropped();
 
  private:
-  void write_row(write_batch& batch, store_head& head, const overlay_entry& entry);
+  void write_row(write_batch& batch, store_head& head, const run_id& id, const overlay_entry& entry);
   void write_key(write_batch& batch, const run_facts& facts);
 
   overlay& rows_;

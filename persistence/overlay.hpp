@@ -12,7 +12,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "persistence/projection.hpp"
+#include "persistence/kept_row.hpp"
 
 namespace perdure::persistence {
 
@@ -28,10 +28,10 @@ struct stored_form {
 };
 
 struct overlay_entry {
-  projected_row row;
+  kept_row row;
   stored_form stored;
-  lsn_t first_dirty = 0;           ///< 0 = equals its stored form
-  std::optional<run_head> staged;  ///< written by the commit that is under way
+  lsn_t first_dirty = 0;       ///< 0 = equals its stored form
+  run_head* staged = nullptr;  ///< what the commit that is under way makes of `row`; admission has it
 };
 
 /// Of all runs, stored or not.
@@ -57,7 +57,7 @@ class overlay {
   /// Takes in an entry that was made outside. Publish it next.
   overlay_entry& adopt(map::node_type&& node);
   /// Makes `head` what look-ups see; `lsn` is that of the first record that led from the old head to it.
-  void publish(overlay_entry& entry, const run_head& head, lsn_t lsn);
+  void publish(const run_id& run, overlay_entry& entry, const run_head& head, lsn_t lsn);
   /// So many ended runs are gone from the store; none of them is here.
   void removed(std::uint64_t runs) { counts_.total -= runs; }
   /// Drops an entry whose row was stored.
@@ -71,6 +71,7 @@ class overlay {
 
  private:
   map entries_;
+  origin_pool origins_;
   std::set<run_id> ids_;
   std::set<std::pair<timestamp, run_id>> wakeups_;
   std::unordered_map<std::string, key_holder> keys_;  ///< of rows that were never stored

@@ -97,21 +97,20 @@ void stored_journal::redo_record(lsn_t lsn, std::string_view bytes, read_view& v
   if (entry == nullptr) {
     overlay::map made;
     auto& fresh = made[record.run];
-    fresh.row.facts.id = record.run;
     const auto stored = view.get(table::rows, run_key(record.run));
     if (auto row = stored ? decode_row(record.run, *stored) : result<projected_row>{projected_row{}}; !row) {
       damage_.note(record.run, lsn);
       return;
     } else if (stored) {
       fresh.stored = stored_form::of(row->head);
-      fresh.row = std::move(*row);
+      fresh.row = kept_row{std::move(*row)};
     } else if (record.seq == 1) {
       auto facts = project_first(decoded->copy(), lsn, blobs_.get());
       if (!facts) facts = project_first(decoded->copy(), lsn, nullptr);
-      if (facts) fresh.row.facts = std::move(*facts);
+      if (facts) fresh.row = kept_row{{std::move(*facts), {}}};
     } else {
       // A run whose beginning is damaged gets a row too: it has to be seen to be dealt with.
-      fresh.row.facts = facts_of_damaged(record.run, missing.value_or(record.previous), damaged);
+      fresh.row = kept_row{{facts_of_damaged(record.run, missing.value_or(record.previous), damaged), {}}};
     }
     if (fresh.row.head.lsn >= lsn) return;
     entry = &overlay_.adopt(made.extract(record.run));
@@ -119,7 +118,7 @@ void stored_journal::redo_record(lsn_t lsn, std::string_view bytes, read_view& v
   auto& head = entry->row.head;
   if (head.lsn >= lsn) return;
   if (record.seq != head.seq + 1 || record.previous != head.lsn) damage_.note(record.run, missing.value_or(lsn));
-  overlay_.publish(*entry, project(record, lsn, head), lsn);
+  overlay_.publish(record.run, *entry, project(record, lsn, head), lsn);
 }
 
 /// The damaged records that a sound one follows on are of its run, whatever they say. Gives the first of these.
@@ -163,11 +162,11 @@ void stored_journal::settle_damage(const damaged_records& tail) {
     const auto salvaged = is_damaged ? salvage_record(lsn, *bytes) : std::nullopt;
     if (is_damaged && (!salvaged || salvaged->may_be_first)) damage_.hold_key(run, lsn, *bytes);
     if (overlay_.find(run) != nullptr || view->get(table::rows, run_key(run))) continue;
-    const auto row = salvage_row(run, lsn, salvaged);
+    auto row = salvage_row(run, lsn, salvaged);
+    const auto head = std::exchange(row.head, {});
     overlay::map made;
-    auto& fresh = made[run];
-    fresh.row.facts = row.facts;
-    overlay_.publish(overlay_.adopt(made.extract(run)), row.head, lsn);
+    made[run].row = kept_row{std::move(row)};
+    overlay_.publish(run, overlay_.adopt(made.extract(run)), head, lsn);
   }
 }
 

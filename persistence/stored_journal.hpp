@@ -90,7 +90,7 @@ class stored_journal : public journal {
     bool open_only = false;
     bool active_only = false;
 
-    [[nodiscard]] bool takes(const projected_row& row) const;
+    [[nodiscard]] bool takes(const run_head& head, const std::string& of_workflow) const;
   };
 
   // stored_journal.cpp: writing

@@ -67,7 +67,7 @@ result<std::optional<projected_row>> stored_journal::look_up(const run_id& run) 
   std::unique_ptr<read_view> view;
   {
     const std::shared_lock index{index_};
-    if (const auto* entry = overlay_.find(run)) row = entry->row;
+    if (const auto* entry = overlay_.find(run)) row = entry->row.whole(run);
     if (row && !options_.read_only) return row;
     view = store_->view();
   }
@@ -251,9 +251,9 @@ std::optional<std::pair<run_seq, std::string>> stored_journal::snapshot(const ru
   return reading(std::optional<std::pair<run_seq, std::string>>{}, [&] { return find_snapshot(*store_->view(), run, at_most); });
 }
 
-bool stored_journal::row_filter::takes(const projected_row& row) const {
-  return (!status || row.head.status == *status) && (workflow.empty() || row.facts.workflow == workflow) &&
-         (!open_only || row.head.open()) && (!active_only || row.head.active);
+bool stored_journal::row_filter::takes(const run_head& head, const std::string& of_workflow) const {
+  return (!status || head.status == *status) && (workflow.empty() || of_workflow == workflow) && (!open_only || head.open()) &&
+         (!active_only || head.active);
 }
 
 /// Merges the overlay's ids with those of the store's tables, page by page; each row is taken from where it is newest.
@@ -300,11 +300,11 @@ std::vector<run_row> stored_journal::select(const row_filter& filter, std::optio
       }
       after = next;
       const auto* entry = overlay_.find(*next);
-      if (entry != nullptr && filter.takes(entry->row)) {
-        found.push_back(entry->row.to_row());
+      if (entry != nullptr && filter.takes(entry->row.head, entry->row.of->workflow)) {
+        found.push_back(entry->row.whole(*next).to_row());
       } else if (entry == nullptr) {
         const auto row = listed_row(*view, *next);
-        if (row && filter.takes(*row)) found.push_back(row->to_row());
+        if (row && filter.takes(row->head, row->facts.workflow)) found.push_back(row->to_row());
       }
     }
   }

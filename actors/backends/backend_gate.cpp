@@ -1,8 +1,10 @@
 #include "actors/backends/backend_gate.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/backoff.hpp"
+#include "core/record.hpp"
 
 namespace perdure::actors {
 
@@ -39,7 +41,7 @@ void backend_gate::drop_tenant(std::map<std::string, tenant>::iterator which) {
 }
 
 void backend_gate::expire(time now) {
-  while (!expiring_.empty() && expiring_.begin()->first <= now) free(std::string{expiring_.begin()->second});
+  while (!expiring_.empty() && expiring_.begin()->first <= now) free_place(mark{expiring_.begin()->second});
 }
 
 void backend_gate::refill(time now) {
@@ -91,21 +93,30 @@ std::vector<std::string> backend_gate::waiting() const {
   return out;
 }
 
+backend_gate::mark backend_gate::mark_of(const std::string& key) {
+  const auto digest = core::sha256({key});
+  mark out{};
+  static_assert(sizeof(out) <= sizeof(digest));
+  std::memcpy(out.data(), digest.data(), sizeof(out));
+  return out;
+}
+
 void backend_gate::hold(const std::string& key, const std::string& name, std::optional<time> until) {
-  const auto [at, fresh] = places_.try_emplace(key);
+  const auto which = mark_of(key);
+  const auto [at, fresh] = places_.try_emplace(which);
   if (fresh) {
     at->second.of = tenants_.try_emplace(name).first;
     ++at->second.of->second.places;
   }
-  if (at->second.until) expiring_.erase({*at->second.until, key});
-  at->second.until = until;
-  if (until) expiring_.insert({*until, key});
+  if (at->second.until != for_ever) expiring_.erase({at->second.until, which});
+  at->second.until = until.value_or(for_ever);
+  if (until) expiring_.insert({*until, which});
 }
 
-void backend_gate::free(const std::string& key) {
-  const auto at = places_.find(key);
+void backend_gate::free_place(const mark& which) {
+  const auto at = places_.find(which);
   if (at == places_.end()) return;
-  if (at->second.until) expiring_.erase({*at->second.until, key});
+  if (at->second.until != for_ever) expiring_.erase({at->second.until, which});
   const auto of = at->second.of;
   --of->second.places;
   places_.erase(at);

@@ -9,6 +9,7 @@
 // Limitations: knows of places only what it is told: jobs of an earlier life of the node count from the first look at them.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -43,8 +44,8 @@ class backend_gate {
 
   /// The job is there: until `until`, or until it is freed. Beyond the limit, too: it is a fact.
   void hold(const std::string& key, const std::string& tenant, std::optional<time> until = std::nullopt);
-  [[nodiscard]] bool holds(const std::string& key) const { return places_.contains(key); }
-  void free(const std::string& key);
+  [[nodiscard]] bool holds(const std::string& key) const { return places_.contains(mark_of(key)); }
+  void free(const std::string& key) { free_place(mark_of(key)); }
 
   // Health.
 
@@ -74,18 +75,26 @@ class backend_gate {
     std::size_t places = 0;
     std::uint64_t served = 0;  ///< when last
   };
+  static constexpr auto for_ever = time::max();
   struct place {
     std::map<std::string, tenant>::iterator of;  ///< does not move while it has places
-    std::optional<time> until;
+    time until = for_ever;
   };
+  /// Stands for a key: there may be very many places, for as long as their jobs run.
+  using mark = std::array<std::uint64_t, 2>;
+  struct of_mark {
+    std::size_t operator()(const mark& which) const noexcept { return which[0]; }
+  };
+  [[nodiscard]] static mark mark_of(const std::string& key);
+  void free_place(const mark& which);
   void expire(time now);
   void refill(time now);
   void drop_tenant(std::map<std::string, tenant>::iterator which);
 
   backend_options how_;
   std::unordered_map<std::string, ticket> tickets_;
-  std::unordered_map<std::string, place> places_;
-  std::set<std::pair<time, std::string>> expiring_;
+  std::unordered_map<mark, place, of_mark> places_;
+  std::set<std::pair<time, mark>> expiring_;
   std::map<std::string, tenant> tenants_;
   std::uint64_t count_ = 0;
   double tokens_ = 0;

@@ -140,7 +140,7 @@ void job_service::state::send(const std::string& key, std::uint64_t version, con
 }
 
 void job_service::state::submitted(const std::string& key, entry& of, const result<std::string>& id) {
-  auto& at = backends.find(of.order.backend)->second;
+  auto& at = backends.find(of.order.how->backend)->second;
   const bool refused = !id && refused_for_good(id.error().code);
   core::job_noticed what;
   if (id) {
@@ -187,7 +187,7 @@ void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::str
   ++at.calling;
   of.stop = std::stop_source{};
   const auto version = of.version = next_version++;
-  const auto limit = of.order.poll_timeout > duration{0} ? of.order.poll_timeout : duration{std::chrono::seconds{30}};
+  const auto limit = of.order.how->poll_timeout > duration{0} ? of.order.how->poll_timeout : duration{std::chrono::seconds{30}};
   const backend_call how{.stop = of.stop.get_token(), .deadline = clock::now() + limit};
   plan(of, how.deadline + limit / 4);
   const auto id = of.order.id;
@@ -197,7 +197,7 @@ void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::str
   if (cancels) {
     to->cancel(id, how,
                answer<void>(key, version, [](state& in, const std::string& of_key, entry& one, const result<void>& done) {
-                 auto& known = in.backends.find(one.order.backend)->second;
+                 auto& known = in.backends.find(one.order.how->backend)->second;
                  const bool told = done || done.error().code == errc::not_found || done.error().code == errc::unsupported;
                  if (!told) {
                    in.missed(known, done.error());
@@ -220,7 +220,7 @@ void job_service::state::look(std::unique_lock<std::mutex>& lock, const std::str
 
 void job_service::state::seen(const std::string& key, entry& of, const result<job_report>& what) {
   auto& order = of.order;
-  auto& at = backends.find(order.backend)->second;
+  auto& at = backends.find(order.how->backend)->second;
   if (!what && what.error().code != errc::not_found) {
     missed(at, what.error());
     return again(of, at);
@@ -242,7 +242,7 @@ void job_service::state::seen(const std::string& key, entry& of, const result<jo
   const bool ended = found.status && is_terminal(*found.status);
   const bool other = (found.status && *found.status != order.status) || found.raw != order.raw;
   const bool moved = !found.progress.is_null() && found.progress != order.progress &&
-                     (!of.progress_told || now - *of.progress_told >= limits::job_progress_pause);
+                     (of.progress_told == never || now - of.progress_told >= limits::job_progress_pause);
   if (ended || other || moved) {
     if (found.status) order.status = *found.status;
     order.raw = found.raw;
@@ -257,7 +257,7 @@ void job_service::state::seen(const std::string& key, entry& of, const result<jo
     over(key);
     return pump(at);
   }
-  const auto pause = std::max<duration>(core::delay_before(order.poll, of.polls + 2, duration{0}, 0), shortest_pause);
+  const auto pause = std::max<duration>(core::delay_before(order.how->poll, of.polls + 2, duration{0}, 0), shortest_pause);
   ++of.polls;
   plan(of, of.asked_again ? now : now + pause);
 }
@@ -265,7 +265,7 @@ void job_service::state::seen(const std::string& key, entry& of, const result<jo
 void job_service::state::late(const std::string& key, entry& of, known_backend& at) {
   of.stop.request_stop();
   end_call(of);
-  const auto why = error{errc::timeout, "backend \"" + of.order.backend + "\" did not answer in time"};
+  const auto why = error{errc::timeout, "backend \"" + of.order.how->backend + "\" did not answer in time"};
   if (of.order.action == job_action::watch) return seen(key, of, why);
   if (of.order.action == job_action::submit) return submitted(key, of, why);
   missed(at, why);

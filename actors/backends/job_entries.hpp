@@ -19,6 +19,14 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
   using clock = std::chrono::steady_clock;
   explicit state(options chosen) : config(std::move(chosen)) {}
 
+  /// What many jobs have in common.
+  struct way {
+    std::string backend;
+    perdure::backoff poll;
+    duration poll_timeout{0};
+
+    bool operator==(const way&) const = default;
+  };
   /// What is kept of a core::job_order. There may be very many that are only looked at.
   struct kept_order {
     /// What a submit says.
@@ -28,19 +36,20 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
       std::int32_t priority = 0;
     };
     kept_order() = default;
-    explicit kept_order(core::job_order&& what);
+    kept_order(core::job_order&& what, std::shared_ptr<const way> how);
 
+    std::shared_ptr<const way> how;
     run_id run;
+    std::string id, raw;
+    payload progress;
+    std::unique_ptr<submission> asked;  ///< gone once it is there and its backend is known
     core::job_number number = 0;
     core::job_action action = core::job_action::submit;
     job_status status = job_status::queued;
     bool cancel = false, again = false, unsure = false;
-    std::string id, backend, raw;
-    perdure::backoff poll;
-    duration poll_timeout{0};
-    payload progress;
-    std::unique_ptr<submission> asked;  ///< gone once it is there and its backend is known
   };
+  static constexpr auto never = clock::time_point::max();
+  /// With its key and what a map's node adds it fits in 256 bytes, which is what allocators have next.
   struct entry {
     const std::string* key = nullptr;  ///< where `entries` has it
     kept_order order;
@@ -50,11 +59,12 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
     bool parked = false;       ///< its run was told that it waits: it is submitted when the run asks again, not before
     std::uint32_t polls = 0;
     std::uint32_t failures = 0;  ///< in a row
-    std::optional<clock::time_point> progress_told;
+    clock::time_point progress_told = never;
     clock::time_point since = clock::now();  ///< that it waits
-    std::optional<clock::time_point> due;
+    clock::time_point due = never;
     std::stop_source stop{std::nostopstate};  ///< of the call
   };
+  static_assert(sizeof(entry) + sizeof(std::string) + 2 * sizeof(void*) <= 256);
   struct known_backend {
     std::string name;
     std::shared_ptr<backend> what;
@@ -71,12 +81,15 @@ struct job_service::state : std::enable_shared_from_this<job_service::state> {
   std::map<std::string, known_backend, std::less<>> backends;
   std::unordered_map<std::string, entry> entries;                       ///< by submit key
   std::set<std::pair<clock::time_point, const std::string*>> schedule;  ///< what is to be done next, when: keys of `entries`
-  std::uint64_t next_version = 1;
+  std::vector<std::shared_ptr<const way>> ways;                         ///< the newest ones
+  std::uint64_t next_version = 1, next_way = 0;
   bool stopping = false;
   std::thread thread;
 
   // job_service.cpp: whose turn it is.
   void loop();
+  /// Jobs that go the same way share it.
+  [[nodiscard]] std::shared_ptr<const way> way_of(core::job_order& what);
   void plan(entry& of, clock::time_point at);
   void unplan(entry& of);
   /// Its place at the gate is as long as it is there.

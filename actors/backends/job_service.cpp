@@ -17,6 +17,8 @@ using core::job_fact;
 constexpr std::chrono::seconds turn_patience{30};
 /// Between two looks whether a backend that is down was tried meanwhile.
 constexpr std::chrono::seconds trial_pause{1};
+/// So many kinds of jobs share what each kind has in common.
+constexpr std::size_t kept_ways = 32;
 /// It is told at most so often that a backend which is not down yet missed a call.
 constexpr std::chrono::minutes miss_pause{1};
 
@@ -28,12 +30,28 @@ bool is_submit(const core::job_order& order) { return order.what.action == job_a
 
 }  // namespace
 
-job_service::state::kept_order::kept_order(core::job_order&& what)
-    : run(what.run), number(what.what.number), action(what.what.action), status(what.status), cancel(what.cancel),
-      again(what.again), unsure(what.unsure), id(std::move(what.id)), backend(std::move(what.backend)), raw(std::move(what.raw)),
-      poll(what.poll), poll_timeout(what.poll_timeout), progress(std::move(what.progress)),
+job_service::state::kept_order::kept_order(core::job_order&& what, std::shared_ptr<const way> of)
+    : how(std::move(of)), run(what.run), id(std::move(what.id)), raw(std::move(what.raw)), progress(std::move(what.progress)),
       asked(std::make_unique<submission>(submission{std::move(what.name), std::move(what.executor), std::move(what.tenant),
-                                                    std::move(what.spec), what.priority})) {}
+                                                    std::move(what.spec), what.priority})),
+      number(what.what.number), action(what.what.action), status(what.status), cancel(what.cancel), again(what.again),
+      unsure(what.unsure) {
+  // It may have been made bit by bit, with room for more.
+  id.shrink_to_fit();
+}
+
+std::shared_ptr<const job_service::state::way> job_service::state::way_of(core::job_order& what) {
+  way wanted{std::move(what.backend), what.poll, what.poll_timeout};
+  const auto known = std::find_if(ways.begin(), ways.end(), [&](const auto& each) { return *each == wanted; });
+  if (known != ways.end()) return *known;
+  auto made = std::make_shared<const way>(std::move(wanted));
+  if (ways.size() < kept_ways) {
+    ways.push_back(made);
+  } else {
+    ways[next_way++ % kept_ways] = made;
+  }
+  return made;
+}
 
 void job_service::state::plan(entry& of, clock::time_point at) {
   unplan(of);
@@ -44,8 +62,8 @@ void job_service::state::plan(entry& of, clock::time_point at) {
 }
 
 void job_service::state::unplan(entry& of) {
-  if (of.due) schedule.erase({*of.due, of.key});
-  of.due.reset();
+  if (of.due != never) schedule.erase({of.due, of.key});
+  of.due = never;
 }
 
 void job_service::state::loop() {
@@ -67,7 +85,7 @@ void job_service::state::loop() {
     } else {
       const std::string key = *schedule.begin()->second;
       schedule.erase(schedule.begin());
-      entries.at(key).due.reset();
+      entries.at(key).due = never;
       act(lock, key);
     }
   }
@@ -84,7 +102,7 @@ void job_service::state::end_call(entry& of) {
   of.calling = false;
   of.version = 0;
   of.stop = std::stop_source{std::nostopstate};
-  const auto at = backends.find(of.order.backend);
+  const auto at = backends.find(of.order.how->backend);
   if (at == backends.end()) return;
   --at->second.calling;
   at->second.gate.trial_over();
@@ -101,7 +119,7 @@ void job_service::state::end_call(entry& of) {
 void job_service::state::without_backend(const std::string& key, entry& of) {
   const auto end = of.since + config.patience;
   if (clock::now() < end) return plan(of, end);
-  const auto why = "this node has no backend \"" + of.order.backend + "\"";
+  const auto why = "this node has no backend \"" + of.order.how->backend + "\"";
   if (is_submit(of.order)) {
     tell(of, {.what = job_fact::refused, .error = failure{.code = "unsupported", .message = why}});
     return over(key);
@@ -111,7 +129,7 @@ void job_service::state::without_backend(const std::string& key, entry& of) {
 
 void job_service::state::act(std::unique_lock<std::mutex>& lock, const std::string& key) {
   auto& of = entries.at(key);
-  const auto found = backends.find(of.order.backend);
+  const auto found = backends.find(of.order.how->backend);
   if (found == backends.end()) return without_backend(key, of);
   auto& at = found->second;
   if (of.calling) return late(key, of, at);
@@ -181,7 +199,7 @@ void job_service::state::reached(known_backend& at) {
   log("info", "backend \"" + at.name + "\" is there again");
   const auto now = clock::now();
   for (auto& [key, each] : entries) {
-    if (each.order.backend == at.name && each.due && !each.calling && !is_submit(each.order)) plan(each, now);
+    if (each.order.how->backend == at.name && each.due != never && !each.calling && !is_submit(each.order)) plan(each, now);
   }
   pump(at);
 }
@@ -276,7 +294,7 @@ result<void> job_service::add(std::string name, std::shared_ptr<backend> what, b
       state_->backends.try_emplace(name, state::known_backend{.name = name, .what = what, .gate = backend_gate{how}});
   if (!fresh) return taken;
   for (auto& [key, of] : state_->entries) {
-    if (of.order.backend != name) continue;
+    if (of.order.how->backend != name) continue;
     state_->hold_place(of, at->second);
     state_->plan(of, state::clock::now());
   }
@@ -320,10 +338,12 @@ void job_service::carry_on(core::job_order what) {
   // It waits here to be submitted: nothing was sent, whatever its run may fear that was read again, or goes on from another.
   if (same && !of.calling && is_submit(what)) what.unsure = of.order.unsure;
   // Looked after already, at the pace that is wanted: the run only made sure of it.
-  const bool goes_on = same && what.what.action == job_action::watch && of.order.poll == what.poll && (of.due || of.calling);
-  of.order = state::kept_order{std::move(what)};
+  const bool goes_on =
+      same && what.what.action == job_action::watch && of.order.how->poll == what.poll && (of.due != state::never || of.calling);
+  auto how = state_->way_of(what);
+  of.order = state::kept_order{std::move(what), std::move(how)};
   of.parked = false;
-  const auto at = state_->backends.find(of.order.backend);
+  const auto at = state_->backends.find(of.order.how->backend);
   if (at != state_->backends.end()) {
     state_->hold_place(of, at->second);
     if (of.order.cancel) at->second.gate.leave(key);
@@ -347,7 +367,7 @@ void job_service::leave(const run_id& run, const core::job_effect& what) {
   const auto found = state_->entries.find(what.key);
   if (found != state_->entries.end()) {
     if (found->second.order.run != run || found->second.parked) return;
-    if (const auto at = state_->backends.find(found->second.order.backend); at != state_->backends.end())
+    if (const auto at = state_->backends.find(found->second.order.how->backend); at != state_->backends.end())
       at->second.gate.leave(what.key);
     state_->over(what.key);
   }

@@ -1,6 +1,5 @@
 // bench jobs: many jobs of a backend that only have to be looked at; short processes beside bare ones; a long log that is
 // followed while it is written.
-#include <malloc.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,6 +9,7 @@
 #include <thread>
 
 #include "tools/bench/bench.hpp"
+#include "tools/view/allocator.hpp"
 
 namespace perdure::tools::bench {
 
@@ -62,7 +62,7 @@ double processor_seconds() {
 }
 
 std::uint64_t settled_memory() {
-  ::malloc_trim(0);
+  give_memory_back();
   return anonymous_bytes();
 }
 
@@ -100,18 +100,23 @@ result<void> measure_looks(node& on, const bench_options& how, bench_result& out
                             [&] { return outside->accepted >= how.runs - refused && on.stats().live_runs == 0; });
   if (!all || refused > 0) return error{errc::internal, "not all jobs were submitted"};
   const auto took = seconds_since(from);
-  const auto memory = settled_memory();
+  const auto memory_at_once = settled_memory();
   const auto looks = outside->looks.load();
   const auto processor = processor_seconds();
   const auto began = clock::now();
   std::this_thread::sleep_for(std::chrono::duration<double>(how.seconds));
   const auto passed = seconds_since(began);
   const auto busy = (processor_seconds() - processor) / passed;
+  const auto memory = settled_memory();
+  const auto of_each = [&](std::uint64_t now) {
+    return rounded(static_cast<double>(now > memory_before ? now - memory_before : 0) / static_cast<double>(how.runs));
+  };
   out.figures.emplace("submits_per_s", rounded(static_cast<double>(how.runs) / took));
   out.figures.emplace("looks_per_s", rounded(static_cast<double>(outside->looks - looks) / passed));
   out.figures.emplace("looking_processor_share", rounded(busy));
-  out.figures.emplace("rss_anon_bytes_per_job", rounded(static_cast<double>(memory > memory_before ? memory - memory_before : 0) /
-                                                        static_cast<double>(how.runs)));
+  // Right after they were started, the rows of their runs wait to be stored, too.
+  out.figures.emplace("rss_anon_bytes_per_job", of_each(memory_at_once));
+  out.figures.emplace("rss_anon_bytes_per_job_later", of_each(memory));
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "tools/cli/jq_worker.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/usage.hpp"
+#include "tools/view/allocator.hpp"
 
 namespace perdure::tools::cli {
 
@@ -93,6 +94,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return finished(not_to_run(app, wrong, json));
   }
+  give_memory_back_in_time();
   return finished(chosen());
 }
 

@@ -15,9 +15,9 @@ namespace {
 overlay_entry& add(overlay& to, scripted_run& run, after then, lsn_t lsn) {
   const auto record = run.start(then);
   overlay::map made;
-  made[run.id].row.facts = *project_first(record, lsn, nullptr);
+  made[run.id].row = kept_row{{*project_first(record, lsn, nullptr), {}}};
   auto& entry = to.adopt(made.extract(run.id));
-  to.publish(entry, project(record, lsn, {}), lsn);
+  to.publish(run.id, entry, project(record, lsn, {}), lsn);
   return entry;
 }
 
@@ -132,11 +132,11 @@ TEST_CASE("the overlay counts, orders and forgets") {
   CHECK(rows.counts().open_of_tenant.at("t") == 2);
   CHECK(rows.wakeups().begin()->second == two.id);
   CHECK(first.first_dirty == 1);
-  rows.publish(first, project(one.turn({run_status::waiting, false, at_second(7)}), 3, first.row.head), 3);
+  rows.publish(one.id, first, project(one.turn({run_status::waiting, false, at_second(7)}), 3, first.row.head), 3);
   CHECK(first.first_dirty == 1);
   CHECK(rows.wakeups().size() == 2);
   CHECK(rows.wakeups().begin()->second == one.id);
-  rows.publish(first, project(one.end(), 4, first.row.head), 4);
+  rows.publish(one.id, first, project(one.end(), 4, first.row.head), 4);
   CHECK(rows.wakeups().size() == 1);
   CHECK(rows.counts().open == 1);
   CHECK(rows.counts().open_of_tenant.at("t") == 1);
@@ -148,4 +148,33 @@ TEST_CASE("the overlay counts, orders and forgets") {
   CHECK(rows.wakeups().empty());
   CHECK(rows.size() == 0);
   CHECK(rows.counts().open == 1);
+}
+
+TEST_CASE("a row that waits gives back all that was put in, and runs of one workflow keep its names once") {
+  overlay rows;
+  scripted_run one{1, {.key = "k", .tenant = "t"}}, two{2, {.tenant = "t"}}, other{3, {.tenant = "u"}};
+  auto& first = add(rows, one, {run_status::waiting, false, at_second(9)}, 1);
+  auto& second = add(rows, two, {run_status::waiting, false, at_second(8)}, 2);
+  auto& third = add(rows, other, {}, 3);
+  projected_row whole;
+  scripted_run again{1, {.key = "k", .tenant = "t"}};
+  const auto record = again.start({run_status::waiting, false, at_second(9)});
+  whole.facts = *project_first(record, 1, nullptr);
+  whole.head = project(record, 1, {});
+  CHECK(first.row.whole(one.id) == whole);
+  CHECK(second.row.whole(two.id).facts.key.empty());
+  CHECK(first.row.of == second.row.of);
+  CHECK(first.row.of != third.row.of);
+  CHECK(third.row.of->tenant == "u");
+  // With the id and the pointer of a map's node it fits in 256 bytes, which is what allocators have next.
+  if (sizeof(void*) == 8) CHECK(sizeof(overlay_entry) <= 256 - sizeof(run_id) - sizeof(void*));
+}
+
+TEST_CASE("what no row has any more is not kept for ever") {
+  origin_pool pool;
+  const auto held = pool.same(std::make_shared<const run_origin>(run_origin{"held", "1", "h", ""}));
+  for (int i = 0; i < 10'000; ++i)
+    (void)pool.same(std::make_shared<const run_origin>(run_origin{"flow", "1", "h", "tenant-" + std::to_string(i)}));
+  CHECK(pool.size() < 100);
+  CHECK(pool.same(std::make_shared<const run_origin>(run_origin{"held", "1", "h", ""})) == held);
 }
