@@ -168,7 +168,7 @@ exit 0
   INFO(slurp(here.path("node")) << slurp(here.path("cancelled")) << slurp(here.path("again")) << slurp(here.path("again.err")));
   CHECK(WEXITSTATUS(code) == 0);
   // That the run waited stood in the node's log only.
-  CHECK(has(slurp(here.path("listed")), "waits for room"));
+  CHECK(has(slurp(here.path("listed")), "blocked: waits"));
   CHECK(has(slurp(here.path("blocked")), R"("blocked":"waits for room in the journal: )"));
   CHECK(has(slurp(here.path("waited")), "waits for room in the journal: "));
   CHECK(has(slurp(here.path("waited")), "not ended in time"));
