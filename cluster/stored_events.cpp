@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "cluster/node_impl.hpp"
 #include "persistence/each_record.hpp"
 
 namespace perdure::cluster {
@@ -11,6 +12,11 @@ result<core::event> event_of(const core::record& record, core::blob_port& blobs)
   if (event) return event;
   return error{event.error().code, "run " + record.run.str() + ", seq " + std::to_string(record.seq) + " (LSN " +
                                        std::to_string(record.lsn) + "): " + event.error().message};
+}
+
+result<subscription> subscribe_to(node& at, const run_id& run, std::function<void(const run_event&)> on_event, run_seq after,
+                                  std::function<void(const error&)> broken) {
+  return at.internals().subscribe(run, std::move(on_event), after, std::move(broken));
 }
 
 result<void> read_events(persistence::journal& from, const run_id& run, reading_place& at, run_seq after,

@@ -6,6 +6,7 @@
 
 #include "cluster/backend_set.hpp"
 #include "cluster/job_verbs.hpp"
+#include "cluster/stored_events.hpp"
 #include "tools/cli/command.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/times.hpp"
@@ -38,6 +39,7 @@ struct event_queue {
   std::mutex mutex;
   std::condition_variable ready;
   std::deque<run_event> events;
+  std::optional<error> problem;  ///< why nothing comes after them
 
   void put(const run_event& event) {
     {
@@ -46,9 +48,19 @@ struct event_queue {
     }
     ready.notify_one();
   }
-  std::deque<run_event> take(const std::stop_token& stop) {
+  void end(const error& why) {
+    {
+      const std::lock_guard lock(mutex);
+      problem = why;
+    }
+    ready.notify_one();
+  }
+  /// The problem once there are no events before it.
+  result<std::deque<run_event>> take(const std::stop_token& stop) {
     std::unique_lock lock(mutex);
-    for (int i = 0; i < 10 && events.empty() && !stop.stop_requested(); ++i) ready.wait_for(lock, std::chrono::milliseconds{100});
+    for (int i = 0; i < 10 && events.empty() && !problem && !stop.stop_requested(); ++i)
+      ready.wait_for(lock, std::chrono::milliseconds{100});
+    if (events.empty() && problem) return *problem;
     return std::exchange(events, {});
   }
 };
@@ -112,15 +124,17 @@ result<void> node_client::take_events(const run_id& run, run_seq after, run_seq 
   const auto found = node_.get(run);
   if (!found) return found.error();
   const auto queue = std::make_shared<event_queue>();
-  const auto held = found->subscribe([queue](const run_event& event) { queue->put(event); }, after);
+  const auto held = cluster::subscribe_to(
+      node_, run, [queue](const run_event& event) { queue->put(event); }, after, [queue](const error& why) { queue->end(why); });
   if (!held) return held.error();
   while (!stop.stop_requested()) {
     const auto events = queue->take(stop);
-    for (const auto& event : events) {
+    if (!events) return events.error();
+    for (const auto& event : *events) {
       if (!take(event) || event.kind == "run_ended" || event.seq >= until) return {};
     }
-    if (!events.empty()) continue;
-    // Silence: a node that had to stop (a full disk, say) tells nobody, and of a run that cannot be read nothing comes.
+    if (!events->empty()) continue;
+    // Silence: a node that had to stop (a full disk, say) tells nobody.
     const auto alive = found->wait(std::chrono::microseconds{1});
     if (!alive && (alive.error().code == errc::shutting_down || alive.error().code == errc::corrupt)) return alive.error();
   }
