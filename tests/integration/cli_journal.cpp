@@ -110,9 +110,10 @@ TEST_CASE("of a run with a damaged record everything before it is shown, with th
   const auto file = here.document("long",
                                   "  - first: {run: {shell: {command: echo one}}}\n"
                                   "  - second: {run: {shell: {command: echo DAMAGEME}}}\n"
-                                  "  - third: {wait: {seconds: 600}}\n");
+                                  "  - third: {run: {shell: {command: echo three}}}\n"
+                                  "  - fourth: {wait: {seconds: 600}}\n");
   auto killed = here.start({"run", file});
-  REQUIRE(workplace::eventually([&] { return has(here.call({"runs", "list"}).out, "waiting"); }));
+  REQUIRE(workplace::eventually([&] { return has(here.call({"runs", "list"}).out, "wakes"); }));
   killed->kill();
   const auto run = text_of(here.call({"runs", "list", "--json"}).json().at("runs").at(0).at("run_id"));
   const auto sound = test::json_lines(here.call({"runs", "events", run, "--json"}).out);
