@@ -70,8 +70,10 @@ TEST_CASE("a full journal refuses new runs, lets running ones wait, takes a canc
       CHECK_FALSE(is_terminal(now.status));
       CHECK(waits_for_room(now));
     }
-    const auto listed = node.list({}).value().runs;
-    CHECK(std::count_if(listed.begin(), listed.end(), waits_for_room) == 4);  // others wait for their word, and need none
+    for (const auto& each : node.list({}).value().runs) {  // others wait for their word, and may need none
+      const bool fills = std::any_of(runs.begin(), runs.end(), [&](const run_ref& of) { return of.id() == each.id; });
+      if (fills) CHECK(waits_for_room(each));
+    }
     REQUIRE(runs[0].cancel("no room"));
     CHECK(finish(runs[0]).status == run_status::cancelled);
     CHECK(runs[0].status()->blocked.empty());
