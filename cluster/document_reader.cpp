@@ -102,6 +102,7 @@ void look_for_reach(const json::value& in, const json::object* functions, docume
     const auto* described = name == "document" || name == "proto" || name == "agentCard" ? value.if_object() : nullptr;
     const auto* endpoint = described != nullptr ? described->if_contains("endpoint") : nullptr;
     if (endpoint != nullptr && may_be_file(*endpoint)) out.resources = true;
+    if (name == "stdio" && value.is_object()) out.processes = true;  // an MCP server is a program
     if (name != "run" || !value.is_object()) continue;
     const auto& run = value.get_object();
     if (run.contains("shell") || run.contains("script") || run.contains("container")) out.processes = true;

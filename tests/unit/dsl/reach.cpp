@@ -35,3 +35,9 @@ TEST_CASE("a function of a catalog may do anything, so it is a resource; one of 
   CHECK_FALSE(own.resources);
   CHECK_FALSE(own.calls);
 }
+
+TEST_CASE("an MCP server that is a program is one that the document runs; one of the web is not") {
+  CHECK(reach_of("do:\n  - a: {call: mcp, with: {method: tools/list, transport: {stdio: {command: ls}}}}\n").processes);
+  CHECK_FALSE(
+      reach_of("do:\n  - a: {call: mcp, with: {method: tools/list, transport: {http: {endpoint: 'https://x.y'}}}}\n").processes);
+}
