@@ -75,6 +75,12 @@ TEST_CASE("keys are made, listed and revoked beside a running server, and count 
   CHECK(here.call({"keys", "revoke", "0123456789abcdef"}).code == 1);
   CHECK(here.call({"keys", "create", "--rights", "everything"}).code == 2);
   CHECK(here.call({"keys", "create", "--tenant", "../x"}).code == 2);
+  // A key that never is valid is a slip.
+  for (const auto* never : {"0s", "0", "0.0001ms"}) {
+    const auto refused = here.call({"keys", "create", "--expires", never});
+    CHECK(refused.code == 2);
+    CHECK(has(refused.err, "--expires: a key is valid for longer than \"" + std::string{never} + "\""));
+  }
 }
 
 TEST_CASE("keys are made, listed and revoked over HTTP, by admins, for their own tenant") {
@@ -106,7 +112,7 @@ TEST_CASE("keys are made, listed and revoked over HTTP, by admins, for their own
   CHECK(make(held, R"({"workflow":"x"})").status == 403);
   CHECK(at.call_as(held, "GET", "/api/v1/keys").json().at("keys").as_array().size() == 2);
   for (const auto* bad : {R"({"rights":[]})", R"({"rights":"read"})", R"({"rights":["all"]})", R"({"tenant":"../x"})",
-                          R"({"expires":"soon"})", R"({"name":"x"})"}) {
+                          R"({"expires":"soon"})", R"({"expires":"0s"})", R"({"expires":1e-9})", R"({"name":"x"})"}) {
     INFO(bad);
     CHECK(make(at.admin(), bad).status == 400);
   }

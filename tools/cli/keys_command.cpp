@@ -32,6 +32,8 @@ int create_key(const keys_command& how) {
   if (!how.expires.empty()) {
     const auto length = read_duration(how.expires, "--expires");
     if (!length) return fail(how.common, length.error(), exit_usage);
+    if (*length <= duration{0})
+      return fail_usage(how.common, "--expires: a key is valid for longer than \"" + how.expires + "\"");
     what.expires_at = now + *length;
   }
   gateway::key_store store{how.common.data};

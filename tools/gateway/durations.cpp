@@ -22,7 +22,8 @@ result<duration> read_length(std::string_view member, const json::value& given) 
                                           : 0;
     if (bad != std::errc{}) amount = -1;
   }
-  if (!(amount > 0) || seconds == 0 || amount * seconds > 1e11)
+  // What is less than a microsecond would become none.
+  if (!(amount * seconds >= 1e-6) || seconds == 0 || amount * seconds > 1e11)
     return error{errc::invalid_argument,
                  "\"" + std::string{member} + "\" is a number of seconds, or a text like 90s, 250ms, 15m, 2h or 1d"};
   return duration{static_cast<duration::rep>(amount * seconds * 1e6)};
