@@ -1,10 +1,11 @@
-// Laws 1 and 3 over random runs that reach beyond themselves: children, messages to other runs, jobs. (effects.cpp holds law 3
+// Laws 1, 3 and 5 over random runs that reach beyond themselves: children, messages to other runs, jobs. (effects.cpp holds law 3
 // for attempts and their bodies, the simulation holds the others.)
 #include <array>
 #include <set>
 
 #include "core/effects.hpp"
 #include "core/jobs.hpp"
+#include "perdure/limits.hpp"
 #include "support/run_fixture.hpp"
 #include "support/seed.hpp"
 
@@ -234,6 +235,43 @@ TEST_CASE("law 1: what is decided follows from state, command and time alone, wh
           if (!events.empty()) REQUIRE(run.state().updated_at == run.now);
         });
   }
+}
+
+TEST_CASE("law 5: a run that is full refuses load from outside, by the limit's name, and nothing of what it goes on by itself") {
+  random_source choice{session_seed()};
+  std::size_t full = 0, went_on = 0;
+  for (std::uint64_t round = 0; round < 40; ++round) {
+    const auto seed = session_seed() + round;
+    INFO("seed " << seed);
+    random_run(
+        seed,
+        [&](const run_fixture& run, const command& what) {
+          if (!choice.one_in(8)) return;
+          auto filled = run.state();
+          while (filled.signals.size() < limits::buffered_signals) filled.signals.push_back({.name = "nobody's"});
+          const auto outcome = [&](run_state on, const command& of) {
+            machine copy{std::move(on), run.plan};
+            const auto events = copy.execute(of, run.now);
+            return events ? std::string{"taken"} : std::string{to_string(events.error().code)} + ": " + events.error().message;
+          };
+          const auto load = signal_command{"nobody's", {}, ""};
+          const auto before = outcome(run.state(), load);
+          const auto now = outcome(filled, load);
+          if (before == "taken") {
+            REQUIRE(now.find(to_string(errc::limit_exceeded)) == 0);
+            REQUIRE(now.find("buffered_signals") != std::string::npos);
+            ++full;
+          } else {
+            REQUIRE(now == before);
+          }
+          if (std::holds_alternative<signal_command>(what)) return;
+          REQUIRE(outcome(filled, what) == outcome(run.state(), what));
+          ++went_on;
+        },
+        [](const run_fixture&, const std::vector<event>&, const effect_ledger&, const beyond&) {});
+  }
+  CHECK(full > 50);
+  CHECK(went_on > 100);
 }
 
 TEST_CASE(
