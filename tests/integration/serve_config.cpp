@@ -1,6 +1,9 @@
 // `perdure serve --config`: what the file says counts, the command line has the last word, and what is wrong in it is told.
+#include <atomic>
+
 #include "support/catch.hpp"
 #include "support/http_client.hpp"
+#include "support/http_server.hpp"
 
 using namespace perdure;
 using namespace std::chrono_literals;
@@ -181,4 +184,57 @@ TEST_CASE("what is wrong in a configuration is told with its place before anythi
   }
   CHECK(here.call({"serve", "--config", here.path("none.yaml").string()}).code == 2);
   CHECK(!std::filesystem::exists(here.path("data")));
+}
+
+TEST_CASE("documents put over HTTP reach public addresses only where their tenant may no more, after a restart too") {
+  std::atomic<int> reached{0};
+  const test::http_server inner{[&](const test::server_request&) -> test::server_response {
+    ++reached;
+    return {.body = "1"};
+  }};
+  const configured c{
+      "tenants:\n"
+      "  public: {allow_public_calls: true}\n"
+      "  free: {allow_calls: true}\n"};
+  std::map<std::string, std::string> keys;
+  for (const auto* tenant : {"public", "free", "none"})
+    keys[tenant] = c.at->key({"--tenant", tenant, "--rights", "run,read,deploy"});
+  const auto put = [&](const std::string& space, const std::string& name, const std::string& task) {
+    return c.at->call_as(
+        keys.at(space), "PUT", "/api/v1/workflows/" + space + "%2F" + name,
+        "document: {dsl: '1.0.3', namespace: " + space + ", name: " + name + ", version: 1.0.0}\ndo:\n  - a: " + task + "\n",
+        {{"Content-Type", "application/yaml"}});
+  };
+  const auto why = [&](const std::string& space) {
+    const auto begun = c.at->call_as(keys.at(space), "POST", "/api/v1/runs",
+                                     R"({"workflow":")" + space + R"(/asks","input":{"at":")" + inner.url() + R"("}})");
+    REQUIRE(begun.status == 201);
+    const auto run = "/api/v1/runs/" + text_of(begun.json().at("run_id"));
+    json::value end;
+    REQUIRE(workplace::eventually([&] {
+      end = c.at->call_as(keys.at(space), "GET", run).json();
+      return text_of(end.at("status")) == "failed" || text_of(end.at("status")) == "succeeded";
+    }));
+    return end.at("error").is_null() ? std::string{} : text_of(end.at("error").at("detail"));
+  };
+  const std::string asks = "{call: http, with: {method: get, endpoint: '${ .at }'}}";
+  CHECK(put("none", "asks", asks).status == 400);
+  CHECK(put("free", "asks", asks).status == 201);
+  CHECK(put("public", "asks", asks).status == 201);
+  CHECK(has(why("public"), "private network"));
+  CHECK(reached == 0);
+  CHECK(why("free").empty());
+  CHECK(reached == 1);
+  // An MCP server that is a program is one to run, whatever calls are allowed.
+  for (const auto* tenant : {"public", "free"}) {
+    const auto ran = put(tenant, "mcp", "{call: mcp, with: {method: tools/list, transport: {stdio: {command: 'true'}}}}");
+    CHECK(ran.status == 400);
+    CHECK(has(ran.body, "may not run"));
+  }
+  c.at->node().signal(SIGTERM);
+  c.at->node().finish();
+  c.at->start();
+  CHECK(has(why("public"), "private network"));
+  CHECK(reached == 1);
+  CHECK(why("free").empty());
 }

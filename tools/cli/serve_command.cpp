@@ -173,6 +173,8 @@ void add_serve_command(CLI::App& app, chosen_command& chosen) {
   command->add_flag("--plain-http", how->plain_http, "Listen unencrypted at an address that other machines reach");
   command->add_flag("--allow-processes", how->everybody.put_may_run_processes,
                     "Documents put over HTTP may run shells, scripts and containers");
+  command->add_flag("--allow-public-calls", how->everybody.put_may_call_public,
+                    "They may call services (HTTP), at public addresses: no loopback, link-local, private or other special ones");
   command->add_flag("--allow-calls", how->everybody.put_may_call, "They may call services (HTTP), at any address");
   command->add_option("--tenant-runs", how->everybody.open_runs, "Runs of a tenant that have not ended, at most; 0 = any number")
       ->transform(to_whole_number())

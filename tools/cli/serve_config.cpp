@@ -192,12 +192,16 @@ result<gateway::tenant_policies> policies_of(const serve_config& config, const g
         if (!number) return number.error();
         auto& of = option == "tenant-runs" ? policy.open_runs : option == "key-rate" ? policy.rate_per_key : policy.file_bytes;
         of = *number;
-      } else if (option == "allow-processes" || option == "allow-calls") {
+      } else if (option == "allow-processes" || option == "allow-calls" || option == "allow-public-calls") {
         if (!value.is_bool()) return wrong(member, "has to be true or false");
-        (option == "allow-processes" ? policy.put_may_run_processes : policy.put_may_call) = value.get_bool();
+        auto& of = option == "allow-processes" ? policy.put_may_run_processes
+                   : option == "allow-calls"   ? policy.put_may_call
+                                               : policy.put_may_call_public;
+        of = value.get_bool();
       } else {
         return wrong(member,
-                     "is not known; there are tenant_runs, tenant_files (bytes), key_rate, allow_processes and allow_calls");
+                     "is not known; there are tenant_runs, tenant_files (bytes), key_rate, allow_processes, allow_public_calls "
+                     "and allow_calls");
       }
     }
   }

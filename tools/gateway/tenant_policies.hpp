@@ -13,6 +13,7 @@ struct tenant_policy {
   std::uint64_t rate_per_key = 0;          ///< requests a second of one key, 0 = no limit: 429
   std::uint64_t file_bytes = 10ULL << 30;  ///< of uploads: 413
   bool put_may_run_processes = false;      ///< documents put over HTTP may run shells, scripts and containers
+  bool put_may_call_public = false;        ///< they may call services at public addresses
   bool put_may_call = false;               ///< they may call services, at any address
 };
 

@@ -23,6 +23,7 @@ json::object shown(const api_parts& parts, const std::string& name, const belong
                                   {"key_rate", may.rate_per_key},
                                   {"file_bytes", may.file_bytes},
                                   {"allow_processes", may.put_may_run_processes},
+                                  {"allow_public_calls", may.put_may_call || may.put_may_call_public},
                                   {"allow_calls", may.put_may_call}}}};
 }
 

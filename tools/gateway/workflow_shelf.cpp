@@ -15,6 +15,9 @@ bool is_document(const std::filesystem::path& file) {
   return file.filename().string().front() != '.' && (ending == ".yaml" || ending == ".yml" || ending == ".json");
 }
 
+/// The folder, where there is none, of documents that were put over HTTP: they name no files.
+constexpr std::string_view put_over_http = "put over HTTP";
+
 /// A workflow's namespace; that of names without one is "default".
 std::string space_of(const std::string& workflow) {
   const auto slash = workflow.find('/');
@@ -79,8 +82,23 @@ result<void> workflow_shelf::prepare() {
     all = cluster::documents_to_register(how_.data, reader_, of_folder_);
   }
   if (!all) return all.error();
+  hold_back(*all);
   to_register_ = std::move(*all);
   return {};
+}
+
+cluster::document_reader& workflow_shelf::reader_for(const std::string& space) {
+  return how_.policies.of(space).put_may_call ? reader_ : public_reader_;
+}
+
+/// What was put over HTTP is held to what its tenant may now.
+void workflow_shelf::hold_back(std::vector<cluster::document>& registered) {
+  for (auto& each : registered) {
+    const bool put = each.folder == put_over_http || each.folder == how_.data;  // the folder of earlier versions
+    auto& reader = reader_for(space_of(each.name));
+    if (!put || &reader == &reader_) continue;
+    if (auto read = reader.read(each.text, each.file, each.folder)) each = std::move(*read);
+  }
 }
 
 result<void> workflow_shelf::attach(node& engine) {
@@ -137,7 +155,7 @@ result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text,
     return error{errc::invalid_argument,
                  "a document put over HTTP may not run shells, scripts or containers here; the node's operator can allow it"};
   }
-  if (reach->calls && !how_.policies.of(space).put_may_call) {
+  if (reach->calls && !how_.policies.of(space).put_may_call && !how_.policies.of(space).put_may_call_public) {
     return error{errc::invalid_argument,
                  "a document put over HTTP may call functions of its own only here; the node's operator can allow more"};
   }
@@ -148,7 +166,7 @@ result<workflow_shelf::put_outcome> workflow_shelf::put(const std::string& text,
     if (each == space || each == "default") continue;
     return error{errc::invalid_argument, "it runs a workflow of the namespace \"" + each + "\", which is not its own"};
   }
-  auto read = reader_.read(text, file, how_.data);
+  auto read = reader_for(space).read(text, file, put_over_http);
   if (!read) return read.error();
   if (space_of(read->name) != space) {
     return error{errc::invalid_argument, "this key puts documents of the namespace \"" + space + "\" only; the document has \"" +

@@ -31,7 +31,10 @@ struct shelf_options {
 
 class workflow_shelf {
  public:
-  explicit workflow_shelf(shelf_options how) : how_(std::move(how)), reader_(how_.data) {}
+  explicit workflow_shelf(shelf_options how)
+      : how_(std::move(how)), reader_(how_.data),
+        public_reader_(how_.data, {},
+                       {.may_run = true, .may_read_files = true, .may_use_secrets = true, .may_reach_private = false}) {}
 
   /// Reads the folder and what is kept; the node must not be open. io_error: there is no such folder.
   [[nodiscard]] result<void> prepare();
@@ -65,6 +68,9 @@ class workflow_shelf {
   };
   [[nodiscard]] std::map<std::filesystem::path, file_state> look() const;
   [[nodiscard]] std::optional<cluster::document> read(const std::filesystem::path& file);
+  /// For documents of the namespace that were put over HTTP.
+  [[nodiscard]] cluster::document_reader& reader_for(const std::string& space);
+  void hold_back(std::vector<cluster::document>& registered);
   [[nodiscard]] result<void> take(const cluster::document& what);
   void follow_schedule(const cluster::document& what);
   void begin_once(const std::string& name, const std::string& version);
@@ -75,6 +81,7 @@ class workflow_shelf {
   node* engine_ = nullptr;
   mutable std::mutex mutex_;
   cluster::document_reader reader_;
+  cluster::document_reader public_reader_;  ///< of documents that reach public addresses only
   std::map<std::filesystem::path, file_state> seen_;
   std::vector<cluster::document> to_register_, of_folder_;
   struct shelved {
