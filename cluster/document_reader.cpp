@@ -1,4 +1,7 @@
 // Documents through the DSL's reader, with its port to jq.
+#ifdef PERDURE_GRPC
+#include "actors/grpc/grpc_capability.hpp"
+#endif
 #include "cluster/documents.hpp"
 #include "cluster/expression_workers.hpp"
 #include "cluster/secrets.hpp"
@@ -112,6 +115,20 @@ void look_for_reach(const json::value& in, const json::object* functions, docume
   }
 }
 
+/// A proto file that is not there may yet come; one that is there decides.
+auto grpc_checks(const std::filesystem::path& folder) {
+  return [folder]([[maybe_unused]] const std::string& proto, [[maybe_unused]] const std::string& service,
+                  [[maybe_unused]] const std::string& method) -> std::optional<std::string> {
+#ifdef PERDURE_GRPC
+    const auto text = document_files{folder}.read(proto);
+    if (!text) return std::nullopt;
+    return actors::why_not_callable(*text, service, method);
+#else
+    return std::nullopt;
+#endif
+  };
+}
+
 std::filesystem::path folder_of(const std::string& file) {
   std::error_code bad;
   const auto whole = std::filesystem::absolute(file, bad);
@@ -158,7 +175,10 @@ dsl::document_policy policy_of(const document_limits& allowed) {
 }  // namespace
 
 result<document> document_reader::read(const std::string& text, const std::string& file, const std::filesystem::path& folder) {
-  auto read = dsl::read_document(text, file, {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)});
+  dsl::read_options how{.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)};
+  // A copy of a document that runs has its folder with it: what is beside it may have changed since, and does not stop it.
+  if (folder.empty()) how.grpc_problem = grpc_checks(folder_of(file));
+  auto read = dsl::read_document(text, file, how);
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) return all_of(*problems);
   const auto& model = std::get<dsl::document>(read);
   auto files = allowed_.may_read_files ? std::make_shared<document_files>(folder.empty() ? folder_of(file) : folder) : nullptr;
@@ -194,7 +214,9 @@ result<std::string> document_reader::draw(const std::string& text, const std::st
 
 std::vector<document_problem> document_reader::problems(const std::string& text, const std::string& file) {
   std::vector<document_problem> out;
-  auto read = dsl::read_document(text, file, {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_)});
+  auto read = dsl::read_document(
+      text, file,
+      {.host = host_.get(), .clock = clock_.get(), .policy = policy_of(allowed_), .grpc_problem = grpc_checks(folder_of(file))});
   if (const auto* problems = std::get_if<std::vector<dsl::problem>>(&read)) {
     for (const auto& each : *problems) {
       out.push_back({each.at.line, each.at.column, each.pointer, std::string{name_of(each.kind)}, each.message, each.str()});

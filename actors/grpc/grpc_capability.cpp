@@ -143,6 +143,13 @@ core::outcome outcome_of(const json::value& answer, const proto_method& method) 
   return {.value = payload{all.front()}};
 }
 
+result<std::shared_ptr<const proto_method>> callable(const std::string& proto, const std::string& service,
+                                                     const std::string& method) {
+  auto found = proto_method::find(proto, service, method);
+  if (!found || !(*found)->takes_stream()) return found;
+  return error{errc::invalid_argument, (*found)->path() + " takes a stream of messages, which a call of a document cannot give"};
+}
+
 class grpc_capability final : public capability {
  public:
   explicit grpc_capability(std::shared_ptr<capability> http) : http_(std::move(http)) {}
@@ -152,10 +159,8 @@ class grpc_capability final : public capability {
     const auto refuse = [&](std::string why) { request.done({.error = grpc_error("configuration", std::move(why))}); };
     if (!given.is_object()) return refuse("bad grpc spec: expected an object");
     const auto& spec = given.get_object();
-    const auto method = proto_method::find(member(spec, "proto"), member(spec, "service"), member(spec, "method"));
+    const auto method = callable(member(spec, "proto"), member(spec, "service"), member(spec, "method"));
     if (!method) return refuse(method.error().message);
-    if ((*method)->takes_stream())
-      return refuse((*method)->path() + " takes a stream of messages, which a call of a document cannot give");
     const auto* arguments = spec.if_contains("arguments");
     const auto message = (*method)->encode(arguments != nullptr ? *arguments : json::value(json::object{}));
     if (!message) return refuse(message.error().message);
@@ -190,6 +195,11 @@ class grpc_capability final : public capability {
 };
 
 }  // namespace
+
+std::optional<std::string> why_not_callable(const std::string& proto, const std::string& service, const std::string& method) {
+  const auto found = callable(proto, service, method);
+  return found ? std::nullopt : std::optional{found.error().message};
+}
 
 std::shared_ptr<capability> make_grpc_capability(std::shared_ptr<capability> http) {
   return std::make_shared<grpc_capability>(std::move(http));

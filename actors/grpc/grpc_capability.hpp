@@ -6,11 +6,17 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "actors/capabilities/capability.hpp"
 
 namespace perdure::actors {
 
 [[nodiscard]] std::shared_ptr<capability> make_grpc_capability(std::shared_ptr<capability> http);
+
+/// What a call of the method would be refused with; empty = it can be called.
+[[nodiscard]] std::optional<std::string> why_not_callable(const std::string& proto, const std::string& service,
+                                                          const std::string& method);
 
 }  // namespace perdure::actors

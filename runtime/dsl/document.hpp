@@ -1,7 +1,9 @@
 // Serverless Workflow documents: from text to a workflow that a node runs.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -23,6 +25,10 @@ struct read_options {
   /// Checks time zones; null = they are checked when they are used.
   clock_host* clock = nullptr;
   document_policy policy;
+  /// What a call of a method would fail with that a proto file beside the document (its path as the document has it) describes;
+  /// null = that is found when it runs.
+  std::function<std::optional<std::string>(const std::string& proto, const std::string& service, const std::string& method)>
+      grpc_problem;
 };
 
 /// Reads YAML 1.2 or JSON and checks everything that can be known before a run. All problems at once, in the order

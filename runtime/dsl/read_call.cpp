@@ -195,13 +195,17 @@ void reader::read_grpc(const cursor& at, const cursor& with, grpc_task& out) {
   constexpr auto site = expression_site::in_task;
   properties all{to_, with, "the arguments of call: grpc"};
   dynamic_value::map call;
-  const auto text = [&](const std::optional<cursor>& value, std::string_view name) {
-    if (check_string(to_, value, false) && value) call.emplace_back(name, read_text(*value, site));
+  const auto text = [&](const std::optional<cursor>& value, std::string_view name) -> std::string {
+    if (!check_string(to_, value, false) || !value) return {};
+    call.emplace_back(name, read_text(*value, site));
+    const auto* fixed = call.back().second.constant();
+    return fixed != nullptr && fixed->is_string() ? std::string{fixed->get_string()} : std::string{};
   };
+  std::string service_name;
   if (auto proto = read_resource(all.required("proto"), "a proto file", site)) out.proto = std::move(*proto);
   if (const auto service = all.required("service")) {
     properties one{to_, *service, "a gRPC service"};
-    text(one.required("name"), "service");
+    service_name = text(one.required("name"), "service");
     text(one.required("host"), "host");
     const auto port = one.optional("port");
     if (check_integer(to_, port) && port) {
@@ -215,7 +219,8 @@ void reader::read_grpc(const cursor& at, const cursor& with, grpc_task& out) {
     }
     one.done();
   }
-  text(all.required("method"), "method");
+  const auto method = all.required("method");
+  const auto method_name = text(method, "method");
   if (const auto arguments = all.optional("arguments")) {
     check_object_or_expression(arguments);
     call.emplace_back("arguments", read_dynamic(*arguments, site));
@@ -228,6 +233,10 @@ void reader::read_grpc(const cursor& at, const cursor& with, grpc_task& out) {
             "it was made");
 #else
   (void)at;
+  const auto* address = out.proto.uri.constant();
+  const auto file = address != nullptr && address->is_string() ? file_of(std::string_view{address->get_string()}) : std::nullopt;
+  if (!options_.grpc_problem || !options_.policy.may_read_files || !file || service_name.empty() || method_name.empty()) return;
+  if (auto why = options_.grpc_problem(*file, service_name, method_name)) to_.invalid(*method, std::move(*why));
 #endif
 }
 

@@ -40,7 +40,7 @@ bool lacks_grpc(const workplace& here) {
   here.write("greet.proto", proto);
   const auto told = here.run({"validate", here.document("probe",
                                                         "  - a: {call: grpc, with: {proto: {endpoint: 'file://greet.proto'}, "
-                                                        "service: {name: s, host: h}, method: m}}\n")});
+                                                        "service: {name: GreeterApi.Greeter, host: h}, method: SayHello}}\n")});
   if (told.code == 0) return false;
   CHECK(told.err.find("libprotobuf") != std::string::npos);
   std::cout << "\nskipped: this build has no gRPC (libprotobuf-dev was not there)" << std::endl;
@@ -83,14 +83,40 @@ TEST_CASE("what is wrong with a gRPC call is told by name") {
     const auto done = here.call({"run", here.document("wrong", tasks), "--input", "{\"who\":\"x\"}", "--json"}).json();
     return test::text_of(done.at("error").at("type")) + " " + test::text_of(done.at("error").at("detail"));
   };
+  // What only the run knows is told by the run.
   const std::string configuration = "https://serverlessworkflow.io/spec/1.0.0/errors/configuration ";
-  CHECK(told(call(1, "SayBye")) == configuration + "the service \"GreeterApi.Greeter\" has no method \"SayBye\"");
-  CHECK(told(call(1, "SayHello", "Other")) == configuration + "the proto file has no service \"Other\"");
-  CHECK(told(call(1, "Hear")).find("takes a stream of messages") != std::string::npos);
+  CHECK(told(call(1, "'${ \"SayBye\" }'")) == configuration + "the service \"GreeterApi.Greeter\" has no method \"SayBye\"");
+  CHECK(told(call(1, "SayHello", "'${ \"Other\" }'")) == configuration + "the proto file has no service \"Other\"");
+  CHECK(told(call(1, "'${ \"Hear\" }'")).find("takes a stream of messages") != std::string::npos);
   auto wrong = call(1, "SayHello");
   wrong.replace(wrong.find("name: '${ .who }'"), 17, "nam: 1");
   CHECK(told(wrong).find("the arguments do not fit GreeterApi.HelloRequest") != std::string::npos);
   CHECK(told(call(1, "SayHello")).starts_with("https://serverlessworkflow.io/spec/1.0.0/errors/communication "));
+}
+
+TEST_CASE("a gRPC call that the proto file beside the document forbids is a problem of the document") {
+  const workplace here;
+  if (lacks_grpc(here)) return;
+  const auto problem = [&](const std::string& tasks) {
+    const auto file = here.document("wrong", tasks);
+    const auto all = here.run({"validate", file, "--json"}).json().at("files").at(0).at("problems").as_array();
+    if (all.empty()) return std::string{};
+    const auto run = here.call({"run", file});  // the same, and nothing begins
+    CHECK(run.code == 1);
+    CHECK(run.err.find(test::text_of(all[0].at("message"))) != std::string::npos);
+    return std::to_string(all[0].at("line").to_number<int>()) + ": " + test::text_of(all[0].at("message"));
+  };
+  CHECK(problem(call(1, "SayMore")).empty());
+  CHECK(problem(call(1, "Hear")) ==
+        "8: /GreeterApi.Greeter/Hear takes a stream of messages, which a call of a document cannot give");
+  CHECK(problem(call(1, "SayBye")) == "8: the service \"GreeterApi.Greeter\" has no method \"SayBye\"");
+  CHECK(problem(call(1, "SayHello", "Other")) == "8: the proto file has no service \"Other\"");
+  // One that ran keeps to what it says itself: the file may change, or go.
+  const auto nobody = here.document("keeps", call(1, "SayHello"));
+  CHECK(here.call({"run", nobody, "--input", R"({"who":"x"})"}).code == 1);
   here.write("greet.proto", "syntax = \"proto3\";\nservice S {\n  rpc x;\n}\n");
-  CHECK(told(call(1, "SayHello")).find("the proto file cannot be read: line 3, column 8: ") != std::string::npos);
+  CHECK(problem(call(1, "SayHello")).find("8: the proto file cannot be read: line 3, column 8: ") == 0);
+  CHECK(here.call({"runs", "wait", "--all"}).err.find("cannot be read") == std::string::npos);
+  std::filesystem::remove(here.path("greet.proto"));
+  CHECK(problem(call(1, "Hear")).empty());
 }
