@@ -4,20 +4,14 @@
 // neither is the path; flow control only as far as small messages need it.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <map>
-#include <mutex>
-#include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
+
+#include "support/loopback_listener.hpp"
 
 namespace perdure::test {
 
@@ -31,35 +25,10 @@ class grpc_server {
  public:
   /// Gets the request's message as its bytes.
   using handler = std::function<grpc_answer(const std::string&)>;
-  explicit grpc_server(handler what) : what_(std::move(what)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 16) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no port for the test's server");
-    }
-    port_ = ntohs(address.sin_port);
-    accepting_ = std::thread{[this] {
-      while (!over_) {
-        pollfd watched{listener_, POLLIN, 0};
-        if (::poll(&watched, 1, 20) <= 0) continue;
-        const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (connection >= 0) connections_.emplace_back([this, connection] { serve(connection); });
-      }
-    }};
-  }
-  ~grpc_server() {
-    over_ = true;
-    accepting_.join();
-    for (auto& each : connections_) each.join();
-    ::close(listener_);
-  }
+  explicit grpc_server(handler what) : what_(std::move(what)), listener_([this](int connection) { serve(connection); }) {}
   grpc_server(const grpc_server&) = delete;
   grpc_server& operator=(const grpc_server&) = delete;
-  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int port() const { return listener_.port(); }
   [[nodiscard]] std::size_t calls() const { return calls_; }
 
  private:
@@ -69,11 +38,9 @@ class grpc_server {
   bool take(int connection, std::size_t bytes, std::string& out) const {
     out.clear();
     while (out.size() < bytes) {
-      pollfd watched{connection, POLLIN, 0};
-      while (!over_ && ::poll(&watched, 1, 20) == 0) {
-      }
       char part[4096];
-      const auto got = over_ ? 0 : ::recv(connection, part, std::min(sizeof part, bytes - out.size()), 0);
+      const auto got =
+          listener_.wait_for(connection) ? ::recv(connection, part, std::min(sizeof part, bytes - out.size()), 0) : 0;
       if (got <= 0) return false;
       out.append(part, static_cast<std::size_t>(got));
     }
@@ -122,7 +89,6 @@ class grpc_server {
       }
       if ((type == data || type == headers) && (flags & end_stream) != 0) answer(connection, stream, bodies[stream]);
     }
-    ::close(connection);
   }
   void answer(int connection, std::uint32_t stream, const std::string& body) {
     ++calls_;
@@ -134,11 +100,8 @@ class grpc_server {
   }
 
   handler what_;
-  int listener_ = -1, port_ = 0;
-  std::atomic<bool> over_{false};
   std::atomic<std::size_t> calls_{0};
-  std::thread accepting_;
-  std::vector<std::thread> connections_;
+  loopback_listener listener_;
 };
 
 }  // namespace perdure::test

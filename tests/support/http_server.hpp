@@ -3,22 +3,16 @@
 // Concurrency: a thread per connection; the function is called by them. Limitations: no chunked requests, no TLS.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cctype>
 #include <functional>
 #include <map>
 #include <mutex>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "support/loopback_listener.hpp"
 
 namespace perdure::test {
 
@@ -39,30 +33,14 @@ struct server_response {
 class http_server {
  public:
   using handler = std::function<server_response(const server_request&)>;
-  explicit http_server(handler what) : what_(std::move(what)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 128) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no port for the test's server");
-    }
-    port_ = ntohs(address.sin_port);
-    accepting_ = std::thread{[this] { accept_all(); }};
-  }
-  ~http_server() {
-    over_ = true;
-    accepting_.join();
-    for (auto& each : connections_) each.join();
-    ::close(listener_);
-  }
+  explicit http_server(handler what) : what_(std::move(what)), listener_([this](int connection) { serve(connection); }) {}
   http_server(const http_server&) = delete;
   http_server& operator=(const http_server&) = delete;
 
-  [[nodiscard]] std::string url(const std::string& path = "") const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
-  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] std::string url(const std::string& path = "") const {
+    return "http://127.0.0.1:" + std::to_string(port()) + path;
+  }
+  [[nodiscard]] int port() const { return listener_.port(); }
   /// What came, in the order of its end.
   [[nodiscard]] std::vector<server_request> requests() const {
     const std::lock_guard lock{mutex_};
@@ -70,20 +48,9 @@ class http_server {
   }
 
  private:
-  void accept_all() {
-    while (!over_) {
-      pollfd watched{listener_, POLLIN, 0};
-      if (::poll(&watched, 1, 20) <= 0) continue;
-      const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      if (connection >= 0) connections_.emplace_back([this, connection] { serve(connection); });
-    }
-  }
   bool more(int connection, std::string& text) const {
-    pollfd watched{connection, POLLIN, 0};
-    while (!over_ && ::poll(&watched, 1, 20) == 0) {
-    }
     char part[4096];
-    const auto got = over_ ? 0 : ::recv(connection, part, sizeof part, 0);
+    const auto got = listener_.wait_for(connection) ? ::recv(connection, part, sizeof part, 0) : 0;
     if (got > 0) text.append(part, static_cast<std::size_t>(got));
     return got > 0;
   }
@@ -103,7 +70,6 @@ class http_server {
       request.body.resize(std::min<std::size_t>(length, request.body.size()));
       again = answer(connection, request);
     }
-    ::close(connection);
   }
   static server_request parse(const std::string& head) {
     server_request out;
@@ -134,7 +100,7 @@ class http_server {
       const std::lock_guard lock{mutex_};
       seen_.push_back(request);
     }
-    for (int waited = 0; waited < given.delay_ms && !over_; waited += 5)
+    for (int waited = 0; waited < given.delay_ms && !listener_.over(); waited += 5)
       std::this_thread::sleep_for(std::chrono::milliseconds{5});
     if (given.cut) return false;
     auto text = "HTTP/1.1 " + std::to_string(given.status) + " Told\r\n" + (given.keep ? "" : "Connection: close\r\n");
@@ -155,13 +121,9 @@ class http_server {
   }
 
   handler what_;
-  int listener_ = -1;
-  int port_ = 0;
-  std::atomic<bool> over_{false};
-  std::thread accepting_;
-  std::vector<std::thread> connections_;
   mutable std::mutex mutex_;
   std::vector<server_request> seen_;
+  loopback_listener listener_;
 };
 
 }  // namespace perdure::test

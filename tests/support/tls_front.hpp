@@ -4,23 +4,18 @@
 // Concurrency: a thread per connection. Limitations: a connection ends when either side does.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <csignal>
 #include <memory>
 #include <stdexcept>
 #include <string>
-#include <thread>
-#include <vector>
+
+#include "support/loopback_listener.hpp"
 
 namespace perdure::test {
 
@@ -61,7 +56,8 @@ class tls_front {
  public:
   /// Connections are handed on to the port. `protocol`: what is agreed on when the client offers it (ALPN); empty = nothing.
   tls_front(int port, const tls_identity& who, std::string protocol = {})
-      : to_(port), protocol_(std::move(protocol)), context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free) {
+      : to_(port), protocol_(std::move(protocol)), context_(SSL_CTX_new(TLS_server_method()), SSL_CTX_free),
+        listener_([this](int connection) { serve(connection); }) {
     const auto bio = [](const std::string& text) {
       return std::unique_ptr<BIO, decltype(&BIO_free)>{BIO_new_mem_buf(text.data(), static_cast<int>(text.size())), BIO_free};
     };
@@ -72,44 +68,15 @@ class tls_front {
     SSL_CTX_use_certificate(context_.get(), certificate.get());
     SSL_CTX_use_PrivateKey(context_.get(), key.get());
     SSL_CTX_set_alpn_select_cb(context_.get(), choose, this);
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = at_port(0);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 16) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error("no port for the test's server");
-    }
-    port_ = ntohs(address.sin_port);
-    accepting_ = std::thread{[this] {
-      while (!over_) {
-        pollfd watched{listener_, POLLIN, 0};
-        if (::poll(&watched, 1, 20) <= 0) continue;
-        const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-        if (connection >= 0) connections_.emplace_back([this, connection] { serve(connection); });
-      }
-    }};
-  }
-  ~tls_front() {
-    over_ = true;
-    accepting_.join();
-    for (auto& each : connections_) each.join();
-    ::close(listener_);
   }
   tls_front(const tls_front&) = delete;
   tls_front& operator=(const tls_front&) = delete;
-  [[nodiscard]] int port() const { return port_; }
-  [[nodiscard]] std::string address() const { return "localhost:" + std::to_string(port_); }
+  [[nodiscard]] int port() const { return listener_.port(); }
+  [[nodiscard]] std::string address() const { return "localhost:" + std::to_string(port()); }
   /// Connections whose handshake the client brought to its end.
   [[nodiscard]] int trusted() const { return trusted_; }
 
  private:
-  static sockaddr_in at_port(int port) {
-    sockaddr_in out{};
-    out.sin_family = AF_INET;
-    out.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    out.sin_port = htons(static_cast<std::uint16_t>(port));
-    return out;
-  }
   static int choose(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offered, unsigned size,
                     void* own) {
     const auto& wanted = static_cast<tls_front*>(own)->protocol_;
@@ -128,7 +95,7 @@ class tls_front {
     sigaddset(&pipe, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
     const int inner = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const auto to = at_port(to_);
+    const auto to = loopback_at(to_);
     const std::unique_ptr<SSL, decltype(&SSL_free)> secure{SSL_new(context_.get()), SSL_free};
     timeval limit{1, 0};  // a client that goes silent in the handshake does not hold up the end
     ::setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
@@ -138,11 +105,10 @@ class tls_front {
       hand_on(secure.get(), connection, inner);
     }
     ::close(inner);
-    ::close(connection);
   }
   void hand_on(SSL* secure, int connection, int inner) const {
     char part[8192];
-    while (!over_) {
+    while (!listener_.over()) {
       pollfd watched[2]{{connection, POLLIN, 0}, {inner, POLLIN, 0}};
       if (SSL_pending(secure) == 0 && ::poll(watched, 2, 20) <= 0) continue;
       if (SSL_pending(secure) > 0 || watched[0].revents != 0) {
@@ -158,13 +124,11 @@ class tls_front {
     SSL_shutdown(secure);
   }
 
-  int to_, listener_ = -1, port_ = 0;
+  int to_;
   std::string protocol_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context_;
-  std::atomic<bool> over_{false};
   std::atomic<int> trusted_{0};
-  std::thread accepting_;
-  std::vector<std::thread> connections_;
+  loopback_listener listener_;  // nobody knows its port before the context has its key
 };
 
 }  // namespace perdure::test
