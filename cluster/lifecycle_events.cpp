@@ -1,5 +1,6 @@
 #include "cluster/lifecycle_events.hpp"
 
+#include "core/resume_message.hpp"
 #include "perdure/limits.hpp"
 #include "perdure/time.hpp"
 
@@ -126,6 +127,18 @@ void open_tasks::learn(const core::event& what) {
   for (const auto& each : turn->outputs) {
     if (each.kind == core::output_kind::scope_start) open_[{turn->activation, each.number}] = each.reference;
     if (each.kind == core::output_kind::scope_end) open_.erase({turn->activation, each.number});
+  }
+  for (const auto& each : turn->activations) {
+    if (each.message == core::resume_message) hand_over(turn->activation, each.id);
+  }
+}
+
+/// Another activation goes on with the document.
+void open_tasks::hand_over(activation_id from, activation_id to) {
+  for (auto at = open_.lower_bound({from, 0}); at != open_.end() && at->first.first == from;) {
+    auto moved = open_.extract(at++);
+    moved.key().first = to;
+    open_.insert(std::move(moved));
   }
 }
 

@@ -23,6 +23,7 @@ class open_tasks {
   [[nodiscard]] std::vector<std::string> list() const;
 
  private:
+  void hand_over(activation_id from, activation_id to);
   std::map<std::pair<activation_id, std::uint32_t>, std::string> open_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/resume_message.hpp"
 #include "core/signals.hpp"
 
 namespace perdure::core {
@@ -31,6 +32,14 @@ std::vector<std::uint32_t> left_by_error(const std::vector<output>& outputs) {
   return out;
 }
 
+/// Whether the scope is one of an earlier activation, which this one took over: then all of this one is inside of it.
+bool began_earlier(const activation& in, std::uint32_t scope) {
+  if (in.message != resume_message) return false;
+  const auto from = in.value.value();
+  const auto* last = from.is_object() ? from.get_object().if_contains("scopes") : nullptr;
+  return last != nullptr && last->is_number() && scope <= last->to_number<std::uint32_t>();
+}
+
 }  // namespace
 
 void retry_point::note(const run_state& state, const event& what) {
@@ -52,10 +61,11 @@ void retry_point::cut(run_state& state) const {
     const auto found = state.activations.find(id);
     if (found == state.activations.end() || here.failed.empty()) continue;
     auto& in = found->second;
-    const auto begins = here.begins.find(here.failed.front());
-    if (begins == here.begins.end()) continue;
-    const auto first = std::find_if(in.history.begin(), in.history.end(),
-                                    [&](const auto& each) { return each.outputs_before > begins->second; });
+    const auto known = here.begins.find(here.failed.front());
+    if (known == here.begins.end() && !began_earlier(in, here.failed.front())) continue;
+    const auto begins = known == here.begins.end() ? 0 : known->second;
+    const auto first =
+        std::find_if(in.history.begin(), in.history.end(), [&](const auto& each) { return each.outputs_before > begins; });
     const auto keep = static_cast<std::size_t>(first - in.history.begin());
     if (keep == in.history.size()) continue;
     const auto cut_off = [&](const auto& work) {
@@ -66,7 +76,7 @@ void retry_point::cut(run_state& state) const {
     std::erase_if(state.children, [&](const auto& each) { return cut_off(each.second); });
     std::erase_if(state.jobs, [&](const auto& each) { return cut_off(each.second); });
     give_back_signals(state, in, keep);
-    in.outputs_recorded = begins->second;
+    in.outputs_recorded = begins;
     in.history.resize(keep);
   }
 }

@@ -157,6 +157,7 @@ async<data_ptr> interpreter::evaluate(std::string label, program_ptr what, data_
   note_step();
   auto step = ctx_->call(label, body);
   auto stored = co_await step;
+  step_bytes_ += stored.size();
   co_return std::make_shared<const data>(std::move(stored));
 }
 

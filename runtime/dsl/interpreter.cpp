@@ -1,5 +1,6 @@
 #include "dsl/interpreter.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "core/stand_in.hpp"
@@ -27,21 +28,32 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
   core::spoil_stand_ins(given);  // whoever starts a run must not get at the secrets of its document
   workflow_input_ = make_data(std::move(given));
   context_ = make_data(nullptr);
+  auto work = carry_out();
+  co_await work;
+}
+
+async<> interpreter::carry_out() {
   std::optional<failure> failed;
   data_ptr result;
   try {
     auto work = run_document();
     if (document_->timeout) {
-      auto measure = length_of(*document_->timeout, nullptr, nullptr);
-      const auto limit = co_await measure;
-      auto timer = time_limit(ctx, limit, 0);
-      auto race = ctx.when_any(work, timer);
+      if (!due_) {
+        auto measure = length_of(*document_->timeout, nullptr, nullptr);
+        limit_ = co_await measure;
+        due_ = ctx_->now() + limit_;
+      }
+      auto timer = time_limit(*ctx_, std::max(duration{0}, *due_ - ctx_->now()), 0);
+      auto race = ctx_->when_any(work, timer);
       auto won = co_await race;
-      if (won.index == 1) throw step_error(make_error("timeout", "the workflow took longer than " + to_human(limit), "/"));
+      if (won.index == 1) throw step_error(make_error("timeout", "the workflow took longer than " + to_human(limit_), "/"));
       result = std::move(*std::get<0>(won.values));
     } else {
       result = co_await work;
     }
+  } catch (const handed_over& next) {
+    ctx_->send(next.to);
+    co_return;
   } catch (const step_error& e) {
     failed = e.why();
   }
@@ -63,20 +75,20 @@ async<> interpreter::handle(const json::value& input, context& ctx) {
     }
     detail::throw_failure(std::move(end));
   }
-  ctx.yield_output(result->value());
+  ctx_->yield_output(result->value());
 }
 
 async<data_ptr> interpreter::run_document() {
   auto data = workflow_input_;
-  if (document_->input_schema) {
+  if (document_->input_schema && !resumed_) {
     auto checked = check_schema("the workflow's input", *document_->input_schema, data, nullptr);
     co_await checked;
   }
-  if (document_->input_from) {
+  if (document_->input_from && !resumed_) {
     auto evaluated = evaluate("input", program(*document_->input_from), data, nullptr, nullptr);
     data = co_await evaluated;
   }
-  context_ = data;
+  if (!resumed_) context_ = data;
   const surroundings around;
   auto tasks = run_list(document_->tasks, data, around);
   auto last = co_await tasks;
@@ -95,8 +107,19 @@ async<data_ptr> interpreter::run_document() {
 async<interpreter::given> interpreter::run_list(const task_list& tasks, data_ptr input, surroundings around) {
   given out;
   out.value = std::move(input);
-  for (std::size_t at = 0; at < tasks.size();) {
-    auto one = run_task(*tasks[at], out.value, around);
+  std::size_t at = 0;
+  const auto* begun = next_resumed();
+  if (begun != nullptr) {
+    at = begun->place;
+  } else if (const auto inmost = std::exchange(resumed_, nullptr)) {
+    at = inmost->from->place;
+    out.value = inmost->values.at(inmost->from->value);
+  }
+  while (at < tasks.size()) {
+    if (begun == nullptr && is_hand_over_due(around)) {
+      if (auto to = point_before(at, out.value, around)) throw handed_over{std::move(*to)};
+    }
+    auto one = run_task(*tasks[at], out.value, around, at, std::exchange(begun, nullptr));
     auto next = co_await one;
     out.value = std::move(next.value);
     switch (next.then.where) {
@@ -123,25 +146,32 @@ bool interpreter::is_pause_due() {
 /// Every coroutine that ends without having waited is deeper on the stack than the one before; a step takes it back.
 async<> interpreter::pause() {
   unpaused_bytes_ = 0;
+  ++steps_;
   auto nothing = [] {};
   auto step = ctx_->call("pause", nothing);
   co_await step;
 }
 
-async<interpreter::next_step> interpreter::run_task(const dsl::task& what, data_ptr raw, surroundings around) {
-  if (is_pause_due()) {
-    auto rest = pause();
-    co_await rest;
-  }
+async<interpreter::next_step> interpreter::run_task(const dsl::task& what, data_ptr raw, surroundings around, std::size_t place,
+                                                    const resumed_task* begun) {
   running now;
   now.what = &what;
   now.around = around;
-  now.started = ctx_->now();
-  now.raw_input = now.input = raw;
+  now.place = place;
+  if (begun != nullptr) {
+    restore(now, *begun);  // before the next step: what it stands in is there until all tasks are entered again
+  } else {
+    if (is_pause_due()) {
+      auto rest = pause();
+      co_await rest;
+    }
+    now.started = ctx_->now();
+    now.raw_input = now.input = raw;
+  }
   next_step out;
   std::optional<failure> failed;
   try {
-    if (what.condition) {
+    if (what.condition && !now.resumes) {
       auto condition = is_true("if", what.condition, raw, &now, around.variables);
       const bool wanted = co_await condition;
       if (!wanted) {  // skipped: its input is its output, its "then" does not count
@@ -170,8 +200,8 @@ async<interpreter::next_step> interpreter::run_task(const dsl::task& what, data_
   co_return out;
 }
 
-/// The data flow of one task: input, body, output, export.
-async<interpreter::given> interpreter::run_stages(running& now) {
+/// The input of a task, and what extensions do before it: they may take its place.
+async<std::optional<interpreter::given>> interpreter::run_entry(running& now) {
   const auto& what = *now.what;
   std::optional<failure> failed;
   try {
@@ -188,23 +218,36 @@ async<interpreter::given> interpreter::run_stages(running& now) {
   }
   start_scope(now);
   if (failed) detail::throw_failure(std::move(*failed));
-  given done;
-  std::vector<const extension*> extensions;
+  std::optional<given> instead;
   if (is_extended(now)) {
     auto chosen = extensions_of(now);
-    extensions = co_await chosen;
+    now.extensions = co_await chosen;
   }
-  std::optional<given> instead;
-  if (!extensions.empty()) {
-    auto before = run_before(now, extensions);
+  if (!now.extensions.empty()) {
+    auto before = run_before(now, now.extensions);
     instead = co_await before;
+  }
+  co_return instead;
+}
+
+/// The data flow of one task: input, body, output, export.
+async<interpreter::given> interpreter::run_stages(running& now) {
+  const auto& what = *now.what;
+  given done;
+  std::optional<given> instead;
+  if (!now.resumes) {
+    auto entry = run_entry(now);
+    instead = co_await entry;
   }
   if (instead) {
     done = std::move(*instead);
   } else if (what.timeout) {
-    auto measure = length_of(*what.timeout, &now, now.around.variables);
-    const auto limit = co_await measure;
-    auto work = run_within(now, limit);
+    if (!now.due) {
+      auto measure = length_of(*what.timeout, &now, now.around.variables);
+      now.limit = co_await measure;
+      now.due = ctx_->now() + now.limit;
+    }
+    auto work = run_within(now);
     done = co_await work;
   } else {
     auto work = run_body(now);
@@ -225,22 +268,22 @@ async<interpreter::given> interpreter::run_stages(running& now) {
     auto exported = run_export(now, what.export_as, what.export_schema);
     co_await exported;
   }
-  if (!instead && !extensions.empty()) {
-    auto after = run_after(now, extensions);
+  if (!instead && !now.extensions.empty()) {
+    auto after = run_after(now, now.extensions);
     const auto ended = co_await after;
     if (ended.ends) co_return ended;
   }
   co_return done;
 }
 
-async<interpreter::given> interpreter::run_within(running& now, duration limit) {
+async<interpreter::given> interpreter::run_within(running& now) {
   auto work = run_body(now);
-  auto timer = time_limit(*ctx_, limit, now.number);
+  auto timer = time_limit(*ctx_, std::max(duration{0}, *now.due - ctx_->now()), now.number);
   auto race = ctx_->when_any(work, timer);
   auto won = co_await race;
   note_step();
   if (won.index == 1) {
-    auto late = make_error("timeout", "the task took longer than " + to_human(limit), now.what->reference);
+    auto late = make_error("timeout", "the task took longer than " + to_human(now.limit), now.what->reference);
     end_scopes_within(now.number, late);
     leave_orphans(open_.at(now.number));
     auto cancelled = cancel_orphans();
@@ -392,6 +435,7 @@ result<workflow> make_workflow(const document& from, document_ports ports) {
   workflow_builder builder{workflow_name(from), from.version};
   builder.add_with(from.name, [shared, ports] { return std::make_unique<interpreter>(shared, ports); });
   builder.start_at(from.name);
+  builder.edge(from.name, from.name).with_max_activations(limits::run_activations);  // one hands over to the next
   auto built = builder.try_build();
   if (!built) return built;
   // The graph is the same for every document; what tells them apart is the document.

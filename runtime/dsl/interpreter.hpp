@@ -4,7 +4,7 @@
 // evaluations are repeated by a replay. Tasks are announced with scopes, numbered in the order they start, which travel in the
 // record of the next step; a pause is such a step where many tasks take none.
 // Concurrency: as its context: one thread at a time. Bodies of steps get shared values that never change.
-// Limitations: one activation, so at most limits::activation_steps steps.
+// Limitations: an activation takes at most limits::activation_steps steps; a long one hands over to another (hand_over.cpp).
 #pragma once
 
 #include <map>
@@ -15,6 +15,7 @@
 #include "dsl/document.hpp"
 #include "dsl/json_rpc.hpp"
 #include "dsl/process_order.hpp"
+#include "dsl/resume_point.hpp"
 #include "dsl/run_data.hpp"
 #include "dsl/schedule_order.hpp"
 #include "perdure/executor.hpp"
@@ -24,11 +25,13 @@ namespace perdure::dsl {
 template <class T = void>
 using async = perdure::task<T>;  // "task" is the document's here
 
-class interpreter : public executor<json::value, process_order, schedule_order> {
+class interpreter : public executor<json::value, resume_point, process_order, schedule_order> {
  public:
   interpreter(std::shared_ptr<const document> what, document_ports ports)
       : document_(std::move(what)), ports_(std::move(ports)) {}
   async<> handle(const json::value& input, context& ctx) override;
+  /// What an earlier activation began.
+  async<> handle(const resume_point& from, context& ctx) override;
   /// Work beside a run: in a run of its own.
   async<> handle(const process_order& order, context& ctx) override;
   /// The document's schedule: begins its runs.
@@ -44,6 +47,8 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
     std::uint32_t calls = 0;            ///< of functions around it
     std::uint32_t* failed = nullptr;    ///< where the nearest try notes the task that failed; lives longer
     const running* extended = nullptr;  ///< in an extension: the task that it extends; lives longer
+    const running* within = nullptr;    ///< the task around it; lives longer
+    bool stays = false;                 ///< what goes on here cannot be handed over
   };
   /// One task being run.
   struct running {
@@ -52,11 +57,26 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
     std::uint32_t number = 0;
     timestamp started{};
     data_ptr raw_input, input, raw_output, output, authorization;
+    std::vector<const extension*> extensions;  ///< those that apply
+
+    // How far it is, for the activation that takes over.
+    std::size_t place = 0;  ///< in its list
+    bool resumes = false;   ///< an earlier activation began it, and its body has yet to go on from there
+    duration limit{0};      ///< of its time, and when that is over
+    std::optional<timestamp> due;
+    std::size_t turn = 0;        ///< of a loop
+    std::size_t first_turn = 0;  ///< the one that `items` begin with
+    data_ptr items;              ///< of a loop whose "in" may give others when it is asked again
+    std::uint32_t attempt = 0;   ///< of a try
+    timestamp first_attempt{};
+    std::optional<timestamp> attempt_due;
+    data_ptr error;  ///< that a try handles
 
     /// Where the tasks inside of it run.
     [[nodiscard]] surroundings inside() const {
       auto out = around;
       out.scope = number;
+      out.within = this;
       return out;
     }
     [[nodiscard]] surroundings inside(variables_ptr variables) const {
@@ -88,12 +108,27 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
     data_ptr value;
   };
 
+  /// Leaves all tasks, which another activation goes on with.
+  struct handed_over {
+    resume_point to;
+  };
+  /// While the tasks that an earlier activation began are entered again.
+  struct resumption {
+    const resume_point* from = nullptr;
+    std::vector<data_ptr> values;
+    std::size_t depth = 0;
+  };
+
   // interpreter.cpp
+  async<> carry_out();
   async<data_ptr> run_document();
   async<given> run_list(const task_list& tasks, data_ptr input, surroundings around);
-  async<next_step> run_task(const dsl::task& what, data_ptr raw, surroundings around);
+  /// `begun`: by an earlier activation.
+  async<next_step> run_task(const dsl::task& what, data_ptr raw, surroundings around, std::size_t place = 0,
+                            const resumed_task* begun = nullptr);
+  async<std::optional<given>> run_entry(running& now);
   async<given> run_stages(running& now);
-  async<given> run_within(running& now, duration limit);
+  async<given> run_within(running& now);
   async<given> run_body(running& now);
   async<> run_export(running& now, const std::optional<dynamic_value>& as, const std::optional<schema_rule>& schema);
   /// Counts what goes on without a step. True: a pause is due.
@@ -101,6 +136,7 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   async<> pause();
   /// A step that does something comes.
   void note_step() {
+    ++steps_;
     idle_tasks_ = 0;
     if (!records_all_) unpaused_ = 0;
   }
@@ -116,6 +152,17 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   /// Waits that say which task they belong to (its number), for those who look on. Replays do not compare it.
   step<void> sleep(duration length, std::uint32_t task);
   step<json::value> next_signal(const std::string& name, std::uint32_t task);
+
+  // hand_over.cpp
+  [[nodiscard]] bool is_hand_over_due(const surroundings& around);
+  /// What goes on from before the task at `place`; empty when that is too much.
+  [[nodiscard]] std::optional<resume_point> point_before(std::size_t place, const data_ptr& input, const surroundings& around);
+  struct value_table;
+  [[nodiscard]] resume_point describe_point(std::size_t place, const data_ptr& input, const surroundings& around,
+                                            value_table& values) const;
+  /// The next task, from the outside in, of those that an earlier activation began; null: there are no more.
+  [[nodiscard]] const resumed_task* next_resumed();
+  void restore(running& now, const resumed_task& from);
 
   // run_tasks.cpp
   async<given> run_set(running& now, const set_task& body);
@@ -211,10 +258,10 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
 
   // run_try.cpp
   async<given> run_try(running& now, const try_task& body);
-  async<given> run_attempt(running& now, const try_task& body, std::uint32_t attempt, std::uint32_t& failed);
+  async<given> run_attempt(running& now, const try_task& body, std::uint32_t& failed);
+  async<given> handle_error(running& now, const try_task& body);
   async<bool> is_caught(running& now, const try_task& body, surroundings around, const failure& why);
-  async<std::optional<duration>> next_delay(running& now, const retry_rule& rule, surroundings around, std::uint32_t attempt,
-                                            timestamp first);
+  async<std::optional<duration>> next_delay(running& now, const retry_rule& rule, surroundings around);
 
   // evaluation.cpp
   bindings bind(const std::vector<std::string>& names, const running* now, const variables_ptr& variables);
@@ -246,10 +293,16 @@ class interpreter : public executor<json::value, process_order, schedule_order> 
   data_ptr context_;
   std::uint64_t context_version_ = 0;
   std::uint32_t scopes_ = 0;
-  bool records_all_ = false;        ///< the run began with a build that made a step of every `set` and `raise`
-  std::uint32_t idle_tasks_ = 0;    ///< begun since the last step that did something
-  std::uint32_t unpaused_ = 0;      ///< begun since the last pause
-  std::size_t unpaused_bytes_ = 0;  ///< of inputs and outputs told since then
+  bool records_all_ = false;          ///< the run began with a build that made a step of every `set` and `raise`
+  std::uint32_t idle_tasks_ = 0;      ///< begun since the last step that did something
+  std::uint32_t unpaused_ = 0;        ///< begun since the last pause
+  std::size_t unpaused_bytes_ = 0;    ///< of inputs and outputs told since then
+  std::uint32_t steps_ = 0;           ///< that this activation took, about
+  std::size_t step_bytes_ = 0;        ///< of what they gave
+  std::uint32_t next_hand_over_ = 0;  ///< not before so many steps
+  std::unique_ptr<resumption> resumed_;
+  duration limit_{0};  ///< of the workflow's time, and when that is over
+  std::optional<timestamp> due_;
   std::map<std::uint32_t, open_scope> open_;
   struct orphan {
     std::string run, subscription;

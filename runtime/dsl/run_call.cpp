@@ -31,7 +31,7 @@ async<interpreter::given> interpreter::run_function(running& now, const function
         now.what->reference));
   }
   auto input = now.input;
-  if (body.arguments) {
+  if (body.arguments && !now.resumes) {
     auto evaluated = evaluate("with", program(*body.arguments), now.input, &now, now.around.variables);
     input = co_await evaluated;
   }
@@ -40,12 +40,13 @@ async<interpreter::given> interpreter::run_function(running& now, const function
   ++inside.calls;
   std::shared_ptr<const dsl::task> function;
   if (body.source) {
+    inside.stays = true;
     auto fetched = fetch_function(now, body);
     function = co_await fetched;
   } else {
     function = document_->functions.at(body.function);
   }
-  auto work = run_task(*function, std::move(input), inside);
+  auto work = run_task(*function, std::move(input), inside, 0, now.resumes ? next_resumed() : nullptr);
   auto next = co_await work;
   given out;
   out.value = std::move(next.value);
@@ -136,6 +137,7 @@ async<std::vector<const extension*>> interpreter::extensions_of(running& now) {
 async<std::optional<interpreter::given>> interpreter::run_before(running& now, const std::vector<const extension*>& by) {
   auto inside = now.inside();
   inside.extended = &now;
+  inside.stays = true;
   for (const auto* each : by) {
     auto tasks = run_list(each->before, now.input, inside);
     auto done = co_await tasks;
@@ -147,6 +149,7 @@ async<std::optional<interpreter::given>> interpreter::run_before(running& now, c
 async<interpreter::given> interpreter::run_after(running& now, const std::vector<const extension*>& by) {
   auto inside = now.inside();
   inside.extended = &now;
+  inside.stays = true;
   given out;
   for (const auto* each : by) {
     auto tasks = run_list(each->after, now.output, inside);

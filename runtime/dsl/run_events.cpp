@@ -250,7 +250,8 @@ async<interpreter::given> interpreter::consume(running& now, const listen_task& 
 async<interpreter::given> interpreter::run_item(running& now, const iterator_rule& rule, data_ptr item, std::size_t number) {
   const auto index = std::make_shared<const variable_scope>(
       variable_scope{now.around.variables, rule.at, make_data(static_cast<std::int64_t>(number))});
-  const auto inside = now.inside(std::make_shared<const variable_scope>(variable_scope{index, rule.item, item}));
+  auto inside = now.inside(std::make_shared<const variable_scope>(variable_scope{index, rule.item, item}));
+  inside.stays = true;
   given out;
   auto raw = item;
   if (!rule.tasks.empty()) {

@@ -15,6 +15,7 @@ async<payload> interpreter::perform(std::string name, std::string capability, js
       ctx_->frame(),
       {.kind = detail::step_kind::capability, .name = std::move(name), .args = payload{json::value(std::move(args))}}};
   auto out = co_await work;
+  step_bytes_ += out.size();
   co_return out;
 }
 

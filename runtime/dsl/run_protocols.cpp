@@ -39,6 +39,7 @@ async<std::string> interpreter::read_resource(std::string name, const address& f
   note_step();
   auto step = ctx_->call(name, body);
   auto text = co_await step;
+  step_bytes_ += text.size();
   co_return text;
 }
 

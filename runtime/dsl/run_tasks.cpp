@@ -1,4 +1,6 @@
 // What each kind of task does.
+#include <algorithm>
+
 #include "dsl/interpreter.hpp"
 #include "dsl/jq_values.hpp"
 
@@ -48,10 +50,29 @@ async<interpreter::given> interpreter::run_switch(running& now, const switch_tas
   co_return out;
 }
 
+namespace {
+
+/// Whether a loop that goes on in another activation finds its items by asking for them once more.
+bool gives_the_same_again(const expression_ptr& what) {
+  const dynamic_value in(what);
+  if (!in.is_native()) return false;
+  std::vector<std::string> names;
+  in.add_variables(names);
+  return std::none_of(names.begin(), names.end(),
+                      [](const auto& each) { return each == "context" || each == "secrets" || each == "runtime"; });
+}
+
+}  // namespace
+
 async<interpreter::given> interpreter::run_for(running& now, const for_task& body) {
-  auto in = std::make_shared<const dynamic_value>(body.in);
-  auto evaluated = evaluate("in", std::move(in), now.input, &now, now.around.variables);
-  const auto items = co_await evaluated;
+  bool resumes = std::exchange(now.resumes, false);
+  auto items = now.items;
+  if (!items) {
+    auto in = std::make_shared<const dynamic_value>(body.in);
+    auto evaluated = evaluate("in", std::move(in), now.input, &now, now.around.variables);
+    items = co_await evaluated;
+    now.first_turn = 0;
+  }
   given out;
   out.value = now.input;
   if (items->value().is_null()) co_return out;
@@ -59,8 +80,10 @@ async<interpreter::given> interpreter::run_for(running& now, const for_task& bod
     throw step_error(
         make_error("expression", "\"in\" must give an array, found " + jq::excerpt(items->value()), now.what->reference));
   }
+  if (!gives_the_same_again(body.in)) now.items = items;
   const auto& list = items->value().get_array();
-  for (std::size_t i = 0; i < list.size(); ++i) {
+  for (std::size_t i = now.turn; i - now.first_turn < list.size(); ++i) {
+    now.turn = i;
     if (!records_all_) idle_tasks_ = 0;  // a loop over items comes to an end
     if (is_pause_due()) {
       auto rest = pause();
@@ -68,8 +91,9 @@ async<interpreter::given> interpreter::run_for(running& now, const for_task& bod
     }
     const auto index = std::make_shared<const variable_scope>(
         variable_scope{now.around.variables, body.at, make_data(static_cast<std::int64_t>(i))});
-    const auto inside = now.inside(std::make_shared<const variable_scope>(variable_scope{index, body.each, make_data(list[i])}));
-    if (body.condition) {
+    const auto inside =
+        now.inside(std::make_shared<const variable_scope>(variable_scope{index, body.each, make_data(list[i - now.first_turn])}));
+    if (body.condition && !std::exchange(resumes, false)) {
       auto condition = is_true("while", body.condition, out.value, &now, inside.variables);
       const bool goes_on = co_await condition;
       if (!goes_on) break;
@@ -91,7 +115,8 @@ async<interpreter::given> interpreter::run_branch(const dsl::task& what, data_pt
 }
 
 async<interpreter::given> interpreter::run_fork(running& now, const fork_task& body) {
-  const auto inside = now.inside();
+  auto inside = now.inside();
+  inside.stays = true;
   std::vector<async<given>> branches;
   for (const auto& each : body.branches) branches.push_back(run_branch(*each, now.input, inside));
   given out;

@@ -8,13 +8,21 @@
 namespace perdure::dsl {
 
 async<interpreter::given> interpreter::run_try(running& now, const try_task& body) {
-  const auto first = ctx_->now();
+  if (now.error) {  // that an earlier activation began to handle
+    auto handling = handle_error(now, body);
+    auto handled = co_await handling;
+    co_return handled;
+  }
+  if (!now.resumes) {
+    now.attempt = 1;
+    now.first_attempt = ctx_->now();
+  }
   given out;
-  for (std::uint32_t attempt = 1;; ++attempt) {
+  for (;; ++now.attempt) {
     std::optional<failure> failed;
     std::uint32_t failed_task = 0;
     try {
-      auto tasks = run_attempt(now, body, attempt, failed_task);
+      auto tasks = run_attempt(now, body, failed_task);
       out = co_await tasks;
     } catch (const step_error& e) {
       failed = e.why();
@@ -24,13 +32,13 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
     // Another branch of it may have been cut off by the failure.
     auto cancelled = cancel_orphans();
     co_await cancelled;
-    const auto inside = now.inside(
-        std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, make_data(error_value(*failed))}));
+    auto error = make_data(error_value(*failed));
+    const auto inside = now.inside(std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, error}));
     auto question = is_caught(now, body, inside, *failed);
     const bool caught = co_await question;
     if (!caught) detail::throw_failure(std::move(*failed));
     if (body.retry) {
-      auto decision = next_delay(now, *body.retry, inside, attempt, first);
+      auto decision = next_delay(now, *body.retry, inside);
       const auto delay = co_await decision;
       if (delay) {
         note_step();
@@ -44,27 +52,38 @@ async<interpreter::given> interpreter::run_try(running& now, const try_task& bod
       out.value = now.input;
       co_return out;
     }
-    auto handler = run_list(*body.handler, now.input, inside);
-    out = co_await handler;
+    now.error = std::move(error);
+    auto handling = handle_error(now, body);
+    out = co_await handling;
     co_return out;
   }
 }
 
+/// What is done about the error `now.error` at last.
+async<interpreter::given> interpreter::handle_error(running& now, const try_task& body) {
+  const auto inside =
+      now.inside(std::make_shared<const variable_scope>(variable_scope{now.around.variables, body.as, now.error}));
+  auto tasks = run_list(*body.handler, now.input, inside);
+  auto out = co_await tasks;
+  co_return out;
+}
+
 /// The tasks once. The time limit of attempts concerns those that try again.
-async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t attempt,
-                                                   std::uint32_t& failed) {
+async<interpreter::given> interpreter::run_attempt(running& now, const try_task& body, std::uint32_t& failed) {
   auto inside = now.inside();
-  inside.attempt = attempt;
+  inside.attempt = now.attempt;
   inside.failed = &failed;
-  if (attempt == 1 || !body.retry || !body.retry->attempt_limit) {
+  const bool resumes = std::exchange(now.resumes, false);
+  if (now.attempt == 1 || !body.retry || !body.retry->attempt_limit) {
     auto tasks = run_list(body.tasks, now.input, inside);
     auto out = co_await tasks;
     co_return out;
   }
   auto measure = length_of(*body.retry->attempt_limit, &now, now.around.variables);
   const auto limit = co_await measure;
+  if (!resumes) now.attempt_due = ctx_->now() + limit;
   auto tasks = run_list(body.tasks, now.input, inside);
-  auto timer = sleep(limit, now.number);
+  auto timer = sleep(std::max(duration{0}, *now.attempt_due - ctx_->now()), now.number);
   auto race = ctx_->when_any(tasks, timer);
   auto won = co_await race;
   if (won.index == 1) {
@@ -99,8 +118,8 @@ async<bool> interpreter::is_caught(running& now, const try_task& body, surroundi
 }
 
 /// Empty: not tried again.
-async<std::optional<duration>> interpreter::next_delay(running& now, const retry_rule& rule, surroundings around,
-                                                       std::uint32_t attempt, timestamp first) {
+async<std::optional<duration>> interpreter::next_delay(running& now, const retry_rule& rule, surroundings around) {
+  const auto attempt = now.attempt;
   if (rule.count && attempt > *rule.count) co_return std::nullopt;
   if (rule.when) {
     auto condition = is_true("retry", rule.when, now.input, &now, around.variables);
@@ -134,7 +153,7 @@ async<std::optional<duration>> interpreter::next_delay(running& now, const retry
   if (rule.limit) {
     auto measure = length_of(*rule.limit, &now, around.variables);
     const auto limit = co_await measure;
-    if (ctx_->now() + delay - first > limit) co_return std::nullopt;
+    if (ctx_->now() + delay - now.first_attempt > limit) co_return std::nullopt;
   }
   co_return delay;
 }

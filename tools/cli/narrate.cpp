@@ -4,6 +4,7 @@
 
 #include "tools/cli/command.hpp"
 #include "tools/cli/times.hpp"
+#include "tools/view/hand_over.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools::cli {
@@ -190,6 +191,12 @@ std::vector<narrator::line> narrator::turn(const run_event& event) {
   }
   steps.insert(steps.end(), told.begin(), told.end());
   waits(event, steps);
+  if (const auto next = hands_over_to(data); next != 0 && in != nullptr) {  // its tasks go on
+    auto from = documents_.extract(number_of(data, "activation"));
+    from.key() = next;
+    documents_.insert(std::move(from));
+    return steps;
+  }
   for (const auto& each : list_of(data, "activations")) {
     const auto& next = each.get_object();
     steps.push_back({text_of(next, "executor"), flag_of(next, "explicit_start") ? "scheduled" : "started",
@@ -224,7 +231,7 @@ void narrator::outputs(const run_event& event, std::vector<line>& out) {
       } else {
         out.push_back({name, "failed" + took, error_text(why), colour::red});
       }
-    } else if (kind == "message") {
+    } else if (kind == "message" && name != core::resume_message) {
       out.push_back({who, "sent " + name, short_value(value_of(what, "value")), colour::plain});
     } else if (kind == "output") {
       if (document_of(event) == nullptr) out.push_back({who, "output", short_value(value_of(what, "value")), colour::plain});

@@ -7,6 +7,7 @@
 #include "cluster/stored_events.hpp"
 #include "persistence/inbox.hpp"
 #include "tools/cli/command.hpp"
+#include "tools/cli/outcome.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools::cli {
@@ -97,7 +98,7 @@ namespace {
 /// The row of the run that goes on when one continued as new; of the last one that is there when its successor has not begun.
 persistence::run_row end_of_chain(client& from, const persistence::journal& journal, persistence::run_row row) {
   while (row.status == run_status::continued_as_new) {
-    const auto view = view_of(from, row.id);
+    const auto view = outcome_of(from, row.id);
     const auto next = view ? run_id::parse(view->relations().successor()) : std::nullopt;
     auto going_on = next ? journal.row(*next) : std::nullopt;
     if (!going_on) break;

@@ -14,6 +14,7 @@
 #include "tools/cli/lifecycle_arguments.hpp"
 #include "tools/cli/narrate.hpp"
 #include "tools/cli/node_client.hpp"
+#include "tools/cli/outcome.hpp"
 #include "tools/cli/terminal.hpp"
 #include "tools/cli/wait.hpp"
 #include "tools/view/json_access.hpp"
@@ -203,7 +204,7 @@ int execute(const run_command& how) {
     runs.close();
     return exit_failed;
   }
-  const auto view = view_of(runs, run->id());
+  const auto view = outcome_of(runs, run->id());
   if (!view) return fail(how.common, view.error());
   const auto code = tell_outcome(how.common, *view);
   wait_for_left(runs, run->id());

@@ -11,6 +11,7 @@
 #include "cluster/run_info.hpp"
 #include "tools/cli/interrupt.hpp"
 #include "tools/cli/node_client.hpp"
+#include "tools/cli/outcome.hpp"
 #include "tools/cli/render.hpp"
 #include "tools/cli/terminal.hpp"
 
@@ -118,7 +119,7 @@ class waiting {
   result<std::optional<run_view>> look(const run_id& run) {
     auto from = runs();
     if (!from) return from.error();
-    auto view = view_of(**from, run);
+    auto view = outcome_of(**from, run);
     if (!view && view.error().code == errc::corrupt && view.error().message.find(run.str()) == std::string::npos)
       return error{errc::corrupt, "run " + run.str() + " cannot be read: " + view.error().message};
     if (!view) return view.error();
@@ -138,7 +139,7 @@ class waiting {
         **from, run, view->seq(), [](const run_event&) { return true; }, stop_);
     if (!end) return end.error();
     if (*end == watch_end::stopped) return std::optional<run_view>{};
-    view = view_of(**from, run);
+    view = outcome_of(**from, run);
     if (!view) return view.error();
     return view->ended() ? std::optional{std::move(*view)} : std::nullopt;
   }

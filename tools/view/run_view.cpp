@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "tools/view/hand_over.hpp"
 #include "tools/view/json_access.hpp"
 
 namespace perdure::tools {
@@ -146,6 +147,18 @@ void run_view::turn(const run_event& event) {
   state.waits = flag_of(data, "waits");
   outputs_of(event, activations_[state.entry]);
   give_owners(data, id, state);
+  if (const auto next = hands_over_to(data); next != 0) {
+    // The tasks that are open go on in the next activation, under their numbers.
+    interprets_[id] = interprets_[next] = true;
+    for (auto at = scope_numbers_.lower_bound({id, 0}); at != scope_numbers_.end() && at->first.first == id; ++at) {
+      auto& task = scopes_[at->second];
+      if (task.ended() || task.activation != id) continue;
+      task.activation = next;
+      scope_numbers_[{next, at->first.second}] = at->second;
+      scopes_of_[next].push_back(at->second);
+      std::erase(scopes_of_[id], at->second);
+    }
+  }
   if (flag_of(data, "finished")) end_activation(id, "succeeded", event);
   for (const auto& next : list_of(data, "activations")) schedule(event, next.get_object());
 }
@@ -207,7 +220,8 @@ std::optional<std::size_t> run_view::earlier_attempt(activation_id activation, c
   const auto reference = text_of(what, "reference");
   for (std::size_t i = 0; attempt > 1 && i < scopes_.size(); ++i) {
     const auto& each = scopes_[i];
-    if (each.activation == activation && each.reference == reference && each.attempts + 1 == attempt && each.ended()) return i;
+    const bool there = each.activation == activation || interprets_.contains(each.activation);  // or one that handed over
+    if (there && each.reference == reference && each.attempts + 1 == attempt && each.ended()) return i;
   }
   return std::nullopt;
 }

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "core/resume_message.hpp"
 #include "documents.hpp"
 #include "dsl/interpreter.hpp"
 #include "flow/definition.hpp"
@@ -52,7 +53,7 @@ class document_world {
               .message = "json",
               .value = payload{input},
               .began = timestamp{1'000'000s}};
-    clock = input_.began;
+    clock = began_ = input_.began;
     if (old_) input_.versions["perdure.set_is_no_step"] = 1;
     start();
     if (old_) input_.versions.clear();
@@ -71,6 +72,8 @@ class document_world {
     return *this;
   }
   [[nodiscard]] bool over() const { return finished || failed; }
+  /// The process dies and starts again.
+  void crash() { start(); }
 
   /// Ends one step. False: nothing waits.
   bool next() {
@@ -129,9 +132,10 @@ class document_world {
   std::vector<core::output> outputs;
   std::vector<process_spec> processes;
   std::size_t recorded_steps = 0;
+  std::uint32_t activations = 1;
   std::size_t largest_turn = 0;  ///< bytes that one record tells
 
-  [[nodiscard]] duration elapsed() const { return clock - input_.began; }
+  [[nodiscard]] duration elapsed() const { return clock - began_; }
   /// What a replay needs: outcomes of steps, and the bytes of their values.
   [[nodiscard]] std::size_t kept_bytes() const {
     std::size_t out = history_.size() * sizeof(core::history_item);
@@ -204,6 +208,10 @@ class document_world {
         if (!old_) input_.versions[each.name] = each.number;
         continue;
       }
+      if (each.kind == core::output_kind::message && each.name == core::resume_message) {
+        next_ = each.value;
+        continue;
+      }
       const bool sent = each.kind == core::output_kind::message || each.kind == core::output_kind::output;
       ++(sent ? messages_ : others_);
       outputs.push_back(each);
@@ -211,6 +219,22 @@ class document_world {
     }
     finished = report.finished;
     failed = report.failed;
+    if (finished && next_) go_on();
+  }
+  /// The next activation of a document that handed over.
+  void go_on() {
+    REQUIRE(input_.activation == activations);
+    input_.activation = ++activations;
+    input_.message = core::resume_message;
+    input_.value = *std::exchange(next_, std::nullopt);
+    input_.began = clock;
+    input_.versions.clear();
+    history_.clear();
+    pending_.clear();
+    bodies_.clear();
+    others_ = messages_ = 0;
+    finished = false;
+    start();
   }
 
   static process_result run_process(const process_spec& spec) {
@@ -259,6 +283,8 @@ class document_world {
   std::map<step_ordinal, core::pending_step> pending_;
   std::set<step_ordinal> bodies_;
   std::uint32_t others_ = 0, messages_ = 0;
+  std::optional<payload> next_;  ///< what the activation that ends hands over
+  timestamp began_;              ///< the run
   bool old_ = false;
 };
 

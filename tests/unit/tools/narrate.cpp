@@ -1,5 +1,6 @@
 #include "tools/cli/narrate.hpp"
 
+#include "core/resume_message.hpp"
 #include "support/catch.hpp"
 #include "unit/tools/teller.hpp"
 
@@ -146,4 +147,21 @@ TEST_CASE("children, compensation and the run that goes on are told in words") {
   const auto next = run_id::make();
   CHECK(only(run_ended{.status = run_status::continued_as_new, .successor = next, .input = json_payload("8")}) ==
         "continued_as_new|run " + next.str() + " goes on 8");
+}
+
+TEST_CASE("that a document goes on in another activation is not told, and its tasks are known there") {
+  teller run;
+  narrator told;
+  turn begin{.activation = 1, .attempt = 1};
+  begin.outputs.push_back({.kind = output_kind::scope_start, .name = "loop", .number = 1, .attempt = 1});
+  REQUIRE(told.tell(run.event(begin)).size() == 1);
+  turn over{.activation = 1, .attempt = 1, .finished = true};
+  over.outputs.push_back({.kind = output_kind::message, .name = std::string{resume_message}, .value = json_payload("{}")});
+  over.activations.push_back({.id = 2, .executor = "first", .message = std::string{resume_message}, .output = 0});
+  CHECK(told.tell(run.event(over)).empty());
+  turn end{.activation = 2, .attempt = 1, .finished = true};
+  end.outputs.push_back({.kind = output_kind::scope_end, .name = "loop", .value = json_payload("7"), .number = 1, .attempt = 1});
+  const auto lines = told.tell(run.event(end));
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].what == "succeeded in 2s");
 }

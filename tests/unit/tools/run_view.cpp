@@ -1,5 +1,6 @@
 #include "tools/view/run_view.hpp"
 
+#include "core/resume_message.hpp"
 #include "support/catch.hpp"
 #include "unit/tools/teller.hpp"
 
@@ -326,4 +327,37 @@ TEST_CASE("a run that takes over another's state has its children, those that go
   CHECK(going_on.status == "running");
   CHECK(ended.status == "failed");
   CHECK(run.view.status() == "waiting");
+}
+
+TEST_CASE("tasks of a document that goes on in another activation go on with it, and it shows no executor of its own") {
+  teller run;
+  run.start();
+  turn begin{.activation = 1, .attempt = 1};
+  begin.outputs.push_back(scope(output_kind::scope_start, 1, "loop", "1"));
+  begin.outputs.push_back(scope(output_kind::scope_start, 2, "done", "1"));
+  begin.outputs.push_back(scope(output_kind::scope_end, 2, "done", "2"));
+  run(begin);
+  turn over{.activation = 1, .attempt = 1, .finished = true};
+  over.outputs.push_back({.kind = output_kind::message, .name = std::string{resume_message}, .value = json_payload("{}")});
+  over.activations.push_back({.id = 2, .executor = "first", .message = std::string{resume_message}, .output = 0});
+  run(over);
+  REQUIRE(run.view.executors().size() == 2);
+  CHECK(run.executor(0).name == "loop");
+  CHECK(run.executor(0).status == "running");
+  CHECK(run.executor(0).activation == 2);
+  CHECK(run.executor(1).activation == 1);
+  turn step{.activation = 2, .attempt = 1, .waits = true};
+  step.issued.push_back({.ordinal = 0,
+                         .kind = step_kind::sleep,
+                         .name = "sleep",
+                         .args = json_payload(R"({"task":1})"),
+                         .due = run.now + std::chrono::hours{1}});
+  run(step);
+  CHECK(run.view.timers().at(0).executor == "loop");
+  turn end{.activation = 2, .attempt = 1, .finished = true};
+  end.outputs.push_back(scope(output_kind::scope_end, 1, "loop", "3"));
+  run(end);
+  CHECK(run.executor(0).status == "succeeded");
+  CHECK(run.executor(0).output == 3);
+  CHECK(run.view.executors().size() == 2);
 }
