@@ -107,16 +107,20 @@ void stored_journal::append_chunk(std::span<append_item> items, std::span<verdic
   }
 }
 
+std::optional<error> stored_journal::why_not_writable() const {
+  if (options_.read_only) return error{errc::unsupported, "the journal is open for reading only"};
+  if (fatal_) return error{errc::io_error, "the journal has failed before and must be opened anew"};
+  return std::nullopt;
+}
+
 /// Says whether there is something to write.
 bool stored_journal::admit_all(std::span<append_item> items, std::span<verdict> verdicts, bool essential_only) {
   const auto room = space();
   admission_.begin(head_.last_lsn + 1, room);
   for (std::size_t i = 0; i < items.size(); ++i) {
     auto& item = items[i];
-    if (options_.read_only) {
-      verdicts[i] = {error{errc::unsupported, "the journal is open for reading only"}};
-    } else if (fatal_) {
-      verdicts[i] = {error{errc::io_error, "the journal has failed before and must be opened anew"}};
+    if (auto why = why_not_writable()) {
+      verdicts[i] = {std::move(why)};
     } else if (essential_only && !item.essential) {
       verdicts[i] = {full_error()};
     } else {
@@ -202,8 +206,7 @@ bool stored_journal::is_stored(const store_head& head, const prepared_upkeep* al
 
 /// A commit without records. Needs `writing_`.
 result<void> stored_journal::commit_other(const std::function<void(write_batch&, store_head&)>& fill, bool may_use_reserve) {
-  if (options_.read_only) return error{errc::unsupported, "the journal is open for reading only"};
-  if (fatal_) return error{errc::io_error, "the journal has failed before and must be opened anew"};
+  if (auto why = why_not_writable()) return *why;
   try {
     auto head = head_;
     const auto batch = store_->begin();

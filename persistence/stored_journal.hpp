@@ -97,6 +97,7 @@ class stored_journal : public journal {
   void append_chunk(std::span<append_item> items, std::span<verdict> verdicts, prepared_upkeep* along);
   [[nodiscard]] bool admit_all(std::span<append_item> items, std::span<verdict> verdicts, bool essential_only);
   void begin_round_when_due();
+  [[nodiscard]] std::optional<error> why_not_writable() const;
   [[nodiscard]] slice_limits slice_now() const;
   [[nodiscard]] write_result write(store_head& head, bool with_slice, prepared_upkeep* along, std::string& problem);
   void make_visible(const store_head& head, const prepared_upkeep* along);

@@ -22,8 +22,7 @@ std::unique_ptr<upkeep_plan> stored_journal::plan_upkeep(timestamp now) {
 /// Nothing when the plan can be carried out with the items that are planned now. A plan is void, which is no error, when
 /// another one was carried out since, or when a run that it removes is being written to.
 std::optional<result<void>> stored_journal::why_not_now(const prepared_upkeep& plan) const {
-  if (options_.read_only) return error{errc::unsupported, "the journal is open for reading only"};
-  if (fatal_) return error{errc::io_error, "the journal has failed before and must be opened anew"};
+  if (auto why = why_not_writable()) return *why;
   if (plan.before != archive_) return result<void>{};
   for (const auto& run : plan.removed) {
     if (overlay_.find(run) != nullptr || admission_.touches(run)) return result<void>{};
